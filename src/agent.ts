@@ -1,0 +1,121 @@
+// What an agent is: how one is declared, what a run hands to it, and what it may answer.
+import type { z } from 'zod';
+import type { Field } from './fields.ts';
+import type { Tool } from './tools.ts';
+
+/** Tokens spent, as the OpenAI API counts them; an agent reports what it knows. */
+export interface Usage {
+  readonly input_tokens?: number;
+  readonly output_tokens?: number;
+  readonly total_tokens?: number;
+  readonly cost_usd?: number;
+}
+
+/** One line of a conversation as an agent sees it: the llm history (user and assistant only). */
+export interface HistoryMessage {
+  readonly role: 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** One attempt of a run, as data: everything an agent anywhere needs to do its work. It crosses wires as it is. */
+export interface AgentCall {
+  readonly tenant: string;
+  readonly session_id: string;
+  readonly run_id: string;
+  readonly agent_id: string;
+  /** 1 for the first try of this run, raised by every retry, failover and resumption. */
+  readonly attempt: number;
+  /** The same for every delivery of this attempt, also after a crash. */
+  readonly idempotency_key: string;
+  /** The user's words: the message that started the run (or answered its question), then what was steered into it. */
+  readonly input: readonly { readonly role: 'user'; readonly content: string }[];
+  /** What supervisors whispered since the last answer. */
+  readonly guidance: readonly string[];
+  /** What `prepareContext` added. */
+  readonly context: Readonly<Record<string, unknown>>;
+  /** The flow the message named, with its parameters and the only tools it may use. */
+  readonly flow?: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly tools?: readonly string[];
+  /** Where this agent left off when it asked for input; it wrote this itself. */
+  readonly task?: unknown;
+  /** Instances that already failed this run: pick another when there is one. */
+  readonly tried: readonly string[];
+}
+
+/** What an agent can use while it works. */
+export interface AgentContext {
+  readonly call: AgentCall;
+  /** Aborted when the run leaves the state that called: paused, taken over, timed out, cancelled. */
+  readonly signal: AbortSignal;
+  /** Streams a piece of the answer to whoever listens. */
+  part(text: string): void;
+  /** The conversation before this message, newest last; at most `limit` messages (50 unless told). */
+  history(limit?: number): Promise<HistoryMessage[]>;
+  /** Calls one of the tools this agent may use; the call and its result go into the trace. */
+  tool(name: string, input: unknown): Promise<unknown>;
+}
+
+/** What came of an attempt. */
+export type AgentResult =
+  | { readonly type: 'answer'; readonly final_message: string; readonly usage?: Usage }
+  /** The agent needs the user's next message; `task` comes back with it. */
+  | { readonly type: 'input_required'; readonly prompt: string; readonly task?: unknown }
+  /** A person must decide before the agent goes on; `task` comes back with the decision. */
+  | {
+      readonly type: 'approval_required';
+      readonly action: string;
+      readonly summary: string;
+      readonly details?: unknown;
+      readonly task?: unknown;
+    }
+  /** The agent gives the conversation to a person: the answer is said, then the AI pauses. */
+  | { readonly type: 'handoff'; readonly final_message: string; readonly reason: string };
+
+/** Everything a function agent may return; text and streams of text become answers. */
+export type AgentReturn = string | AgentResult | AsyncIterable<string> | void;
+
+export type AgentFunction = (
+  message: string,
+  context: AgentContext,
+) => AgentReturn | Promise<AgentReturn> | AsyncGenerator<string, AgentResult | string | void>;
+
+interface Declared {
+  /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
+  readonly id: string;
+  /** For people and for routing by LLM. */
+  readonly description?: string;
+  /** Phrases that route a message here (B1). */
+  readonly triggers?: readonly string[];
+  readonly capabilities?: readonly string[];
+  /** Agents to try, in order, when this one has failed for good. */
+  readonly fallbacks?: readonly string[];
+  /** The tools it may use when no flow narrows them. */
+  readonly tools?: readonly Tool<any>[];
+}
+
+/** An agent that is a function in this process. */
+export interface FunctionAgent extends Declared {
+  readonly kind?: 'function';
+  readonly run: AgentFunction;
+}
+
+/** An agent that collects fields turn by turn, then runs (B3). */
+export interface FormAgent extends Declared {
+  readonly kind: 'form';
+  readonly fields: Readonly<Record<string, Field>>;
+  /** Called with every field collected and valid. */
+  readonly run: (values: Record<string, any>, context: AgentContext) => AgentReturn | Promise<AgentReturn>;
+  /** Words that cancel the form; `cancel`, `stop`, `never mind` and `quit` unless told. */
+  readonly cancelWords?: readonly string[];
+}
+
+/** An agent behind HTTP endpoints that speak `POST {endpoint}/invoke` → SSE `delta` … `done` (D2). */
+export interface HttpAgent extends Declared {
+  readonly kind: 'http';
+  readonly endpoints: readonly { readonly id: string; readonly url: string; readonly weight?: number }[];
+}
+
+export type AgentDefinition = FunctionAgent | FormAgent | HttpAgent;
+
+export type Schema<T> = z.ZodType<T>;
