@@ -1,0 +1,164 @@
+// NATS core semantics inside one process: the transport of the embedded default, and the reference for the others.
+
+import { type Clock, realClock } from '../clock.ts';
+import {
+  type Headers,
+  type Message,
+  NoResponders,
+  type PublishOptions,
+  type RequestOptions,
+  RequestTimeout,
+  type Subscription,
+  type Transport,
+} from '../transport.ts';
+import { Deliveries } from './deliveries.ts';
+import { Interest } from './interest.ts';
+import { assertPattern, assertQueue, assertSubject } from './subjects.ts';
+
+export interface MemoryTransportOptions {
+  /** Told what a handler threw. Without it the error becomes a process warning. */
+  readonly onError?: (error: unknown, message: Message) => void;
+  /** Chooses among the members of a queue group: a number from 0 up to, not including, 1. */
+  readonly random?: () => number;
+  /** Times the replies that requests wait for. */
+  readonly clock?: Clock;
+}
+
+export function memoryTransport(options: MemoryTransportOptions = {}): Transport {
+  return new MemoryTransport(options);
+}
+
+interface Subscriber {
+  readonly handler: (message: Message) => void;
+  readonly queue: string | undefined;
+  open: boolean;
+}
+
+class MemoryTransport implements Transport {
+  readonly #interest = new Interest<Subscriber>();
+  readonly #deliveries = new Deliveries();
+  /** How to give up each request that still waits. */
+  readonly #waiting = new Set<(error: Error) => void>();
+  readonly #onError: (error: unknown, message: Message) => void;
+  readonly #random: () => number;
+  readonly #clock: Clock;
+  #inboxes = 0;
+  #closed = false;
+
+  constructor({ onError = warn, random = Math.random, clock = realClock }: MemoryTransportOptions) {
+    this.#onError = onError;
+    this.#random = random;
+    this.#clock = clock;
+  }
+
+  publish(subject: string, data: Uint8Array | string, { headers, reply }: PublishOptions = {}): void {
+    this.#assertOpen();
+    assertSubject(subject);
+    if (reply !== undefined) assertSubject(reply);
+    const heard = this.#send(subject, data, headers, reply);
+    // As nats-server does: whoever named a reply subject learns there, at once, that nobody will answer.
+    if (!heard && reply !== undefined) this.#send(reply, '', { Status: '503' });
+  }
+
+  subscribe(subject: string, handler: (message: Message) => void, { queue }: { queue?: string } = {}): Subscription {
+    this.#assertOpen();
+    assertPattern(subject);
+    if (queue !== undefined) assertQueue(queue);
+    const subscriber: Subscriber = { handler, queue, open: true };
+    this.#interest.add(subject, subscriber);
+    const unsubscribe = () => {
+      subscriber.open = false;
+      this.#interest.remove(subject, subscriber);
+    };
+    return { subject, unsubscribe };
+  }
+
+  async request(
+    subject: string,
+    data: Uint8Array | string,
+    { headers, timeout = 5000 }: RequestOptions = {},
+  ): Promise<Message> {
+    this.#assertOpen();
+    assertSubject(subject);
+    this.#inboxes += 1;
+    const inbox = `_INBOX.${this.#inboxes}`;
+    const { promise, resolve, reject } = Promise.withResolvers<Message>();
+    const subscription = this.subscribe(inbox, resolve);
+    const timer = this.#clock.setTimeout(
+      () => reject(new RequestTimeout(`no reply on ${subject} within ${timeout} ms`)),
+      timeout,
+    );
+    this.#waiting.add(reject);
+    if (!this.#send(subject, data, headers, inbox)) reject(new NoResponders(subject));
+    try {
+      return await promise;
+    } finally {
+      subscription.unsubscribe();
+      this.#clock.clearTimeout(timer);
+      this.#waiting.delete(reject);
+    }
+  }
+
+  async flush(): Promise<void> {
+    this.#assertOpen();
+    await new Promise<void>((resolve) => this.#deliveries.add(resolve));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.flush();
+    this.#closed = true;
+    for (const giveUp of this.#waiting) giveUp(closed());
+  }
+
+  /** Puts one delivery in line for everybody who hears the subject now; false when nobody does. */
+  #send(subject: string, data: Uint8Array | string, headers?: Headers, reply?: string): boolean {
+    const receivers = this.#onePerQueue(this.#interest.match(subject));
+    if (receivers.length === 0) return false;
+    const message: Message = {
+      subject,
+      // The sender may use its array and its headers again before the message is delivered.
+      data: typeof data === 'string' ? encoder.encode(data) : new Uint8Array(data),
+      ...(headers && { headers: { ...headers } }),
+      ...(reply !== undefined && { reply }),
+    };
+    for (const receiver of receivers) this.#deliveries.add(() => this.#deliver(receiver, message));
+    return true;
+  }
+
+  // A queue group is known by its name alone: members that subscribed to different patterns are in it together.
+  #onePerQueue(matching: Subscriber[]): Subscriber[] {
+    if (!matching.some(({ queue }) => queue !== undefined)) return matching;
+    const groups = Map.groupBy(matching, ({ queue }) => queue);
+    const chosen = groups.get(undefined) ?? [];
+    for (const [queue, members] of groups) {
+      if (queue !== undefined) chosen.push(members[Math.floor(this.#random() * members.length)]!);
+    }
+    return chosen;
+  }
+
+  #deliver(receiver: Subscriber, message: Message): void {
+    if (!receiver.open || this.#closed) return;
+    try {
+      const result: unknown = receiver.handler(message);
+      // An async handler passes for one that returns nothing; its failure must not end the process.
+      if (result instanceof Promise) result.catch((error: unknown) => this.#onError(error, message));
+    } catch (error) {
+      this.#onError(error, message);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw closed();
+  }
+}
+
+const encoder = new TextEncoder();
+
+function warn(error: unknown, message: Message): void {
+  process.emitWarning(`a handler of ${message.subject} failed: ${error instanceof Error ? error.stack : error}`);
+}
+
+function closed(): Error {
+  return new Error('the transport is closed');
+}
