@@ -1,0 +1,385 @@
+// A resident session: one mailbox, and for every event the same three steps in the same order: decide, remember, do.
+import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
+import type { Clock } from '../src/clock.ts';
+import { Conflict, Refused } from '../src/errors.ts';
+import { type Entry, type Journal, type Key, keyName, type Owed, type Stored, type Version } from '../src/journal.ts';
+import { createDurable, type Step, stepper } from './durable.ts';
+
+/** What the runtime offers to a piece of work that a session started. */
+export interface Work {
+  /** Stable over crashes: `tenant/session#entry.k`. */
+  readonly key: string;
+  /** Aborted when the session leaves the state that started it. */
+  readonly signal: AbortSignal;
+  /** False from the moment the session decided to leave that state, before anybody is told. */
+  live(): boolean;
+}
+
+/** What a session needs from where it lives. */
+export interface Host {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  /** Performs an invoke of the chart; what it resolves to comes back as `done`, what it rejects with as `error`. */
+  perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown>;
+  /** What a failure looks like in the journal: plain JSON. */
+  failure(error: unknown): unknown;
+  /** The session stopped and must be woken from its journal before it can go on. */
+  broken(session: Session, error: unknown): void;
+  /** A result or timer that nobody waits for any more. */
+  dropped(session: Session, event: EventObject): void;
+}
+
+/** What came of an event: the entry, or the entry that the same cause led to before. */
+export interface Receipt {
+  readonly entry: Entry;
+  readonly duplicate: boolean;
+}
+
+interface Item {
+  readonly event: EventObject;
+  readonly cause?: string;
+  /** For results and timers: the work they come from, which must still be owed. */
+  readonly owed?: string;
+  readonly resolve?: (receipt: Receipt) => void;
+  readonly reject?: (error: unknown) => void;
+}
+
+interface Running {
+  readonly abort?: AbortController;
+  readonly timer?: unknown;
+}
+
+/** Causes remembered per session, so that a repeated request is harmless. */
+const RECENT = 32;
+/** Results in a row that the chart may choke on before the session is given up. */
+const PATIENCE = 3;
+
+export class Session {
+  readonly key: Key;
+  readonly #host: Host;
+  readonly #machine: AnyStateMachine;
+  readonly #actor: ReturnType<typeof createDurable>['actor'];
+  readonly #logic: ReturnType<typeof createDurable>['logic'];
+  readonly #running = new Map<string, Running>();
+  #mailbox: Item[] = [];
+  #busy = false;
+  #stopped = false;
+  #choked = 0;
+  #version: Version;
+  #last: Pick<Entry, 'n' | 'owed' | 'recent' | 'state'>;
+  /** The creation input, until the first entry holds it. */
+  #init: unknown;
+  /** When it was last used, for passivation. */
+  used: number;
+
+  private constructor(key: Key, host: Host, machine: AnyStateMachine, from: { input: unknown } | Stored) {
+    this.key = key;
+    this.#host = host;
+    this.#machine = machine;
+    this.used = host.clock.now();
+    if ('entry' in from) {
+      const { entry, version } = from;
+      this.#version = version;
+      this.#last = { n: entry.n, owed: entry.owed, recent: entry.recent, state: entry.state };
+      ({ actor: this.#actor, logic: this.#logic } = createDurable(machine, { dump: entry.snapshot }));
+    } else {
+      this.#version = 0;
+      this.#last = { n: 0, owed: [], recent: undefined, state: '' };
+      this.#init = from.input;
+      ({ actor: this.#actor, logic: this.#logic } = createDurable(machine, from));
+    }
+  }
+
+  /** A session that nobody has heard of yet. It is remembered with its first event. */
+  static create(key: Key, host: Host, machine: AnyStateMachine, input: unknown): Session {
+    return new Session(key, host, machine, { input });
+  }
+
+  /**
+   * A session as its last entry left it, going on with what it owes. Throws `Refused` when the entry was written by another
+   * version of the machine: restoring it would succeed in silence and be wrong.
+   */
+  static wake(key: Key, host: Host, machine: AnyStateMachine, stored: Stored): Session {
+    const { name } = stepper(machine);
+    if (stored.entry.machine !== name)
+      throw new Refused(
+        'machine_version',
+        `session ${keyName(key)} was written by ${stored.entry.machine}; this is ${name}: it must be migrated first`,
+        409,
+      );
+    const session = new Session(key, host, machine, stored);
+    if (stored.entry.owed.some(({ due }) => due === undefined)) {
+      // Somebody performed this before us and is gone; the chart may know better than to try for ever.
+      session.send({ type: 'recovered' }).catch(() => session.#reconcile());
+    } else session.#reconcile();
+    return session;
+  }
+
+  /** The live XState actor: subscribe to it, inspect it. */
+  get actor() {
+    return this.#actor;
+  }
+
+  get snapshot(): AnyMachineSnapshot {
+    return this.#actor.getSnapshot();
+  }
+
+  /** Where the session is: the last entry's number and state. */
+  get position(): { n: number; state: string } {
+    return { n: this.#last.n, state: this.#last.state };
+  }
+
+  /** Nothing to do and nothing to wait for: it may leave memory. */
+  get idle(): boolean {
+    return !this.#busy && this.#mailbox.length === 0 && this.#last.owed.length === 0;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /**
+   * Puts an event into the mailbox; resolves when it is remembered. Rejects with `Refused` when the chart does not accept it
+   * in this state (nothing is written), or when the journal failed. An event with a `cause` that was seen before is not
+   * decided again: the receipt names the entry it led to then.
+   */
+  send(event: EventObject, cause?: string): Promise<Receipt> {
+    return new Promise((resolve, reject) => this.#deliver({ event, cause, resolve, reject }));
+  }
+
+  /** Leaves memory. What it owes stays in the journal, for whoever wakes it. */
+  stop(error: unknown = new Refused('stopped', 'the session moved; try again', 503)): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const running of this.#running.values()) this.#end(running);
+    this.#running.clear();
+    const waiting = this.#mailbox;
+    this.#mailbox = [];
+    for (const { reject } of waiting) reject?.(error);
+    this.#actor.stop();
+  }
+
+  #deliver(item: Item): void {
+    if (this.#stopped) {
+      item.reject?.(new Refused('stopped', 'the session moved; try again', 503));
+      return;
+    }
+    this.#mailbox.push(item);
+    if (!this.#busy) this.#next();
+  }
+
+  #next(): void {
+    while (!this.#busy && !this.#stopped) {
+      const item = this.#mailbox.shift();
+      if (!item) return;
+      this.used = this.#host.clock.now();
+      const entry = this.#decide(item);
+      if (entry) this.#remember(item, entry);
+    }
+  }
+
+  /** Pure, but for the actor's own snapshot: the entry to remember, or undefined when the item came to nothing. */
+  #decide(item: Item): Entry | undefined {
+    const { event, cause, owed } = item;
+    if (owed !== undefined && !this.#last.owed.some(({ key }) => key === owed)) {
+      this.#host.dropped(this, event);
+      return;
+    }
+    const before = cause === undefined ? undefined : this.#last.recent?.find(([seen]) => seen === cause);
+    if (before) {
+      this.#repeat(item, before[1]);
+      return;
+    }
+    if (this.#actor.getSnapshot().status !== 'active') {
+      item.reject?.(
+        new Refused('session_ended', `session ${this.key.session} is ${this.#last.state}`, 409, {
+          state: this.#last.state,
+          allowed: [],
+        }),
+      );
+      return;
+    }
+    let step: Step;
+    try {
+      this.#actor.send(event);
+      step = this.#logic.taken();
+    } catch (error) {
+      this.#choke(item, error);
+      return;
+    }
+    if (!step.changed) {
+      // A result that the chart does not want is as good as a dropped one.
+      if (owed !== undefined) this.#host.dropped(this, event);
+      item.reject?.(this.#illegal(event));
+      return;
+    }
+    return this.#entry(item, step);
+  }
+
+  #entry({ event, cause }: Item, step: Step): Entry {
+    const n = this.#last.n + 1;
+    const at = this.#host.clock.now();
+    const pure = stepper(this.#machine);
+    const owed = fold(this.#last.owed, step, n, at);
+    const recent =
+      cause === undefined ? this.#last.recent : [...(this.#last.recent ?? []), [cause, n] as const].slice(-RECENT);
+    return {
+      n,
+      at,
+      machine: pure.name,
+      event,
+      ...(n === 1 && { init: this.#init }),
+      ...(cause !== undefined && { cause }),
+      emitted: step.emitted,
+      snapshot: pure.dump(step.snapshot),
+      owed,
+      ...(recent && { recent }),
+      state: stateName(step.snapshot.value),
+      ...(owed.length > 0 && { wake: wakeAt(owed) }),
+    };
+  }
+
+  #remember(item: Item, entry: Entry): void {
+    this.#busy = true;
+    // From here on the work that this entry ends is not live: not one of its parts passes, remembered or not.
+    this.#last = { n: entry.n, owed: entry.owed, recent: entry.recent, state: entry.state };
+    this.#host.journal.append(this.key, this.#version, entry).then(
+      (version) => {
+        this.#version = version;
+        this.#init = undefined;
+        this.#busy = false;
+        item.resolve?.({ entry, duplicate: false });
+        if (this.#stopped) return;
+        this.#reconcile();
+        this.#next();
+      },
+      (error) => this.#break(item, error),
+    );
+  }
+
+  /** Do: what is owed and not running is started, what is running and not owed is stopped. The same after a crash. */
+  #reconcile(): void {
+    const { owed } = this.#last;
+    for (const [key, running] of this.#running) {
+      if (owed.some((one) => one.key === key)) continue;
+      this.#running.delete(key);
+      this.#end(running);
+    }
+    if (owed.length === 0) return;
+    const invokes = stepper(this.#machine).invokes(this.#actor.getSnapshot());
+    for (const { id, key, due } of owed) {
+      if (this.#running.has(key)) continue;
+      if (due !== undefined) this.#arm(id, key, due);
+      else {
+        const invoke = invokes.find((one) => one.id === id);
+        if (invoke) this.#perform(id, key, invoke.src, invoke.input);
+      }
+    }
+  }
+
+  #arm(id: string, key: string, due: number): void {
+    const { clock } = this.#host;
+    const timer = clock.setTimeout(() => this.#deliver({ event: { type: id }, owed: key }), due - clock.now());
+    this.#running.set(key, { timer });
+  }
+
+  #perform(id: string, key: string, src: string, input: unknown): void {
+    const abort = new AbortController();
+    this.#running.set(key, { abort });
+    const work: Work = {
+      key: `${keyName(this.key)}#${key}`,
+      signal: abort.signal,
+      live: () => !this.#stopped && this.#last.owed.some((one) => one.key === key),
+    };
+    this.#host.perform(this, src, input, work).then(
+      (output) =>
+        this.#deliver({ event: { type: `xstate.done.actor.${id}`, actorId: id, output } as EventObject, owed: key }),
+      (error) =>
+        this.#deliver({
+          event: { type: `xstate.error.actor.${id}`, actorId: id, error: this.#host.failure(error) } as EventObject,
+          owed: key,
+        }),
+    );
+  }
+
+  #end({ abort, timer }: Running): void {
+    abort?.abort();
+    if (timer !== undefined) this.#host.clock.clearTimeout(timer);
+  }
+
+  #illegal(event: EventObject): Refused {
+    const snapshot = this.#actor.getSnapshot();
+    const allowed = acceptable(snapshot);
+    const state = stateName(snapshot.value);
+    return new Refused('illegal_in_state', `${event.type} is not accepted in ${state}`, 409, { state, allowed });
+  }
+
+  #repeat(item: Item, n: number): void {
+    this.#host.journal.read(this.key, n, 1).then(([stored]) => {
+      if (stored) item.resolve?.({ entry: stored.entry, duplicate: true });
+      else item.reject?.(new Refused('unknown_entry', `entry ${n} of ${keyName(this.key)} is gone`, 410));
+    }, item.reject);
+  }
+
+  /** A guard or an action threw. The snapshot is the old one; the event is refused, and a result cannot be refused for ever. */
+  #choke(item: Item, error: unknown): void {
+    item.reject?.(error);
+    if (item.owed === undefined) return;
+    this.#choked += 1;
+    if (this.#choked >= PATIENCE)
+      this.#mailbox.unshift({
+        event: { type: 'fail', reason: `the chart could not take ${item.event.type}` } as EventObject,
+      });
+    else this.#deliver(item);
+  }
+
+  /** The journal refused or failed: this actor is ahead of what is remembered, so it ends here. */
+  #break(item: Item, error: unknown): void {
+    const told =
+      error instanceof Conflict
+        ? new Refused('moved', `session ${keyName(this.key)} is owned elsewhere; try again`, 503, { retry_after_s: 1 })
+        : error;
+    item.reject?.(told);
+    this.stop(told);
+    this.#host.broken(this, error);
+  }
+}
+
+/** The set of owed effects after a step: starts add to it, stops take from it. */
+function fold(owed: readonly Owed[], { effects }: Step, n: number, at: number): readonly Owed[] {
+  if (effects.length === 0) return owed;
+  const next = [...owed];
+  effects.forEach((effect, k) => {
+    const { id } = effect;
+    const index = next.findIndex((one) => one.id === id);
+    if (index >= 0) next.splice(index, 1);
+    if (effect.type === 'invoke') next.push({ id, key: `${n}.${k}` });
+    if (effect.type === 'timer') next.push({ id, key: `${n}.${k}`, due: at + effect.delay });
+  });
+  return next;
+}
+
+const wakeAt = (owed: readonly Owed[]): number =>
+  owed.reduce((soonest, { due = 0 }) => Math.min(soonest, due), Infinity);
+
+/** Active states as one line: regions apart by `/`, levels by `.`; a lone root level is left out: `automated/running.attempting`. */
+export function stateName(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const levels = Object.entries(value as Record<string, unknown>);
+  if (levels.length > 1) return levels.map(([, inner]) => path(inner)).join('/');
+  const [name, inner] = levels[0]!;
+  return typeof inner === 'object' && Object.keys(inner as object).length > 1
+    ? stateName(inner)
+    : `${name}.${path(inner)}`;
+}
+
+const path = (value: unknown): string =>
+  typeof value === 'string'
+    ? value
+    : Object.entries(value as Record<string, unknown>)
+        .map(([name, inner]) => `${name}.${path(inner)}`)
+        .join('/');
+
+/** The events that the active states listen to, by name; whether a guard lets one through depends on its data. */
+export const acceptable = (snapshot: AnyMachineSnapshot): string[] =>
+  [...new Set(snapshot._nodes.flatMap((node) => node.ownEvents))].filter((type) => !/^xstate\.|^$/.test(type)).sort();

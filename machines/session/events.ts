@@ -1,0 +1,239 @@
+// What can happen to a session: the schemas its doors parse with, and the types the chart sees.
+import { z } from 'zod';
+
+/** A NATS token, so that every id can stand in a subject as it is. */
+export const token = z.string().regex(/^[a-z0-9_-]{1,63}$/, 'must be 1 to 63 characters of a-z, 0-9, "_" and "-"');
+
+/** Longest text a message may carry, in characters. */
+export const MAX_TEXT = 65_536;
+
+const text = z.string().min(1, 'must not be empty').max(MAX_TEXT, `must not be longer than ${MAX_TEXT} characters`);
+const by = z.string().min(1).max(200);
+const reason = z.string().max(2_000);
+
+/** Where a message goes, decided before the event; the chart only follows it. */
+export const route = z.object({
+  agent: z.string(),
+  /** 0 … 1 */
+  confidence: z.number(),
+  reason: z.string(),
+  /** Agents to try, in order, when the first has failed for good. */
+  secondary: z.array(z.string()).optional(),
+});
+export type Route = z.infer<typeof route>;
+
+/** What callers may send, as it stands in a request body (the verb names the type). */
+export const bodies = {
+  message: z.strictObject({ content: text, agent_id: token.optional(), flow: token.optional() }),
+  pause: z.strictObject({
+    mode: z.enum(['drain', 'interrupt']).default('drain'),
+    by: by.optional(),
+    reason: reason.optional(),
+  }),
+  resume: z.strictObject({ by: by.optional() }),
+  takeover: z.strictObject({
+    by,
+    reason: reason.optional(),
+    /** Control returns to the AI by itself after so many milliseconds. */
+    deadline_ms: z.int().positive().optional(),
+  }),
+  inject: z.strictObject({ mode: z.enum(['speak', 'whisper', 'note']).default('speak'), content: text, by }),
+  release: z.strictObject({ by: by.optional() }),
+  cancel: z.strictObject({ by: by.optional(), reason: reason.optional() }),
+  close: z.strictObject({ by: by.optional(), reason: reason.optional() }),
+  approve: z.strictObject({
+    approval: z.string().min(1).max(200),
+    decision: z.enum(['approve', 'reject']),
+    by,
+    reason: reason.optional(),
+  }),
+  tool_result: z.strictObject({
+    call: z.string().min(1).max(200),
+    result: z.unknown().optional(),
+    error: reason.optional(),
+  }),
+} as const;
+
+export type Verb = keyof typeof bodies;
+export type Body<V extends Verb> = z.infer<(typeof bodies)[V]>;
+/** A body as a caller may write it: what has a default may be left out. */
+export type BodyInput<V extends Verb> = z.input<(typeof bodies)[V]>;
+
+/** The policy for a message that comes while the AI is at work. */
+export const busyPolicies = ['enqueue', 'reject', 'interrupt', 'steer'] as const;
+
+/** What a session is created with; it stays the same for its life. Times in milliseconds. */
+export const settings = z.strictObject({
+  busy: z.enum(busyPolicies).default('enqueue'),
+  /** Messages that may wait at once. */
+  queue_limit: z.int().min(1).max(1_000).default(32),
+  /** Attempts of one agent per run before the run moves on or fails. */
+  attempts: z.int().min(1).max(100).default(3),
+  attempt_ms: z.int().positive().default(300_000),
+  /** The first wait between attempts; it doubles up to 30 s. */
+  backoff_ms: z.int().min(0).default(500),
+  input_ms: z.int().positive().default(86_400_000),
+  approval_ms: z.int().positive().default(86_400_000),
+  tool_ms: z.int().positive().default(300_000),
+  /** How often a run may outlive a crash of its process before it is given up. */
+  recoveries: z.int().min(0).default(5),
+  /** Whether `shouldProcess` / `prepareContext` are asked before a run. */
+  hooks: z.boolean().default(false),
+});
+export type Settings = z.infer<typeof settings>;
+
+export interface SessionInput {
+  readonly id: string;
+  readonly settings: Settings;
+}
+
+/** A message that waits for its run. */
+export interface Pending {
+  readonly id: string;
+  /** The number of its run: `{session}-r{run}`. */
+  readonly run: number;
+  readonly content: string;
+  readonly agent?: string;
+  readonly flow?: string;
+  readonly route?: Route;
+}
+
+/** What a person said to a question of the run. */
+export type Decision =
+  | {
+      readonly kind: 'approval';
+      readonly decision: 'approve' | 'reject' | 'expired';
+      readonly by?: string;
+      readonly reason?: string;
+    }
+  | { readonly kind: 'tool'; readonly result?: unknown; readonly error?: string };
+
+/** The run that is open: CREATED when its message waits in the queue, RUNNING from here on. */
+export interface Run {
+  readonly n: number;
+  /** The last message it took in; outcomes are reported under this id. */
+  readonly message: string;
+  readonly input: readonly string[];
+  readonly agent: string | null;
+  readonly flow?: string;
+  readonly secondary: readonly string[];
+  /** Raised by every entry into `attempting`; parts of an older attempt are not this answer. */
+  readonly attempt: number;
+  /** Attempts of the present agent. */
+  readonly tries: number;
+  /** Endpoints that failed this run. */
+  readonly tried: readonly string[];
+  readonly screened: boolean;
+  /** How long the failed endpoint asked to be left alone, ms. */
+  readonly wait_ms?: number;
+  readonly recoveries: number;
+  /** What `prepareContext` added. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  /** The agent's own memory between its questions. */
+  readonly task?: unknown;
+  /** The question a person must answer, and the answer once it is there. */
+  readonly question?: { readonly id: string; readonly kind: 'approval' | 'tool' };
+  readonly decision?: Decision;
+}
+
+export interface SessionContext {
+  readonly id: string;
+  readonly settings: Settings;
+  /** Raised by every takeover and release: an answer of an older epoch is never shown. */
+  readonly epoch: number;
+  readonly holder: string | null;
+  /** How long the present takeover may last, ms. */
+  readonly deadline_ms: number | null;
+  /** Runs numbered so far. */
+  readonly runs: number;
+  readonly queue: readonly Pending[];
+  readonly run: Run | null;
+  /** Guidance that the next call of an agent sees. */
+  readonly whispers: readonly string[];
+}
+
+type Commands = { [V in Exclude<Verb, 'message'>]: { readonly type: V } & Body<V> }[Exclude<Verb, 'message'>];
+
+/** The failure of an agent, a hook or a router, as it is journaled. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly endpoint?: string;
+  /** How many untried instances could take the call now. */
+  readonly alternatives?: number;
+  readonly retry_after_s?: number;
+}
+
+/** One coalesced piece of a streamed answer: milliseconds since the attempt began, and its length in characters. */
+export type PartMark = readonly [ms: number, length: number];
+
+/** What an attempt came to; the result is one of AgentResult's shapes. */
+export interface AttemptOutput {
+  readonly result:
+    | { readonly type: 'answer'; readonly final_message: string; readonly usage?: unknown }
+    | { readonly type: 'handoff'; readonly final_message: string; readonly reason: string }
+    | { readonly type: 'input_required'; readonly prompt: string; readonly task?: unknown }
+    | {
+        readonly type: 'approval_required';
+        readonly action: string;
+        readonly summary: string;
+        readonly details?: unknown;
+        readonly task?: unknown;
+      }
+    | { readonly type: 'tool_required'; readonly name: string; readonly arguments: unknown; readonly task?: unknown };
+  readonly endpoint: string;
+  readonly ms: number;
+  readonly steps?: readonly unknown[];
+  /** Set when the answer was streamed: the text that listeners saw, and how it was cut. */
+  readonly streamed?: { readonly text?: string; readonly parts: readonly PartMark[] };
+}
+
+export type ScreenOutput =
+  | { readonly allow: true; readonly context?: Record<string, unknown> }
+  | { readonly allow: false; readonly reason: string };
+
+export type SessionEvent =
+  | {
+      readonly type: 'message';
+      readonly id: string;
+      readonly content: string;
+      readonly agent?: string;
+      readonly flow?: string;
+      readonly route?: Route;
+    }
+  | Commands
+  /** An agent gave the conversation to a person; the chart tells itself. */
+  | { readonly type: 'escalated'; readonly reason: string }
+  /** The process that performed the run died; another performs it again. */
+  | { readonly type: 'recovered' }
+  /** The runtime gives the session up: performing it broke the runtime again and again. */
+  | { readonly type: 'fail'; readonly reason: string };
+
+/** What a session tells the outside. The names are those of the run events of the HTTP interface. */
+export type SessionEmitted = { readonly type: string; readonly [member: string]: unknown };
+
+/** What an agent call is made from; the runtime adds the tenant and the idempotency key. */
+export interface AttemptInput {
+  readonly run: number;
+  readonly agent: string;
+  readonly attempt: number;
+  readonly epoch: number;
+  readonly input: readonly string[];
+  readonly guidance: readonly string[];
+  readonly tried: readonly string[];
+  readonly flow?: string;
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly task?: unknown;
+  readonly decision?: Decision;
+}
+
+export interface ScreenInput {
+  readonly run: number;
+  readonly content: string;
+}
+
+export interface RouteInput {
+  readonly run: number;
+  readonly content: string;
+}

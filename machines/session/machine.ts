@@ -1,0 +1,256 @@
+// The chart of a conversation: who has the floor (control), and what the AI is doing about the user's words (turn).
+import { and, not, or, setup, stateIn } from 'xstate';
+import { performed } from '../../actors/durable.ts';
+import type {
+  AttemptInput,
+  AttemptOutput,
+  Route,
+  RouteInput,
+  ScreenInput,
+  ScreenOutput,
+  SessionContext,
+  SessionEmitted,
+  SessionEvent,
+  SessionInput,
+} from './events.ts';
+import { actions, delays, fresh, guards, inputs } from './rules.ts';
+
+export const sessionMachine = setup({
+  types: {
+    context: {} as SessionContext,
+    events: {} as SessionEvent,
+    input: {} as SessionInput,
+    emitted: {} as SessionEmitted,
+  },
+  actors: {
+    screen: performed<ScreenOutput, ScreenInput>(),
+    router: performed<Route | null, RouteInput>(),
+    agent: performed<AttemptOutput, AttemptInput>(),
+  },
+  guards: {
+    ...guards,
+    aiHasTheFloor: stateIn('#automated'),
+    humanHasTheFloor: stateIn('#human'),
+    // The passing states count too: a region that asks in between must not take the turn for resting.
+    atWork: or([
+      stateIn('#attempting'),
+      stateIn('#backingOff'),
+      stateIn('#screening'),
+      stateIn('#routing'),
+      stateIn('#starting'),
+      stateIn('#failingOver'),
+    ]),
+  },
+  actions,
+  delays,
+}).createMachine({
+  id: 'session',
+  version: '1',
+  context: fresh,
+  initial: 'open',
+  states: {
+    open: {
+      type: 'parallel',
+      on: {
+        close: { target: 'closed', actions: ['dropEverything', 'tellClosed'] },
+        fail: { target: 'failed', actions: ['dropEverything', 'tellFailed'] },
+      },
+      states: {
+        control: {
+          initial: 'automated',
+          on: {
+            inject: [{ guard: 'whispers', actions: ['whisper', 'tellInjected'] }, { actions: 'tellInjected' }],
+          },
+          states: {
+            automated: {
+              id: 'automated',
+              on: {
+                pause: [
+                  { guard: and(['drains', 'atWork']), target: 'pausing', actions: 'tellPausing' },
+                  { target: 'paused', actions: 'tellPaused' },
+                ],
+                takeover: { target: 'human', actions: ['takeOver', 'tellTakenOver'] },
+                escalated: { target: 'paused', actions: 'tellPaused' },
+              },
+            },
+            pausing: {
+              always: { guard: not('atWork'), target: 'paused', actions: 'tellPaused' },
+              on: {
+                pause: { guard: not('drains'), target: 'paused', actions: 'tellPaused' },
+                resume: { target: 'automated', actions: 'tellAutomated' },
+                takeover: { target: 'human', actions: ['takeOver', 'tellTakenOver'] },
+                escalated: { target: 'paused', actions: 'tellPaused' },
+              },
+            },
+            paused: {
+              on: {
+                pause: { actions: 'tellPaused' },
+                resume: { target: 'automated', actions: 'tellAutomated' },
+                takeover: { target: 'human', actions: ['takeOver', 'tellTakenOver'] },
+              },
+            },
+            human: {
+              id: 'human',
+              initial: 'deciding',
+              on: {
+                release: { target: 'releasing', actions: 'handBack' },
+                pause: { target: 'paused', actions: ['handBack', 'tellPaused'] },
+                takeover: {
+                  target: 'human',
+                  guard: 'anotherHolder',
+                  reenter: true,
+                  actions: ['takeOver', 'tellTakenOver'],
+                },
+              },
+              states: {
+                deciding: { always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }] },
+                held: {},
+                heldUntil: { after: { deadline: { target: '#releasing', actions: 'handBack' } } },
+              },
+            },
+            releasing: {
+              id: 'releasing',
+              always: { guard: not('atWork'), target: 'automated', actions: 'tellAutomated' },
+            },
+          },
+        },
+        turn: {
+          initial: 'idle',
+          on: {
+            takeover: { guard: 'atWork', target: '.suspended', actions: 'tellSuspended' },
+            pause: { guard: and(['atWork', not('drains')]), target: '.suspended', actions: 'tellSuspended' },
+            cancel: { guard: 'hasRun', target: '.idle', actions: 'cancelRun' },
+            message: [
+              {
+                guard: and(['atWork', 'policyInterrupts', 'hasRoom']),
+                target: '.idle',
+                actions: ['supersedeRun', 'keep'],
+              },
+              { guard: and(['atWork', 'policySteers']), target: '.starting', actions: 'steer' },
+              { guard: and(['hasRoom', or([not('atWork'), not('policyRejects')])]), actions: 'keep' },
+            ],
+            inject: { guard: and(['speaks', 'humanHasTheFloor']), actions: 'answerWaiting' },
+            recovered: [
+              { guard: and(['atWork', 'recoveredTooOften']), target: '.idle', actions: 'giveUp' },
+              { guard: 'atWork', actions: 'countRecovery' },
+            ],
+          },
+          states: {
+            idle: {
+              id: 'idle',
+              always: { guard: and(['messagesWait', 'aiHasTheFloor']), target: 'starting', actions: 'startRun' },
+            },
+            starting: {
+              id: 'starting',
+              always: [
+                { guard: 'needsScreening', target: 'screening' },
+                { guard: 'isRouted', target: 'running' },
+                { target: 'routing' },
+              ],
+            },
+            screening: {
+              id: 'screening',
+              invoke: {
+                id: 'screen',
+                src: 'screen',
+                input: inputs.screen,
+                onDone: [
+                  { guard: 'isAllowed', target: 'starting', actions: 'recordScreening' },
+                  { target: 'idle', actions: 'refuseRun' },
+                ],
+                onError: { target: 'idle', actions: 'failRun' },
+              },
+              after: { attemptTimeout: { target: 'idle', actions: 'timeOutRun' } },
+            },
+            routing: {
+              id: 'routing',
+              invoke: {
+                id: 'router',
+                src: 'router',
+                input: inputs.router,
+                onDone: [
+                  { guard: 'isMatched', target: 'running', actions: 'recordRoute' },
+                  { target: 'idle', actions: 'matchNothing' },
+                ],
+                onError: { target: 'idle', actions: 'failRun' },
+              },
+              after: { attemptTimeout: { target: 'idle', actions: 'timeOutRun' } },
+            },
+            running: {
+              initial: 'attempting',
+              states: {
+                attempting: {
+                  id: 'attempting',
+                  entry: 'beginAttempt',
+                  invoke: {
+                    id: 'agent',
+                    src: 'agent',
+                    input: inputs.agent,
+                    onDone: [
+                      { guard: 'asksForInput', target: 'awaitingInput', actions: 'ask' },
+                      { guard: 'asksForApproval', target: 'awaitingApproval', actions: 'ask' },
+                      { guard: 'asksForTool', target: 'awaitingClientTool', actions: 'ask' },
+                      { guard: 'asksForPerson', target: '#idle', actions: ['escalate', 'finishRun'] },
+                      { target: '#idle', actions: 'finishRun' },
+                    ],
+                    onError: [
+                      { guard: 'instancesLeft', target: 'failingOver', actions: 'recordFailure' },
+                      { guard: 'triesLeft', target: 'backingOff', actions: 'recordFailure' },
+                      { guard: 'agentsLeft', target: 'failingOver', actions: ['recordFailure', 'nextAgent'] },
+                      { target: '#idle', actions: ['recordFailure', 'failRun'] },
+                    ],
+                  },
+                  after: {
+                    attemptTimeout: [
+                      { guard: 'triesLeft', target: 'backingOff', actions: 'recordTimeout' },
+                      { guard: 'agentsLeft', target: 'failingOver', actions: ['recordTimeout', 'nextAgent'] },
+                      { target: '#idle', actions: ['recordTimeout', 'timeOutRun'] },
+                    ],
+                  },
+                },
+                backingOff: { id: 'backingOff', after: { backoff: 'attempting' } },
+                failingOver: { id: 'failingOver', always: { target: 'attempting', actions: 'tellFailover' } },
+                awaitingInput: {
+                  always: {
+                    guard: and(['messagesWait', 'aiHasTheFloor']),
+                    target: 'attempting',
+                    actions: 'takeAnswer',
+                  },
+                  on: {
+                    message: [
+                      { guard: and(['forAnotherAgent', 'hasRoom']), target: '#idle', actions: ['abandonRun', 'keep'] },
+                      { guard: 'hasRoom', actions: 'keepForRun' },
+                    ],
+                  },
+                  after: { inputTimeout: { target: '#idle', actions: 'expireRun' } },
+                },
+                awaitingApproval: {
+                  always: { guard: and(['isAnswered', 'aiHasTheFloor']), target: 'attempting' },
+                  on: { approve: { guard: 'answersTheQuestion', actions: 'decide' } },
+                  after: { approvalTimeout: { guard: not('isAnswered'), actions: 'decide' } },
+                },
+                awaitingClientTool: {
+                  always: { guard: and(['isAnswered', 'aiHasTheFloor']), target: 'attempting' },
+                  on: { tool_result: { guard: 'answersTheQuestion', actions: 'decide' } },
+                  after: { toolTimeout: { guard: not('isAnswered'), actions: 'decide' } },
+                },
+              },
+            },
+            suspended: {
+              always: { guard: 'aiHasTheFloor', target: 'starting', actions: 'resumeRun' },
+              on: {
+                inject: {
+                  guard: and(['speaks', 'humanHasTheFloor']),
+                  target: 'idle',
+                  actions: ['leaveToPerson', 'answerWaiting'],
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+    closed: { type: 'final' },
+    failed: { type: 'final' },
+  },
+});
