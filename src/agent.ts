@@ -1,5 +1,6 @@
 // What an agent is: how one is declared, what a run hands to it, and what it may answer.
 import type { z } from 'zod';
+import type { Decision } from '../machines/session/events.ts';
 import type { Field } from './fields.ts';
 import type { Tool } from './tools.ts';
 
@@ -39,6 +40,8 @@ export interface AgentCall {
   readonly tools?: readonly string[];
   /** Where this agent left off when it asked for input; it wrote this itself. */
   readonly task?: unknown;
+  /** What a person decided, or the caller's tool returned, since this agent asked. */
+  readonly decision?: Decision;
   /** Instances that already failed this run: pick another when there is one. */
   readonly tried: readonly string[];
 }
@@ -69,6 +72,8 @@ export type AgentResult =
       readonly details?: unknown;
       readonly task?: unknown;
     }
+  /** The caller runs this tool and sends its result; `task` comes back with it. */
+  | { readonly type: 'tool_required'; readonly name: string; readonly arguments: unknown; readonly task?: unknown }
   /** The agent gives the conversation to a person: the answer is said, then the AI pauses. */
   | { readonly type: 'handoff'; readonly final_message: string; readonly reason: string };
 
@@ -106,8 +111,20 @@ export interface FormAgent extends Declared {
   readonly fields: Readonly<Record<string, Field>>;
   /** Called with every field collected and valid. */
   readonly run: (values: Record<string, any>, context: AgentContext) => AgentReturn | Promise<AgentReturn>;
+  /**
+   * Reads values out of the message that started the form; what fits its field's schema is not asked for.
+   * What it returns is checked like the user's own words, so it holds what a schema takes, not what it makes of it.
+   */
+  readonly extract?: (
+    message: string,
+    context: AgentContext,
+  ) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
+  /** Shows the answers and asks whether they are right before `run` is called. */
+  readonly confirm?: boolean;
   /** Words that cancel the form; `cancel`, `stop`, `never mind` and `quit` unless told. */
   readonly cancelWords?: readonly string[];
+  /** Said when the user cancelled; `Cancelled.` unless told. */
+  readonly cancelled?: string;
 }
 
 /** An agent behind HTTP endpoints that speak `POST {endpoint}/invoke` → SSE `delta` … `done` (D2). */

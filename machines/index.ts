@@ -1,0 +1,18 @@
+// Every chart of the runtime, by name: what viewers draw, tests explore and users import as `troupe/machines`.
+import { agentMachine } from './agent/machine.ts';
+import { breakerMachine } from './breaker/machine.ts';
+import { endpointMachine } from './endpoint/machine.ts';
+import { formMachine } from './form/machine.ts';
+import { registryMachine } from './registry/machine.ts';
+import { sessionMachine } from './session/machine.ts';
+
+export { agentMachine, breakerMachine, endpointMachine, formMachine, registryMachine, sessionMachine };
+
+export const machines = {
+  session: sessionMachine,
+  form: formMachine,
+  agent: agentMachine,
+  endpoint: endpointMachine,
+  breaker: breakerMachine,
+  registry: registryMachine,
+} as const;

@@ -1,0 +1,22 @@
+// The chart of a tenant's registered agents: a list that survives restarts because it is a journal like any other.
+import { setup } from 'xstate';
+import { actions, guards, none, type RegistryContext, type RegistryEvent, type RegistryInput } from './rules.ts';
+
+export const registryMachine = setup({
+  types: { context: {} as RegistryContext, events: {} as RegistryEvent, input: {} as RegistryInput },
+  guards,
+  actions,
+}).createMachine({
+  id: 'registry',
+  version: '1',
+  context: none,
+  initial: 'listing',
+  states: {
+    listing: {
+      on: {
+        register: { guard: 'isNews', actions: 'register' },
+        deregister: { guard: 'isRegistered', actions: 'deregister' },
+      },
+    },
+  },
+});

@@ -1,0 +1,53 @@
+// The bodies of the registry chart's names.
+import { setup } from 'xstate';
+
+/** An agent that was registered from outside: where its instances answer, and how messages find it. */
+export interface Registered {
+  readonly agent_id: string;
+  readonly kind: 'http';
+  readonly description?: string;
+  readonly triggers?: readonly string[];
+  readonly capabilities?: readonly string[];
+  readonly fallbacks?: readonly string[];
+  readonly endpoints: readonly { readonly id: string; readonly url: string; readonly weight?: number }[];
+}
+
+export interface RegistryInput {
+  readonly tenant: string;
+}
+
+export interface RegistryContext {
+  readonly tenant: string;
+  readonly agents: Readonly<Record<string, Registered>>;
+}
+
+export type RegistryEvent =
+  | { readonly type: 'register'; readonly agent: Registered }
+  | { readonly type: 'deregister'; readonly agent_id: string };
+
+type Args = { context: RegistryContext; event: RegistryEvent };
+type Of<T extends RegistryEvent['type']> = Extract<RegistryEvent, { type: T }>;
+
+const { assign } = setup({ types: { context: {} as RegistryContext, events: {} as RegistryEvent } });
+
+export const none = ({ input }: { input: RegistryInput }): RegistryContext => ({ tenant: input.tenant, agents: {} });
+
+export const guards = {
+  // Registering the same again, as an agent does on every start, is no news and costs no entry.
+  isNews: ({ context, event }: Args) => {
+    const { agent } = event as Of<'register'>;
+    return JSON.stringify(context.agents[agent.agent_id]) !== JSON.stringify(agent);
+  },
+  isRegistered: ({ context, event }: Args) => (event as Of<'deregister'>).agent_id in context.agents,
+};
+
+export const actions = {
+  register: assign(({ context, event }) => {
+    const { agent } = event as Of<'register'>;
+    return { agents: { ...context.agents, [agent.agent_id]: agent } };
+  }),
+  deregister: assign(({ context, event }) => {
+    const { [(event as Of<'deregister'>).agent_id]: _gone, ...agents } = context.agents;
+    return { agents };
+  }),
+};
