@@ -1,0 +1,60 @@
+// The chart of a form: asks for one field after the other until all are known, and lets the user change or cancel.
+import { setup } from 'xstate';
+import type { FormContext, FormEvent, FormInput } from './events.ts';
+import { actions, begin, guards } from './rules.ts';
+
+export const formMachine = setup({
+  types: {
+    context: {} as FormContext,
+    events: {} as FormEvent,
+    input: {} as FormInput,
+  },
+  guards,
+  actions,
+}).createMachine({
+  id: 'form',
+  version: '1',
+  context: begin,
+  initial: 'filling',
+  states: {
+    filling: {
+      initial: 'deciding',
+      on: {
+        answer: { guard: 'isField', target: '.deciding', actions: 'record' },
+        change: { guard: 'isField', target: '.deciding', actions: 'reopen' },
+        cancel: 'cancelled',
+      },
+      states: {
+        deciding: {
+          always: [
+            { guard: 'somethingIsMissing', target: 'collecting', actions: 'askNext' },
+            { guard: 'wantsConfirmation', target: 'confirming' },
+            { target: '#form.complete' },
+          ],
+        },
+        collecting: {
+          on: {
+            invalid: { guard: 'isAsked', actions: 'noteError' },
+            skip: [
+              { guard: 'maySkip', target: 'deciding', actions: 'skip' },
+              { guard: 'isAsked', actions: 'refuseSkip' },
+            ],
+          },
+        },
+        confirming: {
+          on: {
+            confirm: '#form.complete',
+            deny: 'choosing',
+          },
+        },
+        choosing: {
+          on: {
+            confirm: '#form.complete',
+          },
+        },
+      },
+    },
+    complete: { type: 'final' },
+    cancelled: { type: 'final' },
+  },
+});
