@@ -112,9 +112,11 @@ export const trialWasSlow = (scope: Scope) =>
 
 export const window = ({ context }: Scope) => context.limits.window_ms;
 export const trial = ({ context }: Scope) => context.limits.trial_ms;
-// A budget is per window: half opening sooner would spend it over and over.
-export const recovery = (scope: Scope) =>
-  spentTooMuch(scope) ? scope.context.limits.window_ms : scope.context.limits.recovery_ms;
+export const recovery = ({ context }: Scope) => recoveryTime(context);
+
+/** Milliseconds that it stays open. A budget is per window: half opening sooner would spend it over and over. */
+export const recoveryTime = ({ limits, cost_usd }: BreakerContext) =>
+  limits.budget_usd !== undefined && cost_usd >= limits.budget_usd ? limits.window_ms : limits.recovery_ms;
 
 /** Whether telling a breaker of a success could change anything: not while nothing is held against the endpoint. */
 export const wouldCount = (context: BreakerContext, ms: number, cost_usd: number | undefined) =>

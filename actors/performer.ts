@@ -1,0 +1,57 @@
+// What performs an attempt: the promise every kind of agent keeps to the pool, whether it is a function or far away.
+import type { AgentCall, AgentResult, HistoryMessage } from '../src/agent.ts';
+import { Failed, Refused } from '../src/errors.ts';
+import type { Tool } from '../src/tools.ts';
+
+/** What a run lends to whoever performs it. */
+export interface CallIO {
+  /** Aborted when the run leaves the state that called. A `TimeoutError` as its reason counts as the endpoint's failure. */
+  readonly signal: AbortSignal;
+  readonly part: (text: string) => void;
+  readonly history: (limit?: number) => Promise<HistoryMessage[]>;
+  /** Finds a tool that a flow names and that is not among the agent's own. */
+  readonly tools?: (name: string) => Tool<any> | undefined;
+}
+
+/** One tool call of an attempt, for the trace. `started_at` is ms since the epoch; either `output` or `error` is there. */
+export interface ToolStep {
+  readonly type: 'tool';
+  readonly name: string;
+  readonly input: unknown;
+  readonly output?: unknown;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly started_at: number;
+  readonly ms: number;
+}
+
+export interface PerformerIO extends CallIO {
+  /** The trace so far; performers add to it as they go, so that a failed attempt leaves one too. */
+  readonly steps: ToolStep[];
+}
+
+/**
+ * Performs one attempt: resolves with what came of it, rejects when it failed (the pool makes a `Failed` of what is not one
+ * yet). Stops promptly when `io.signal` is aborted.
+ */
+export type Performer = (call: AgentCall, io: PerformerIO) => Promise<AgentResult>;
+
+/** The user's words of a call as one text. */
+export const messageOf = (call: AgentCall): string =>
+  call.input.length === 1 ? call.input[0]!.content : call.input.map((message) => message.content).join('\n');
+
+/** Any error of an attempt as a `Failed`; what the agent threw itself may well go better next time. */
+export function asFailed(error: unknown, signal: AbortSignal, agent_id: string): Failed {
+  if (signal.aborted) return asAborted(signal.reason, agent_id);
+  if (error instanceof Failed) return error;
+  if (error instanceof Refused) return new Failed(error.code, error.message, false, error.details);
+  const failed = new Failed('agent_failed', error instanceof Error ? error.message : String(error));
+  failed.cause = error;
+  return failed;
+}
+
+function asAborted(reason: unknown, agent_id: string): Failed {
+  if (reason instanceof Failed) return reason;
+  if (reason instanceof Error && reason.name === 'TimeoutError')
+    return new Failed('timed_out', `agent "${agent_id}" did not answer in time`);
+  return new Failed('aborted', `the run left agent "${agent_id}" before it answered`, false);
+}

@@ -1,0 +1,173 @@
+// Performs an agent behind HTTP: `POST {url}/invoke`, answered by server-sent events or by one JSON object.
+import type { AgentCall, AgentResult } from '../../src/agent.ts';
+import type { Clock } from '../../src/clock.ts';
+import { Failed, Refused } from '../../src/errors.ts';
+import { messageOf, type Performer, type PerformerIO } from '../performer.ts';
+import { bad, readEvents, readJson } from './sse.ts';
+
+export interface HttpOptions {
+  /** An answer of more bytes than this is cut off and failed; 1 MiB unless told. */
+  readonly maxAnswerBytes?: number;
+}
+
+/**
+ * Calls one endpoint. Fails with `unreachable`, `cut_off`, `bad_answer`, `empty_answer`, `answer_too_large`,
+ * `agent_http_<status>` (retryable for 429 and 5xx, with `retry_after_s` when the endpoint said so), or as the agent said.
+ */
+export function httpPerformer(url: string, clock: Clock, options: HttpOptions = {}): Performer {
+  const target = targetOf(url, 'invoke');
+  const limit = options.maxAnswerBytes ?? 1024 * 1024;
+  return async (call, io) => {
+    const response = await send(target, await requestOf(call, io), io.signal);
+    if (response.ok) return read(response, chunksOf(response, clock, target.name, io.signal), limit, target.name, io);
+    await response.body?.cancel();
+    throw httpFailed(response, target.name, clock);
+  };
+}
+
+/** Asks `GET {url}/health`; resolves when the endpoint says it is well, rejects with `Failed` when it does not. */
+export function httpCheck(url: string): (signal: AbortSignal) => Promise<void> {
+  const target = targetOf(url, 'health');
+  return async (signal) => {
+    const response = await send(target, { method: 'GET', headers: {} }, signal);
+    await response.body?.cancel();
+    if (!response.ok) throw new Failed('unhealthy', `${target.name} answered ${response.status}`);
+  };
+}
+
+/** A URL as it may be shown: without user, password and query. Throws `Refused` for one that is not HTTP. */
+export const shown = (url: string): string => targetOf(url, '').name.replace(/\/$/, '');
+
+interface Target {
+  readonly href: string;
+  /** As it may be shown. */
+  readonly name: string;
+  readonly authorization?: string;
+}
+
+/** `fetch` takes no credentials in a URL: they become a header, and stay out of every message. */
+function targetOf(url: string, path: string): Target {
+  if (!/^https?:/i.test(url) || !URL.canParse(url))
+    throw new Refused('bad_endpoint_url', 'the URL of an endpoint begins with http:// or https://', 422);
+  const parsed = new URL(url);
+  const { username, password } = parsed;
+  parsed.username = '';
+  parsed.password = '';
+  parsed.pathname = `${parsed.pathname.replace(/\/+$/, '')}/${path}`;
+  const target = { href: parsed.href, name: parsed.origin + parsed.pathname };
+  if (username === '' && password === '') return target;
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { ...target, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+}
+
+interface Request {
+  readonly method: 'GET' | 'POST';
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+}
+
+async function requestOf(call: AgentCall, io: PerformerIO): Promise<Request> {
+  const { tried: _, ...told } = call;
+  const input_message = { role: 'user', content: messageOf(call) };
+  return {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'text/event-stream, application/json;q=0.9',
+      'idempotency-key': call.idempotency_key,
+    },
+    body: JSON.stringify({ ...told, input_message, history: await io.history() }),
+  };
+}
+
+async function send(target: Target, request: Request, signal: AbortSignal): Promise<Response> {
+  const headers = target.authorization ? { ...request.headers, authorization: target.authorization } : request.headers;
+  try {
+    // A redirect would hand the conversation to a host nobody configured; it counts as an answer that is not 2xx.
+    return await fetch(target.href, { ...request, headers, signal, redirect: 'manual' });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw connectionFailed(error, target.name);
+  }
+}
+
+// The request may have arrived before these; before all others it cannot have.
+const AFTER_SENDING = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'UND_ERR_HEADERS_TIMEOUT']);
+
+function connectionFailed(error: unknown, name: string): Failed {
+  const code = codeOf(error);
+  return AFTER_SENDING.has(code)
+    ? new Failed('cut_off', `${name} broke the connection (${code})`)
+    : new Failed('unreachable', `${name} cannot be reached (${code})`);
+}
+
+function codeOf(error: unknown): string {
+  const cause = (error as { cause?: { code?: unknown; errors?: { code?: unknown }[] } }).cause;
+  return String(cause?.code ?? cause?.errors?.[0]?.code ?? 'connection failed');
+}
+
+function httpFailed(response: Response, name: string, clock: Clock): Failed {
+  const { status } = response;
+  const retry_after_s = retryAfter(response.headers.get('retry-after'), clock);
+  const details = retry_after_s === undefined ? { status } : { status, retry_after_s };
+  return new Failed(`agent_http_${status}`, `${name} answered ${status}`, status === 429 || status >= 500, details);
+}
+
+/** `Retry-After` is a number of seconds or a date. */
+function retryAfter(header: string | null, clock: Clock): number | undefined {
+  if (header === null) return undefined;
+  const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - clock.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
+}
+
+async function read(
+  response: Response,
+  body: AsyncIterable<Uint8Array>,
+  limit: number,
+  name: string,
+  io: PerformerIO,
+): Promise<AgentResult> {
+  const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? 'no content type';
+  if (type === 'text/event-stream') return readEvents(body, limit, name, io.part);
+  if (type === 'application/json') return readJson(body, limit, name);
+  await response.body?.cancel();
+  throw bad(name, `${type} where text/event-stream or application/json belongs`);
+}
+
+// A connection whose answer ended properly can carry the next call; one that says more, or lingers, is closed.
+const LINGER_MS = 1_000;
+
+async function* chunksOf(
+  response: Response,
+  clock: Clock,
+  name: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, undefined> {
+  const reader = response.body?.getReader();
+  if (!reader) return;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new Failed('cut_off', `${name} broke the connection (${codeOf(error)})`);
+  } finally {
+    void leave(reader, clock);
+  }
+}
+
+async function leave(reader: ReadableStreamDefaultReader<Uint8Array>, clock: Clock): Promise<void> {
+  const close = () => void reader.cancel().catch(() => {});
+  const timer = clock.setTimeout(close, LINGER_MS);
+  try {
+    const { done } = await reader.read();
+    if (!done) close();
+  } catch {
+    // The connection broke; there is nothing to close.
+  } finally {
+    clock.clearTimeout(timer);
+  }
+}

@@ -1,0 +1,198 @@
+// The agents this node can call: who is registered for which tenant, and one call to one of them.
+import type { InspectionEvent } from 'xstate';
+import type { BreakerLimits } from '../machines/breaker/rules.ts';
+import type { AgentCall, AgentDefinition, AgentResult } from '../src/agent.ts';
+import { type Clock, realClock } from '../src/clock.ts';
+import { Failed, Refused } from '../src/errors.ts';
+import { type AgentView, PooledAgent } from './agent.ts';
+import type { Balancing } from './balance.ts';
+import type { Endpoint, EndpointDefinition, Heartbeat } from './endpoint.ts';
+import { HealthChecks } from './health.ts';
+import { asFailed, type CallIO, type ToolStep } from './performer.ts';
+import { formPerformer } from './performers/form.ts';
+import { functionPerformer } from './performers/function.ts';
+import { type HttpOptions, httpCheck, httpPerformer, shown } from './performers/http.ts';
+import { quiet } from './quiet.ts';
+
+export interface PoolOptions {
+  readonly clock?: Clock;
+  /** `round_robin` unless told. */
+  readonly balancing?: Balancing;
+  readonly breaker?: Partial<BreakerLimits>;
+  /** Turns health checks on: every 30,000 ms, failed after 5,000 ms unless told. */
+  readonly checks?: { readonly interval_ms?: number; readonly timeout_ms?: number };
+  readonly http?: HttpOptions;
+  /** Sees every event and snapshot of every agent, endpoint and breaker. */
+  readonly inspect?: (event: InspectionEvent) => void;
+}
+
+export interface Registration {
+  /** Where it is performed, instead of where its definition says. */
+  readonly endpoints?: readonly EndpointDefinition[];
+  /** Instead of the pool's. */
+  readonly balancing?: Balancing;
+  readonly breaker?: Partial<BreakerLimits>;
+}
+
+/** What came of a call. `endpoint` is `agent/instance`; on failure it is in the details, and goes into `tried`. */
+export interface Performed {
+  readonly result: AgentResult;
+  readonly endpoint: string;
+  readonly ms: number;
+  readonly steps: readonly ToolStep[];
+}
+
+const EVERYBODY = '*';
+
+export class AgentPool {
+  readonly #clock: Clock;
+  readonly #options: PoolOptions;
+  readonly #checks: HealthChecks | undefined;
+  readonly #tenants = new Map<string, Map<string, PooledAgent>>();
+  /** Raised whenever an agent comes or goes, so that what is compiled from the list of agents knows when it is stale. */
+  generation = 0;
+
+  constructor(options: PoolOptions = {}) {
+    this.#options = options;
+    this.#clock = quiet(options.clock ?? realClock);
+    if (options.checks) {
+      const { interval_ms = 30_000, timeout_ms = 5_000 } = options.checks;
+      this.#checks = new HealthChecks({ interval_ms, timeout_ms }, this.#clock);
+    }
+  }
+
+  /**
+   * Registers an agent for one tenant, or for all (`*`); a tenant's own agent goes before one of the same id for all.
+   * One that was registered before is replaced: its calls finish, its books are closed.
+   * Throws `Refused` `bad_endpoint_url`.
+   */
+  register(tenant: string, definition: AgentDefinition, registration: Registration = {}): PooledAgent {
+    const endpoints = registration.endpoints ?? this.#endpointsOf(definition);
+    const agent = new PooledAgent(definition, endpoints, {
+      clock: this.#clock,
+      inspect: this.#options.inspect,
+      balancing: registration.balancing ?? this.#options.balancing ?? 'round_robin',
+      breaker: { ...this.#options.breaker, ...registration.breaker },
+      checks: this.#checks,
+      check_ms: this.#checks?.interval_ms,
+    });
+    this.deregister(tenant, definition.id);
+    const agents = this.#tenants.get(tenant) ?? new Map<string, PooledAgent>();
+    this.#tenants.set(tenant, agents.set(definition.id, agent));
+    this.generation += 1;
+    return agent;
+  }
+
+  /** Takes an agent out: no more calls, running ones finish. False when there was none of that tenant itself. */
+  deregister(tenant: string, agent_id: string): boolean {
+    const agents = this.#tenants.get(tenant);
+    agents?.get(agent_id)?.drain();
+    const removed = agents?.delete(agent_id) ?? false;
+    if (agents?.size === 0) this.#tenants.delete(tenant);
+    if (removed) this.generation += 1;
+    return removed;
+  }
+
+  /** The agent of that id as this tenant sees it. */
+  get(tenant: string, agent_id: string): PooledAgent | undefined {
+    return this.#tenants.get(tenant)?.get(agent_id) ?? this.#tenants.get(EVERYBODY)?.get(agent_id);
+  }
+
+  /** The definitions a tenant can use, in the order of registration: those for all, then its own. */
+  agents(tenant: string): AgentDefinition[] {
+    return [...this.#visible(tenant).values()].map(({ definition }) => definition);
+  }
+
+  /** The agents of a tenant and those for all, by id. */
+  list(tenant: string): AgentView[] {
+    return [...this.#visible(tenant).values()]
+      .map((agent) => agent.view())
+      .sort((a, b) => (a.agent_id < b.agent_id ? -1 : 1));
+  }
+
+  /** Notes a sign of life. Throws `Refused` `unknown_agent` or `unknown_instance`. */
+  heartbeat(tenant: string, agent_id: string, beat: Heartbeat): void {
+    const agent = this.get(tenant, agent_id);
+    if (!agent) throw new Refused('unknown_agent', `there is no agent "${agent_id}"`, 404);
+    const endpoint = agent.endpoint(beat.instance_id);
+    if (!endpoint) {
+      const message = `agent "${agent_id}" has no instance "${beat.instance_id}"`;
+      throw new Refused('unknown_instance', message, 404);
+    }
+    endpoint.heartbeat(beat);
+  }
+
+  /**
+   * Performs one attempt at one endpoint. Rejects with `Failed`: `unknown_agent`, `no_agent_available`, or as the attempt
+   * failed, then with `{ endpoint, alternatives, ms }` in its details (`alternatives`: endpoints left to try) and the
+   * `steps` it had taken, if any.
+   */
+  async call(call: AgentCall, io: CallIO): Promise<Performed> {
+    const { signal, part, history, tools } = io;
+    const agent = this.get(call.tenant, call.agent_id);
+    if (!agent) throw this.#unknown(call);
+    if (signal.aborted) throw asFailed(signal.reason, signal, call.agent_id);
+
+    const endpoint = agent.pick(call.tried);
+    const steps: ToolStep[] = [];
+    const ticket = endpoint.begin();
+    let result: AgentResult;
+    try {
+      result = await endpoint.definition.perform(call, { signal, part, history, tools, steps });
+    } catch (error) {
+      const failed = asFailed(error, signal, call.agent_id);
+      const ms = failed.code === 'aborted' ? endpoint.abandoned(ticket) : endpoint.failed(ticket, failed);
+      throw whereItFailed(failed, agent, endpoint, call, { ms, steps });
+    }
+    const ms = endpoint.succeeded(ticket, result.type === 'answer' ? result.usage?.cost_usd : undefined);
+    return { result, endpoint: agent.nameOf(endpoint), ms, steps };
+  }
+
+  /** Ends every actor, timer and health check at once. */
+  stop(): void {
+    this.#checks?.stop();
+    for (const agents of this.#tenants.values()) for (const agent of agents.values()) agent.stop();
+    this.#tenants.clear();
+  }
+
+  #visible(tenant: string): Map<string, PooledAgent> {
+    return new Map([...(this.#tenants.get(EVERYBODY) ?? []), ...(this.#tenants.get(tenant) ?? [])]);
+  }
+
+  #unknown({ tenant, agent_id }: AgentCall): Failed {
+    const known = [...this.#visible(tenant).keys()].sort().slice(0, 20).join(', ') || 'none';
+    return new Failed('unknown_agent', `there is no agent "${agent_id}"; there are: ${known}`, false);
+  }
+
+  #endpointsOf(definition: AgentDefinition): EndpointDefinition[] {
+    switch (definition.kind) {
+      case undefined:
+      case 'function':
+        return [{ id: 'local', perform: functionPerformer(definition, this.#clock) }];
+      case 'http':
+        return definition.endpoints.map(({ id, url, weight }) => ({
+          id,
+          url: shown(url),
+          weight,
+          perform: httpPerformer(url, this.#clock, this.#options.http),
+          check: httpCheck(url),
+        }));
+      case 'form':
+        return [{ id: 'local', perform: formPerformer(definition, this.#clock) }];
+    }
+  }
+}
+
+function whereItFailed(
+  failed: Failed,
+  agent: PooledAgent,
+  endpoint: Endpoint,
+  call: AgentCall,
+  { ms, steps }: { ms: number; steps: readonly ToolStep[] },
+): Failed {
+  const where = { endpoint: agent.nameOf(endpoint), alternatives: agent.alternatives(endpoint, call.tried), ms };
+  const trace = steps.length > 0 ? { steps } : {};
+  const located = new Failed(failed.code, failed.message, failed.retryable, { ...failed.details, ...where, ...trace });
+  located.cause = failed.cause;
+  return located;
+}
