@@ -110,6 +110,7 @@ export class PooledAgent {
   }
 
   view(): AgentView {
+    for (const endpoint of [...this.#endpoints]) endpoint.catchUp();
     const { id, kind = 'function', description = '', capabilities = [] } = this.definition;
     const state = this.chart.getSnapshot().value;
     return { agent_id: id, kind, description, capabilities, state, endpoints: this.#endpoints.map(viewOf) };

@@ -30,9 +30,18 @@ export function chooser(balancing: Balancing): Choose {
   }
 }
 
+/** The one that has waited longest: fair also when endpoints come and go. */
 function roundRobin(): Choose {
+  const lastTurn = new WeakMap<Candidate, number>();
   let turn = 0;
-  return (candidates) => candidates[turn++ % candidates.length]!;
+  return (candidates) => {
+    let chosen = candidates[0]!;
+    for (const candidate of candidates)
+      if ((lastTurn.get(candidate) ?? 0) < (lastTurn.get(chosen) ?? 0)) chosen = candidate;
+    turn += 1;
+    lastTurn.set(chosen, turn);
+    return chosen;
+  };
 }
 
 /** The smooth kind: with weights 5, 1, 1 it gives a a b a c a a, not a a a a a b c. */

@@ -84,7 +84,7 @@ export class Endpoint {
     this.definition = definition;
     this.#clock = clock;
     this.chart = createActor(endpointMachine, { clock, inspect, input: { watched, capacity, interval_ms } });
-    this.breaker = createActor(breakerMachine, { clock, inspect, input: settings.breaker });
+    this.breaker = createActor(breakerMachine, { clock, inspect, input: settings.breaker ?? {} });
     this.#state = this.chart.start().getSnapshot();
     this.#breakerState = this.breaker.start().getSnapshot();
     this.#told = loadOf(this.#state.context);
@@ -192,6 +192,11 @@ export class Endpoint {
     this.lastCheck = this.#clock.now();
     if (error) this.lastError = { code: error.code, message: error.message, at: this.lastCheck };
     this.#report({ type: error ? 'probe.failed' : 'probe.succeeded' });
+  }
+
+  /** Tells the chart of idle and busy now: whoever looks shall see it as it is. */
+  catchUp(): void {
+    this.#tell();
   }
 
   /** Takes no more calls; gone when those running have ended. */

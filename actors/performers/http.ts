@@ -11,7 +11,8 @@ export interface HttpOptions {
 }
 
 /**
- * Calls one endpoint. Fails with `unreachable`, `cut_off`, `bad_answer`, `empty_answer`, `answer_too_large`,
+ * Calls one endpoint. How long it may take is the run's business, except that `fetch` gives up on five minutes of silence.
+ * Fails with `unreachable`, `cut_off`, `bad_answer`, `empty_answer`, `answer_too_large`,
  * `agent_http_<status>` (retryable for 429 and 5xx, with `retry_after_s` when the endpoint said so), or as the agent said.
  */
 export function httpPerformer(url: string, clock: Clock, options: HttpOptions = {}): Performer {

@@ -6,7 +6,7 @@ export const breakerMachine = setup({
   types: {
     context: {} as rules.BreakerContext,
     events: {} as rules.BreakerEvent,
-    input: {} as Partial<rules.BreakerLimits> | undefined,
+    input: {} as Partial<rules.BreakerLimits>,
     tags: {} as 'admits',
   },
   guards: {

@@ -63,7 +63,7 @@ interface Scope {
 
 const nothing = { failures: 0, sampled: 0, slow: 0, cost_usd: 0, trials: 0 };
 
-export const begin = ({ input }: { input: Partial<BreakerLimits> | undefined }): BreakerContext => ({
+export const begin = ({ input }: { input: Partial<BreakerLimits> }): BreakerContext => ({
   limits: { ...breakerDefaults, ...input },
   opened: 0,
   ...nothing,

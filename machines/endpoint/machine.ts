@@ -6,7 +6,7 @@ export const endpointMachine = setup({
   types: {
     context: {} as rules.EndpointContext,
     events: {} as rules.EndpointEvent,
-    input: {} as rules.EndpointInput | undefined,
+    input: {} as rules.EndpointInput,
     // `pickable`: may be called; `doubtful`: only when nobody better is left.
     tags: {} as 'pickable' | 'doubtful',
   },

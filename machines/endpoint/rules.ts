@@ -42,10 +42,10 @@ interface Scope {
   readonly event: EndpointEvent;
 }
 
-export const begin = ({ input }: { input: EndpointInput | undefined }): EndpointContext => ({
-  watched: input?.watched ?? false,
-  interval_ms: input?.interval_ms ?? 30_000,
-  capacity: input?.capacity,
+export const begin = ({ input }: { input: EndpointInput }): EndpointContext => ({
+  watched: input.watched ?? false,
+  interval_ms: input.interval_ms ?? 30_000,
+  capacity: input.capacity,
   in_flight: 0,
   others: 0,
   beats: false,

@@ -1,0 +1,292 @@
+// The breaker's, endpoint's and agent's charts, explored from end to end: every reachable state, every event.
+
+import { describe, expect, test } from 'vitest';
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  createActor,
+  type EventObject,
+  type SnapshotFrom,
+} from 'xstate';
+import { adjacencyMapToArray, getAdjacencyMap } from 'xstate/graph';
+import { agentMachine } from '../machines/agent/machine.ts';
+import { breakerMachine } from '../machines/breaker/machine.ts';
+import type { BreakerEvent } from '../machines/breaker/rules.ts';
+import { endpointMachine } from '../machines/endpoint/machine.ts';
+import type { EndpointEvent } from '../machines/endpoint/rules.ts';
+import { SteppedClock } from '../src/clock.ts';
+
+interface Edge<S extends AnyMachineSnapshot> {
+  readonly state: S;
+  readonly event: EventObject;
+  readonly nextState: S;
+}
+
+/** Every step that can be taken, from every state that can be reached; the timers of a state are events like any other. */
+function explore<S extends AnyMachineSnapshot>(
+  machine: AnyStateMachine,
+  events: (state: S) => EventObject[],
+  seen: (state: S) => unknown,
+  input?: unknown,
+): Edge<S>[] {
+  const keyOf = (state: S) => JSON.stringify([state.value, seen(state)]);
+  const map = getAdjacencyMap(machine, {
+    input,
+    events: (state: any) => (state.status === 'active' ? [...events(state), ...timersOf(state)] : []) as any,
+    serializeState: (state: any) => keyOf(state),
+    limit: 100_000,
+  });
+  const edges = adjacencyMapToArray(map as any) as Edge<S>[];
+  const states = new Set(edges.flatMap(({ state, nextState }) => [keyOf(state), keyOf(nextState)]));
+  console.log(`${machine.id}: ${states.size} states, ${edges.length} edges`);
+  return edges;
+}
+
+const timersOf = (state: { _nodes: readonly { ownEvents: readonly string[] }[] }): EventObject[] =>
+  state._nodes.flatMap((node) =>
+    node.ownEvents.filter((type) => type.startsWith('xstate.after.')).map((type) => ({ type })),
+  );
+
+const isTimer = (event: EventObject) => event.type.startsWith('xstate.after.');
+
+/** Whether `goal` can be reached from every state of the graph over the edges that are `allowed`. */
+function alwaysReaches<S extends AnyMachineSnapshot>(
+  edges: Edge<S>[],
+  goal: (state: S) => boolean,
+  seen: (state: S) => unknown,
+  allowed: (edge: Edge<S>) => boolean = () => true,
+): boolean {
+  const keyOf = (state: S) => JSON.stringify([state.value, seen(state)]);
+  const states = new Map(edges.flatMap((e) => [e.state, e.nextState]).map((state) => [keyOf(state), state]));
+  const good = new Set([...states].filter(([, state]) => goal(state)).map(([key]) => key));
+  for (let before = -1; before < good.size; ) {
+    before = good.size;
+    for (const edge of edges) if (allowed(edge) && good.has(keyOf(edge.nextState))) good.add(keyOf(edge.state));
+  }
+  return good.size === states.size;
+}
+
+describe('the breaker', () => {
+  const input = { failure_threshold: 3, trial_calls: 2, slow_ms: 100, slow_sample: 3, slow_rate: 0.5, budget_usd: 2 };
+  type State = SnapshotFrom<typeof breakerMachine>;
+  const seen = ({ context: { opened: _, limits: __, ...counted } }: State) => counted;
+  // Results of calls let through now and of one let through before the last opening; a call starts only where one may.
+  const events = (state: State): BreakerEvent[] => [
+    ...(state.hasTag('admits') ? [{ type: 'call.started' } as const] : []),
+    ...[state.context.opened, state.context.opened - 1].flatMap((admission): BreakerEvent[] => [
+      { type: 'call.succeeded', admission, ms: 1 },
+      { type: 'call.succeeded', admission, ms: 200, cost_usd: 1 },
+      { type: 'call.failed', admission, code: 'x' },
+      { type: 'call.abandoned', admission },
+    ]),
+  ];
+  const edges = explore<State>(breakerMachine, events, seen, input);
+  const leaving = (state: string) => edges.filter(({ state: from }) => from.matches(state as 'open'));
+
+  test('every state is reachable', () => {
+    const found = new Set(edges.map(({ nextState }) => JSON.stringify(nextState.value)));
+    expect([...found].sort()).toEqual([
+      '"open"',
+      '{"closed":"clear"}',
+      '{"closed":"counting"}',
+      '{"halfOpen":"full"}',
+      '{"halfOpen":"ready"}',
+    ]);
+  });
+
+  test('no call is let through while it is open, and none beyond the trials while it is half open', () => {
+    for (const { nextState } of edges) {
+      if (nextState.matches('open')) expect(nextState.hasTag('admits')).toBe(false);
+      if (nextState.matches('halfOpen')) expect(nextState.hasTag('admits')).toBe(nextState.context.trials < 2);
+    }
+  });
+
+  test('open leads to half open by time, and to nothing else', () => {
+    const ways = leaving('open').filter(({ nextState }) => !nextState.matches('open'));
+    expect(ways.length).toBeGreaterThan(0);
+    expect(ways.every(({ event, nextState }) => isTimer(event) && nextState.matches('halfOpen'))).toBe(true);
+  });
+
+  test('half open becomes closed only by a success, open only by a failure, a slow trial or a lost one', () => {
+    for (const { event, nextState } of leaving('halfOpen')) {
+      if (nextState.matches('closed')) expect(event).toMatchObject({ type: 'call.succeeded', ms: 1 });
+      if (nextState.matches('open'))
+        expect(['call.failed', 'call.succeeded', 'xstate.after.trial.breaker.halfOpen.full']).toContain(event.type);
+    }
+  });
+
+  test('a result of a call from before the last opening changes nothing', () => {
+    for (const { state, event, nextState } of edges)
+      if ((event as { admission?: number }).admission === state.context.opened - 1)
+        expect([nextState.value, nextState.context]).toEqual([state.value, state.context]);
+  });
+
+  test('closed never holds as many failures as would open it, nor opens by a success that was fast and free', () => {
+    for (const { state, event, nextState } of edges) {
+      if (nextState.matches('closed')) expect(nextState.context.failures).toBeLessThan(3);
+      if (state.matches('closed') && nextState.matches('open')) {
+        const slow = state.context.slow + 1 >= 2 && state.context.sampled >= 2;
+        if (event.type === 'call.succeeded' && (event as { ms?: number }).ms === 1) expect(slow).toBe(true);
+      }
+    }
+  });
+
+  test('closed can be reached from everywhere: there is no deadlock', () => {
+    expect(alwaysReaches(edges, (state) => state.matches('closed'), seen)).toBe(true);
+  });
+
+  test('every state in which something is counted, open or full is left by time alone', () => {
+    const waits = (state: State) => state.matches({ closed: 'clear' }) || state.matches({ halfOpen: 'ready' });
+    expect(alwaysReaches(edges, waits, seen, ({ event }) => isTimer(event))).toBe(true);
+  });
+
+  test('opens after five failures in a row, half opens after a minute, closes on a success', () => {
+    const clock = new SteppedClock();
+    const breaker = createActor(breakerMachine, { clock, input: {} }).start();
+    const story: string[] = [];
+    breaker.subscribe(({ value }) =>
+      story.push(`${clock.now() / 1000} s ${JSON.stringify(value).replaceAll('"', '')}`),
+    );
+    for (let i = 0; i < 4; i++) breaker.send({ type: 'call.failed', admission: 0, code: 'x' });
+    breaker.send({ type: 'call.succeeded', admission: 0, ms: 1 });
+    for (let i = 0; i < 5; i++) breaker.send({ type: 'call.failed', admission: 0, code: 'x' });
+    clock.advance(60_000);
+    breaker.send({ type: 'call.started' });
+    breaker.send({ type: 'call.succeeded', admission: 1, ms: 1 });
+    expect(story).toEqual([
+      ...Array(4).fill('0 s {closed:counting}'),
+      '0 s {closed:clear}',
+      ...Array(4).fill('0 s {closed:counting}'),
+      '0 s open',
+      '60 s {halfOpen:ready}',
+      '60 s {halfOpen:full}',
+      '60 s {closed:clear}',
+    ]);
+  });
+
+  test('a spent budget keeps it open for the rest of the window', () => {
+    const clock = new SteppedClock();
+    const breaker = createActor(breakerMachine, { clock, input: { budget_usd: 1 } }).start();
+    for (let i = 0; i < 4; i++) breaker.send({ type: 'call.succeeded', admission: 0, ms: 1, cost_usd: 0.25 });
+    clock.advance(599_999);
+    expect(breaker.getSnapshot().value).toBe('open');
+    clock.advance(1);
+    expect(breaker.getSnapshot().value).toEqual({ halfOpen: 'ready' });
+  });
+
+  test('opens when half of a sample of twenty calls was slow, and forgives a sample that was better', () => {
+    const breaker = createActor(breakerMachine, { clock: new SteppedClock(), input: { slow_ms: 1_000 } }).start();
+    const call = (ms: number) => breaker.send({ type: 'call.succeeded', admission: 0, ms });
+    for (let i = 0; i < 20; i++) call(i < 9 ? 1_000 : 1);
+    for (let i = 0; i < 5; i++) call(1);
+    expect(breaker.getSnapshot().value).toEqual({ closed: 'clear' });
+    for (let i = 0; i < 19; i++) call(i % 2 === 0 ? 1_000 : 1);
+    expect(breaker.getSnapshot().value).toEqual({ closed: 'counting' });
+    call(1);
+    expect(breaker.getSnapshot().value).toBe('open');
+  });
+});
+
+describe('the endpoint', () => {
+  type State = SnapshotFrom<typeof endpointMachine>;
+  const seen = ({ context: { in_flight, others, capacity, beats } }: State) => [in_flight, others, capacity, beats];
+  const events = ({ context: { in_flight } }: State): EndpointEvent[] => [
+    ...(in_flight < 3 ? [{ type: 'call.started' as const, in_flight: in_flight + 1 }] : []),
+    ...(in_flight > 0
+      ? [true, false].map((ok) => ({ type: 'call.ended' as const, in_flight: in_flight - 1, ok }))
+      : []),
+    ...[0, 1, 3].map((n) => ({ type: 'heartbeat' as const, in_flight: n, capacity: 2, interval_s: 10 })),
+    ...(['probe.succeeded', 'probe.failed', 'drain', 'remove'] as const).map((type) => ({ type })),
+  ];
+  const edges = explore<State>(endpointMachine, events, seen, { watched: true, capacity: 2 });
+  const from = (state: string) => edges.filter((edge) => edge.state.matches(state as 'gone'));
+
+  test('every state is reachable', () => {
+    const found = new Set(edges.map(({ nextState }) => JSON.stringify(nextState.value)));
+    const available = ['busy', 'idle', 'saturated'].map((load) => `{"available":"${load}"}`);
+    const others = ['draining', 'gone', 'probing', 'suspect', 'unavailable'].map((state) => `"${state}"`);
+    expect([...found].sort()).toEqual([...others, ...available].sort());
+  });
+
+  test('idle, busy and saturated are what the number of calls says', () => {
+    for (const { nextState: state } of edges) {
+      const running = state.context.in_flight + state.context.others;
+      if (state.matches({ available: 'idle' })) expect(running).toBe(0);
+      if (state.matches({ available: 'busy' })) expect(running).toBe(1);
+      if (state.matches({ available: 'saturated' })) expect(running).toBeGreaterThanOrEqual(2);
+    }
+  });
+
+  test('only an available one that is not saturated is picked without doubt', () => {
+    for (const { nextState: state } of edges) {
+      const load = state.matches({ available: 'idle' }) || state.matches({ available: 'busy' });
+      expect(state.hasTag('pickable')).toBe(load);
+      expect(state.hasTag('doubtful')).toBe(state.matches('suspect') || state.matches('probing'));
+    }
+  });
+
+  test('draining is never undone, and ends with the last call or by time', () => {
+    for (const { event, nextState } of from('draining')) {
+      expect(nextState.matches('draining') || nextState.matches('gone')).toBe(true);
+      if (isTimer(event)) expect(nextState.matches('gone')).toBe(true);
+      if (nextState.context.in_flight === 0) expect(nextState.matches('gone')).toBe(true);
+    }
+  });
+
+  test('gone can be reached from everywhere, and available from everywhere that is not leaving', () => {
+    expect(alwaysReaches(edges, (state) => state.matches('gone'), seen)).toBe(true);
+    const leaving = (state: State) => state.matches('draining') || state.matches('gone');
+    expect(alwaysReaches(edges, (state) => leaving(state) || state.matches('available'), seen)).toBe(true);
+  });
+
+  test('silence leads from available over suspect to unavailable, but only where heartbeats were heard', () => {
+    for (const { state, event, nextState } of from('available')) {
+      if (isTimer(event)) expect(nextState.matches('suspect')).toBe(state.context.beats);
+    }
+    for (const { event, nextState } of from('suspect')) if (isTimer(event)) expect(nextState.value).toBe('unavailable');
+    for (const { event, nextState } of from('probing')) if (isTimer(event)) expect(nextState.value).toBe('unavailable');
+  });
+
+  test('a probe that succeeds or a heartbeat makes it available, wherever it is not leaving', () => {
+    for (const { state, event, nextState } of edges) {
+      if (event.type !== 'probe.succeeded' && event.type !== 'heartbeat') continue;
+      if (!state.matches('draining')) expect(nextState.matches('available')).toBe(true);
+    }
+  });
+
+  test('one that nobody watches is available from the start', () => {
+    expect(createActor(endpointMachine, { input: {} }).getSnapshot().value).toEqual({ available: 'idle' });
+  });
+});
+
+describe('the agent', () => {
+  type State = SnapshotFrom<typeof agentMachine>;
+  const seen = ({ context }: State) => context;
+  const counts = [0, 1, 2].flatMap((total) =>
+    [0, 1, 2].flatMap((available) => [0, 1, 2].map((probing) => ({ total, available, probing }))),
+  );
+  const events = counts
+    .filter(({ total, available, probing }) => available + probing <= total)
+    .map((count) => ({ type: 'endpoints.counted', ...count }));
+  const edges = explore<State>(agentMachine, () => [...events, { type: 'remove' }], seen);
+
+  test('it is as available as its endpoints are, from any state', () => {
+    for (const { event, nextState } of edges) {
+      const { available, total } = nextState.context;
+      if (event.type === 'remove') expect(nextState.value).toBe('gone');
+      else if (nextState.matches('starting')) expect(available).toBe(0);
+      else expect(nextState.value).toBe(available === 0 ? 'unavailable' : available < total ? 'degraded' : 'available');
+    }
+  });
+
+  test('it does not start for ever', () => {
+    expect(
+      alwaysReaches(
+        edges,
+        (state) => !state.matches('starting'),
+        seen,
+        ({ event }) => isTimer(event),
+      ),
+    ).toBe(true);
+  });
+});
