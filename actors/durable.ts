@@ -206,7 +206,10 @@ export function durable(machine: AnyStateMachine): DurableLogic {
 
 const logics = new WeakMap<AnyStateMachine, DurableLogic>();
 
-/** A live durable actor, fresh or woken from a dump. Its logic is shared by all actors of the machine. */
+/**
+ * A live durable actor, fresh or woken from a dump. Its logic is shared by all actors of the machine. `initial` is the step
+ * that made a fresh one; a woken one has none, for what it owes is in its journal.
+ */
 export function createDurable(machine: AnyStateMachine, from: { input: unknown } | { dump: Dump }) {
   let logic = logics.get(machine);
   if (!logic) {
@@ -218,5 +221,6 @@ export function createDurable(machine: AnyStateMachine, from: { input: unknown }
       ? createActor(logic, { snapshot: from.dump as unknown as Snapshot<unknown> })
       : createActor(logic, { input: from.input });
   if (actor.getSnapshot().status === 'error') throw actor.getSnapshot().error;
-  return { actor: actor.start(), logic };
+  const initial = 'dump' in from ? undefined : logic.taken();
+  return { actor: actor.start(), logic, initial };
 }

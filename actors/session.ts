@@ -49,6 +49,8 @@ interface Running {
   readonly timer?: unknown;
 }
 
+/** The event of a session that is created before anybody says anything: the machine's own initial step. */
+export const CREATE = 'xstate.init';
 /** Causes remembered per session, so that a repeated request is harmless. */
 const RECENT = 32;
 /** Results in a row that the chart may choke on before the session is given up. */
@@ -67,8 +69,8 @@ export class Session {
   #choked = 0;
   #version: Version;
   #last: Pick<Entry, 'n' | 'owed' | 'recent' | 'state'>;
-  /** The creation input, until the first entry holds it. */
-  #init: unknown;
+  /** The creation input and what it led to, until the first entry holds them. */
+  #birth: { readonly input: unknown; readonly step: Step } | undefined;
   /** When it was last used, for passivation. */
   used: number;
 
@@ -85,8 +87,10 @@ export class Session {
     } else {
       this.#version = 0;
       this.#last = { n: 0, owed: [], recent: undefined, state: '' };
-      this.#init = from.input;
-      ({ actor: this.#actor, logic: this.#logic } = createDurable(machine, from));
+      const { actor, logic, initial } = createDurable(machine, from);
+      this.#actor = actor;
+      this.#logic = logic;
+      this.#birth = { input: from.input, step: initial! };
     }
   }
 
@@ -199,6 +203,7 @@ export class Session {
       );
       return;
     }
+    if (event.type === CREATE && this.#birth) return this.#entry(item, this.#birth.step);
     let step: Step;
     try {
       this.#actor.send(event);
@@ -220,7 +225,8 @@ export class Session {
     const n = this.#last.n + 1;
     const at = this.#host.clock.now();
     const pure = stepper(this.#machine);
-    const owed = fold(this.#last.owed, step, n, at);
+    const before = this.#birth && event.type !== CREATE ? fold([], this.#birth.step, 0, at) : this.#last.owed;
+    const owed = fold(before, step, n, at);
     const recent =
       cause === undefined ? this.#last.recent : [...(this.#last.recent ?? []), [cause, n] as const].slice(-RECENT);
     return {
@@ -228,7 +234,7 @@ export class Session {
       at,
       machine: pure.name,
       event,
-      ...(n === 1 && { init: this.#init }),
+      ...(this.#birth && { init: this.#birth.input }),
       ...(cause !== undefined && { cause }),
       emitted: step.emitted,
       snapshot: pure.dump(step.snapshot),
@@ -246,7 +252,7 @@ export class Session {
     this.#host.journal.append(this.key, this.#version, entry).then(
       (version) => {
         this.#version = version;
-        this.#init = undefined;
+        this.#birth = undefined;
         this.#busy = false;
         item.resolve?.({ entry, duplicate: false });
         if (this.#stopped) return;

@@ -3,14 +3,24 @@ import { agentMachine } from './agent/machine.ts';
 import { breakerMachine } from './breaker/machine.ts';
 import { endpointMachine } from './endpoint/machine.ts';
 import { formMachine } from './form/machine.ts';
+import { orchestratorMachine } from './orchestrator/machine.ts';
 import { registryMachine } from './registry/machine.ts';
 import { sessionMachine } from './session/machine.ts';
 
-export { agentMachine, breakerMachine, endpointMachine, formMachine, registryMachine, sessionMachine };
+export {
+  agentMachine,
+  breakerMachine,
+  endpointMachine,
+  formMachine,
+  orchestratorMachine,
+  registryMachine,
+  sessionMachine,
+};
 
 export const machines = {
   session: sessionMachine,
   form: formMachine,
+  orchestrator: orchestratorMachine,
   agent: agentMachine,
   endpoint: endpointMachine,
   breaker: breakerMachine,

@@ -85,6 +85,8 @@ export type Settings = z.infer<typeof settings>;
 export interface SessionInput {
   readonly id: string;
   readonly settings: Settings;
+  /** What agents see of the tenant and the user besides the conversation. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** A message that waits for its run. */
@@ -113,7 +115,8 @@ export interface Run {
   readonly n: number;
   /** The last message it took in; outcomes are reported under this id. */
   readonly message: string;
-  readonly input: readonly string[];
+  /** What the next attempt answers: the message, and what was steered into the run since. */
+  readonly input: readonly { readonly id: string; readonly content: string }[];
   readonly agent: string | null;
   readonly flow?: string;
   readonly secondary: readonly string[];
@@ -139,6 +142,7 @@ export interface Run {
 export interface SessionContext {
   readonly id: string;
   readonly settings: Settings;
+  readonly config?: Readonly<Record<string, unknown>>;
   /** Raised by every takeover and release: an answer of an older epoch is never shown. */
   readonly epoch: number;
   readonly holder: string | null;

@@ -38,6 +38,7 @@ const LONGEST_BACKOFF = 30_000;
 export const fresh = ({ input }: { input: SessionInput }): SessionContext => ({
   id: input.id,
   settings: input.settings,
+  ...(input.config && { config: input.config }),
   epoch: 0,
   holder: null,
   deadline_ms: null,
@@ -47,25 +48,27 @@ export const fresh = ({ input }: { input: SessionInput }): SessionContext => ({
   whispers: [],
 });
 
+const words = (run: Run): string[] => run.input.map(({ content }) => content);
+
 export const inputs = {
   screen: ({ context: { run } }: { context: SessionContext }): ScreenInput => ({
     run: run!.n,
-    content: run!.input.join('\n'),
+    content: words(run!).join('\n'),
   }),
   router: ({ context: { run } }: { context: SessionContext }): RouteInput => ({
     run: run!.n,
-    content: run!.input.join('\n'),
+    content: words(run!).join('\n'),
   }),
-  agent: ({ context: { run, epoch, whispers } }: { context: SessionContext }): AttemptInput => ({
+  agent: ({ context: { run, epoch, whispers, config } }: { context: SessionContext }): AttemptInput => ({
     run: run!.n,
     agent: run!.agent!,
     attempt: run!.attempt,
     epoch,
-    input: run!.input,
+    input: words(run!),
     guidance: whispers,
     tried: run!.tried,
     flow: run!.flow,
-    context: run!.context,
+    context: config || run!.context ? { ...config, ...run!.context } : undefined,
     task: run!.task,
     decision: run!.decision,
   }),
@@ -218,7 +221,7 @@ export const actions = {
     enqueue.emit({ type: 'run_joined', run_id, message_id: run.message, into: run_id, by: id });
     enqueue.emit({ type: 'message_accepted', message_id: id, run_id });
     enqueue.emit({ type: 'user_input', run_id, message_id: id, content });
-    enqueue.assign({ run: { ...run, message: id, input: [...run.input, content], tries: 0 } });
+    enqueue.assign({ run: { ...run, message: id, input: [...run.input, { id, content }], tries: 0 } });
   }),
   /** A person has spoken: what waited for an answer has one. */
   answerWaiting: enqueueActions(({ context, enqueue }) => {
@@ -239,7 +242,7 @@ export const actions = {
     const run: Run = {
       n,
       message: id,
-      input: [content],
+      input: [{ id, content }],
       agent: route?.agent ?? null,
       flow,
       secondary: route?.secondary ?? [],
@@ -365,7 +368,7 @@ export const actions = {
     if (n !== run.n)
       enqueue.emit({ type: 'run_joined', run_id: runId(context.id, n), message_id: id, into: run_id, by: id });
     enqueue.emit({ type: 'user_input', run_id, message_id: id, content });
-    enqueue.assign({ queue, run: { ...run, message: id, input: [content], tries: 0, tried: [] } });
+    enqueue.assign({ queue, run: { ...run, message: id, input: [{ id, content }], tries: 0, tried: [] } });
   }),
   decide: enqueueActions(({ context, event, enqueue }) => {
     const run = context.run!;

@@ -1,0 +1,340 @@
+// One node's orchestrator: spawns, wakes and passivates sessions, and performs what their charts ask for.
+import { createActor, type EventObject } from 'xstate';
+import { orchestratorMachine } from '../machines/orchestrator/machine.ts';
+import { registryMachine } from '../machines/registry/machine.ts';
+import type {
+  AttemptInput,
+  AttemptOutput,
+  Failure,
+  Route,
+  RouteInput,
+  ScreenInput,
+  ScreenOutput,
+  SessionContext,
+  Settings,
+} from '../machines/session/events.ts';
+import { sessionMachine } from '../machines/session/machine.ts';
+import { runId } from '../machines/session/rules.ts';
+import type { AgentCall, HistoryMessage } from '../src/agent.ts';
+import type { Clock } from '../src/clock.ts';
+import type { Directory } from '../src/directory.ts';
+import { Failed, Refused } from '../src/errors.ts';
+import type { Hooks } from '../src/hooks.ts';
+import { type Journal, type Key, keyName } from '../src/journal.ts';
+import type { Log } from '../src/log.ts';
+import { historyOf } from '../src/transcript.ts';
+import { OpenAnswer, type Part } from './parts.ts';
+import type { AgentPool } from './pool.ts';
+import { type Host, type Receipt, Session, type Work } from './session.ts';
+
+export interface OrchestratorOptions {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly pool: AgentPool;
+  readonly directory: Directory;
+  readonly hooks: Hooks;
+  readonly settings: Settings;
+  readonly log: Log;
+  /** An idle session leaves memory after so many milliseconds. */
+  readonly passivate_ms: number;
+  /** At most so many sessions stay resident while idle; the longest unused leave first. */
+  readonly max_resident: number;
+}
+
+/** What a session may be created with; what is left out comes from the configuration. */
+export interface Birth {
+  readonly settings?: Partial<Settings>;
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/** The name under which a tenant's registered agents are journaled; no session id can look like it. */
+export const REGISTRY = '@agents';
+
+const machineOf = ({ session }: Key) => (session === REGISTRY ? registryMachine : sessionMachine);
+
+export type PartListener = (part: Part) => void;
+
+/** Between two looks for sessions that may leave memory, ms. */
+const SWEEP = 1_000;
+/** The longest wait before a broken session is woken again, ms. */
+const LONGEST_REWAKE = 5_000;
+
+export class Orchestrator implements Host {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly actor;
+  readonly #options: OrchestratorOptions;
+  readonly #resident = new Map<string, Session>();
+  readonly #waking = new Map<string, Promise<Session>>();
+  readonly #open = new Map<string, OpenAnswer>();
+  readonly #listeners = new Map<string, Set<PartListener>>();
+  readonly #breaks = new Map<string, number>();
+  /** Counted since the start: dropped results, broken sessions, wakes, passivations. */
+  readonly counts = { dropped: 0, broken: 0, woken: 0, passivated: 0, created: 0 };
+  #sweeper: unknown;
+
+  constructor(options: OrchestratorOptions) {
+    this.#options = options;
+    this.journal = options.journal;
+    this.clock = options.clock;
+    this.actor = createActor(orchestratorMachine, { clock: options.clock, input: undefined }).start();
+  }
+
+  /** Wakes every session that owes something, then serves. */
+  async start(): Promise<void> {
+    this.actor.send({ type: 'journal.opened' });
+    for (let after: Key | undefined; ; ) {
+      const rows = await this.journal.rows({ waking: true, after, limit: 1_000 });
+      await Promise.all(rows.map(({ key }) => this.#wake(key)));
+      if (rows.length < 1_000) break;
+      after = rows.at(-1)!.key;
+    }
+    this.actor.send({ type: 'joined' });
+    this.#sweep();
+  }
+
+  /** Stops taking work, lets nothing be lost: what is owed stays in the journal. */
+  async stop(): Promise<void> {
+    this.actor.send({ type: 'drain' });
+    this.clock.clearTimeout(this.#sweeper);
+    for (const session of this.#resident.values()) session.stop();
+    this.#resident.clear();
+    this.actor.send({ type: 'drained' });
+    this.actor.stop();
+  }
+
+  /** The sessions in memory. */
+  sessions(): Session[] {
+    return [...this.#resident.values()];
+  }
+
+  /** Takes a session out of memory and out of the journal. */
+  async forget(key: Key): Promise<void> {
+    this.#resident.get(keyName(key))?.stop();
+    this.#resident.delete(keyName(key));
+    await this.journal.remove(key);
+  }
+
+  /** A session that exists, woken if need be; undefined when nobody has heard of it. */
+  async find(key: Key): Promise<Session | undefined> {
+    const name = keyName(key);
+    const resident = this.#resident.get(name);
+    if (resident) return resident;
+    const waking = this.#waking.get(name);
+    if (waking) return waking;
+    const stored = await this.journal.last(key);
+    if (!stored) return this.#resident.get(name);
+    return this.#resident.get(name) ?? this.#waking.get(name) ?? this.#wake(key);
+  }
+
+  /** A session, created when nobody has heard of it; it is remembered with its first event. */
+  async open(key: Key, birth: Birth = {}): Promise<Session> {
+    return (await this.find(key)) ?? this.#create(key, birth);
+  }
+
+  /** Sends an event to a session that exists. Rejects with `Refused('unknown_session')` when it does not. */
+  async send(key: Key, event: EventObject, cause?: string): Promise<Receipt> {
+    const session = await this.find(key);
+    if (!session) throw unknownSession(key);
+    return session.send(event, cause);
+  }
+
+  /** The answer that a session is writing right now, as far as it is written. */
+  openAnswer(key: Key): Part | undefined {
+    return this.#open.get(keyName(key))?.whole();
+  }
+
+  /** Hears the pieces of a session's answers as they come. Returns the function that stops it. */
+  listen(key: Key, listener: PartListener): () => void {
+    const name = keyName(key);
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#listeners.delete(name);
+    };
+  }
+
+  // Host: what sessions need.
+
+  perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown> {
+    if (src === 'agent') return this.#attempt(session, input as AttemptInput, work);
+    if (src === 'screen') return this.#screen(session, input as ScreenInput);
+    if (src === 'router') return this.#route(session, input as RouteInput);
+    return Promise.reject(new Failed('unknown_work', `nothing performs ${src}`, false));
+  }
+
+  failure(error: unknown): Failure {
+    if (error instanceof Failed) {
+      const { code, message, retryable, details } = error;
+      const { endpoint, alternatives, retry_after_s } = details as Partial<Failure>;
+      return { code, message, retryable, endpoint, alternatives, retry_after_s };
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    return {
+      code: error instanceof Refused ? error.code : 'internal',
+      message,
+      retryable: !(error instanceof Refused),
+    };
+  }
+
+  broken(session: Session, error: unknown): void {
+    const name = keyName(session.key);
+    this.counts.broken += 1;
+    this.#options.log.error({ session: name, err: error }, 'session stopped; it will be replayed from its journal');
+    if (this.#resident.get(name) === session) this.#resident.delete(name);
+    this.#open.delete(name);
+    // It may owe work that nobody will call for, so it is woken without being asked.
+    const breaks = (this.#breaks.get(name) ?? 0) + 1;
+    this.#breaks.set(name, breaks);
+    this.clock.setTimeout(
+      () => {
+        if (this.actor.getSnapshot().status !== 'active') return;
+        this.find(session.key).then(
+          () => this.#breaks.delete(name),
+          (again) => this.broken(session, again),
+        );
+      },
+      Math.min(LONGEST_REWAKE, 100 * 2 ** breaks),
+    );
+  }
+
+  dropped(session: Session, event: EventObject): void {
+    this.counts.dropped += 1;
+    this.#options.log.debug({ session: keyName(session.key), event: event.type }, 'result dropped: its work is over');
+  }
+
+  // Performing.
+
+  async #attempt(session: Session, input: AttemptInput, work: Work): Promise<AttemptOutput> {
+    const { key } = session;
+    const name = keyName(key);
+    const { pool, directory, hooks } = this.#options;
+    const run_id = runId(key.session, input.run);
+    const flow = input.flow === undefined ? undefined : directory.flow(key.tenant, input.flow);
+    const call: AgentCall = {
+      tenant: key.tenant,
+      session_id: key.session,
+      run_id,
+      agent_id: input.agent,
+      attempt: input.attempt,
+      idempotency_key: work.key,
+      input: input.input.map((content) => ({ role: 'user', content })),
+      guidance: input.guidance,
+      context: input.context ?? {},
+      flow: input.flow,
+      params: flow?.agent_params,
+      tools: flow?.tools,
+      task: input.task,
+      decision: input.decision,
+      tried: input.tried,
+    };
+    let answer: OpenAnswer | undefined;
+    const began = this.clock.now();
+    const part = (text: string): void => {
+      // The fence: from the moment the session decided to leave this attempt, not one more word passes.
+      if (text === '' || !work.live()) return;
+      if (!answer) {
+        answer = new OpenAnswer({ run_id, attempt: input.attempt, epoch: input.epoch }, began);
+        this.#open.set(name, answer);
+      }
+      const piece = answer.add(text, this.clock.now());
+      const listeners = this.#listeners.get(name);
+      if (listeners) for (const listener of listeners) listener(piece);
+    };
+    try {
+      const done = await pool.call(call, {
+        signal: work.signal,
+        part,
+        history: (limit) => this.#history(session, limit),
+        tools: (tool) => directory.tool(key.tenant, tool),
+      });
+      const result = await hooks.post(call, done.result);
+      return {
+        result,
+        endpoint: done.endpoint,
+        ms: done.ms,
+        ...(done.steps.length > 0 && { steps: done.steps }),
+        ...(answer && { streamed: streamed(answer, result) }),
+      };
+    } finally {
+      if (answer && this.#open.get(name) === answer) this.#open.delete(name);
+    }
+  }
+
+  async #history(session: Session, limit = 50): Promise<HistoryMessage[]> {
+    const { run, queue } = session.snapshot.context as SessionContext;
+    const without = new Set(queue.map(({ id }) => id));
+    for (const { id } of run?.input ?? []) without.add(id);
+    // A turn is two entries; read a little more, for what is not a message.
+    for (let count = 2 * limit + 8; ; count *= 2) {
+      const entries = (await this.journal.tail(session.key, count)).map(({ entry }) => entry);
+      const history = historyOf(entries, limit, without);
+      if (history.length >= limit || (entries[0]?.n ?? 1) === 1) return history;
+    }
+  }
+
+  #screen({ key }: Session, { content, run }: ScreenInput): Promise<ScreenOutput> {
+    return this.#options.hooks.screen({ ...key, run_id: runId(key.session, run), message: content });
+  }
+
+  #route({ key }: Session, { content }: RouteInput): Promise<Route | null> {
+    return this.#options.directory.route(key, content);
+  }
+
+  // Residence.
+
+  #create(key: Key, { settings, config }: Birth): Session {
+    const { settings: defaults, hooks } = this.#options;
+    const input =
+      key.session === REGISTRY
+        ? { tenant: key.tenant }
+        : { id: key.session, settings: { ...defaults, ...settings, hooks: hooks.screens }, config };
+    const session = Session.create(key, this, machineOf(key), input);
+    this.counts.created += 1;
+    this.#resident.set(keyName(key), session);
+    return session;
+  }
+
+  #wake(key: Key): Promise<Session> {
+    const name = keyName(key);
+    const woken = this.journal
+      .last(key)
+      .then((stored) => {
+        if (!stored) throw unknownSession(key);
+        const session = Session.wake(key, this, machineOf(key), stored);
+        this.counts.woken += 1;
+        this.#resident.set(name, session);
+        return session;
+      })
+      .finally(() => this.#waking.delete(name));
+    this.#waking.set(name, woken);
+    return woken;
+  }
+
+  #sweep(): void {
+    const { passivate_ms, max_resident } = this.#options;
+    const now = this.clock.now();
+    let excess = this.#resident.size - max_resident;
+    // Longest resident first; a session in use is moved to the end when it is met.
+    for (const [name, session] of this.#resident) {
+      const unused = now - session.used >= passivate_ms;
+      if (!session.idle || (!unused && excess <= 0)) continue;
+      this.#resident.delete(name);
+      session.stop();
+      this.counts.passivated += 1;
+      excess -= 1;
+    }
+    this.#sweeper = this.clock.setTimeout(() => this.#sweep(), SWEEP);
+    (this.#sweeper as { timer?: { unref?(): void } }).timer?.unref?.();
+  }
+}
+
+export const unknownSession = (key: Key): Refused =>
+  new Refused('unknown_session', `there is no session "${key.session}"`, 404);
+
+function streamed(answer: OpenAnswer, result: AttemptOutput['result']): NonNullable<AttemptOutput['streamed']> {
+  const parts = answer.marks;
+  const final = 'final_message' in result ? result.final_message : undefined;
+  return final === answer.text ? { parts } : { text: answer.text, parts };
+}

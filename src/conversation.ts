@@ -1,0 +1,355 @@
+// The doors' way to a session: check what came, put it into the mailbox, wait for what came of it. HTTP, NATS and the library call this.
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { type Birth, type Orchestrator, REGISTRY, unknownSession } from '../actors/orchestrator.ts';
+import { CREATE, type Session } from '../actors/session.ts';
+import { type Body, bodies, type SessionContext, token, type Verb } from '../machines/session/events.ts';
+import { runId } from '../machines/session/rules.ts';
+import type { Directory } from './directory.ts';
+import { Refused } from './errors.ts';
+import type { Emitted, Entry, Key, Row, RowQuery } from './journal.ts';
+import {
+  foldRun,
+  messagesOf,
+  parseRunId,
+  type RunEvent,
+  type RunView,
+  runEventsOf,
+  type TranscriptMessage,
+  type View,
+} from './transcript.ts';
+
+/** A session as it stands. */
+export interface SessionView {
+  readonly session_id: string;
+  readonly control: 'automated' | 'pausing' | 'paused' | 'human' | 'closed' | 'failed';
+  /** The turn's state, e.g. `idle` or `running.attempting`; null when the session has ended. */
+  readonly turn: string | null;
+  readonly epoch: number;
+  readonly holder: string | null;
+  /** The open run, with what it waits for. */
+  readonly run: {
+    readonly run_id: string;
+    readonly agent_id: string | null;
+    readonly attempt: number;
+    readonly question: string | null;
+  } | null;
+  /** Messages that wait. */
+  readonly waiting: number;
+  /** The number of the last entry. */
+  readonly entry: number;
+}
+
+/** What came of a message: at once when it waits for a person or a resumption, else when its run has something to say. */
+export interface Outcome {
+  readonly status:
+    | 'done'
+    | 'awaiting_input'
+    | 'awaiting_approval'
+    | 'awaiting_tool'
+    | 'accepted'
+    | 'suspended'
+    | 'failed'
+    | 'cancelled';
+  readonly run_id: string;
+  readonly message_id: string;
+  readonly agent_id: string | null;
+  readonly answer: string | null;
+  readonly trace: readonly RunEvent[];
+  readonly error?: { readonly code: string; readonly message: string; readonly retry_after_s?: number };
+  /** What a person or the caller must decide: the approval or tool call that the run waits for. */
+  readonly question?: Emitted;
+  readonly state: SessionView;
+}
+
+export interface SendOptions {
+  /** Makes a repeated request harmless: the second one gets what the first one got. */
+  readonly idempotencyKey?: string;
+  /** For a session that does not exist yet. */
+  readonly birth?: Birth;
+  /** Stops waiting; the message stays accepted. */
+  readonly signal?: AbortSignal;
+}
+
+const keys = z.string().min(1, 'must not be empty').max(200, 'must not be longer than 200 characters');
+
+export class Conversations {
+  readonly #orchestrator: Orchestrator;
+  readonly #directory: Directory;
+
+  constructor(orchestrator: Orchestrator, directory: Directory) {
+    this.#orchestrator = orchestrator;
+    this.#directory = directory;
+  }
+
+  /** Throws `Refused('bad_id')` when a tenant or session id is no token. */
+  key(tenant: string, session: string): Key {
+    return { tenant: parse(token, tenant, 'tenant'), session: parse(token, session, 'session_id') };
+  }
+
+  /** Creates a session explicitly. Throws `Refused('session_exists')`. */
+  async create(key: Key, birth: Birth = {}): Promise<SessionView> {
+    const before = await this.#orchestrator.find(key);
+    if (before && before.position.n > 0)
+      throw new Refused('session_exists', `there is a session "${key.session}" already`, 409);
+    const session = await this.#orchestrator.open(key, birth);
+    await session.send({ type: CREATE });
+    return view(session);
+  }
+
+  /**
+   * Says something to a session, which is created when nobody has heard of it. Resolves when its run answers, asks, fails or
+   * must wait for a person. Throws `Refused` when the message was not accepted: nothing is kept of it then.
+   */
+  async send(key: Key, body: Body<'message'>, options: SendOptions = {}): Promise<Outcome> {
+    const waiting = new Waiting(this.#orchestrator, key, options.signal);
+    try {
+      const { session, entry, message_id, duplicate } = await this.#accept(key, body, options);
+      return await waiting.for(session, entry, message_id, duplicate);
+    } finally {
+      waiting.end();
+    }
+  }
+
+  /** Says something and does not wait: resolves when the message is accepted, with the id of its run. */
+  async begin(
+    key: Key,
+    body: Body<'message'>,
+    options: SendOptions = {},
+  ): Promise<{ run_id: string; message_id: string; agent_id: string | null }> {
+    const { session, entry, message_id } = await this.#accept(key, body, options);
+    const accepted = acceptedOf(entry, message_id);
+    const routed = entry.emitted.find(({ type, run_id }) => type === 'run_routed' && run_id === accepted.run_id);
+    const agent_id = (routed?.agent ?? body.agent_id ?? null) as string | null;
+    return { run_id: accepted.run_id as string, message_id, agent_id: agent_id ?? view(session).run?.agent_id ?? null };
+  }
+
+  /** Does to a session what a verb says, and tells how it stands then. Throws `Refused`, 409 when its state does not allow it. */
+  async command<V extends Exclude<Verb, 'message'>>(
+    key: Key,
+    verb: V,
+    body: Body<V>,
+    idempotencyKey?: string,
+  ): Promise<SessionView> {
+    const cause = idempotencyKey === undefined ? undefined : parse(keys, idempotencyKey, 'Idempotency-Key');
+    await this.#orchestrator.send(key, { type: verb, ...(body as object) }, cause);
+    return this.view(key);
+  }
+
+  async view(key: Key): Promise<SessionView> {
+    return view(await this.#known(key));
+  }
+
+  /** The transcript, oldest first; `after` and `limit` page by entry. */
+  async messages(key: Key, which: View = 'full'): Promise<TranscriptMessage[]> {
+    return (await this.journal(key)).flatMap((entry) => messagesOf(entry, which));
+  }
+
+  /** The entries from `from` on. Throws `Refused('unknown_session')`. */
+  async journal(key: Key, from = 1, limit?: number): Promise<Entry[]> {
+    const stored = await this.#orchestrator.journal.read(key, from, limit);
+    if (stored.length === 0 && from === 1) throw unknownSession(key);
+    return stored.map(({ entry }) => entry);
+  }
+
+  /** A run and its events. Throws `Refused('unknown_run')`. */
+  async run(tenant: string, run_id: string): Promise<{ run: RunView; events: RunEvent[] }> {
+    const parsed = parseRunId(run_id);
+    const unknown = new Refused('unknown_run', `there is no run "${run_id}"`, 404);
+    if (!parsed) throw unknown;
+    const stored = await this.#orchestrator.journal.read({ tenant, session: parsed.session });
+    const events = stored.flatMap(({ entry }) => runEventsOf(entry, run_id));
+    const run = foldRun(parsed.session, run_id, events);
+    if (!run) throw unknown;
+    return { run, events };
+  }
+
+  /** A page of a tenant's sessions, and the cursor of the next one. */
+  async list(query: RowQuery & { readonly tenant: string }): Promise<{ rows: Row[]; next?: Key }> {
+    const limit = query.limit ?? 100;
+    const rows = await this.#orchestrator.journal.rows({ ...query, limit: limit + 2 });
+    const page = rows.filter(({ key }) => key.session !== REGISTRY).slice(0, limit);
+    const more = rows.length > page.length + 1 || (rows.length > page.length && rows.at(-1) !== page.at(-1));
+    const last = page.at(-1);
+    return more && last && rows.at(-1)!.key.session !== last.key.session
+      ? { rows: page, next: last.key }
+      : { rows: page };
+  }
+
+  async #known(key: Key): Promise<Session> {
+    const session = await this.#orchestrator.find(key);
+    if (!session || session.position.n === 0) throw unknownSession(key);
+    return session;
+  }
+
+  async #accept(key: Key, body: Body<'message'>, { idempotencyKey, birth }: SendOptions) {
+    const cause = idempotencyKey === undefined ? undefined : parse(keys, idempotencyKey, 'Idempotency-Key');
+    const route = this.#directory.routeNow(key, body);
+    const session = await this.#orchestrator.open(key, birth);
+    const message_id = cause ?? `m-${randomUUID()}`;
+    const { content, agent_id, flow } = body;
+    const event = { type: 'message', id: message_id, content, agent: agent_id, flow, route };
+    const { entry, duplicate } = await session.send(event, cause).catch((error) => {
+      throw full(session, error);
+    });
+    return { session, entry, message_id, duplicate };
+  }
+}
+
+/** Parses what came through a door. Throws `Refused('bad_request')` that names each field and what would be right. */
+export function parse<S extends z.ZodType>(schema: S, input: unknown, name = 'body'): z.output<S> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(({ path, message }) => ({ field: [name, ...path].join('.'), message }));
+  const sentence = issues.map(({ field, message }) => `${field}: ${message}`).join('; ');
+  throw new Refused('bad_request', sentence, 400, { issues });
+}
+
+/** A verb's body, parsed. */
+export const parseBody = <V extends Verb>(verb: V, input: unknown): Body<V> =>
+  parse(bodies[verb], input ?? {}) as Body<V>;
+
+/** How a session stands, from its live snapshot. */
+export function view(session: Session): SessionView {
+  const { value, context } = session.snapshot;
+  const { epoch, holder, run, queue } = context as SessionContext;
+  const open = typeof value === 'object' ? (value as { open: { control: unknown; turn: unknown } }).open : undefined;
+  return {
+    session_id: session.key.session,
+    control: (open ? topOf(open.control) : value) as SessionView['control'],
+    turn: open ? pathOf(open.turn) : null,
+    epoch,
+    holder,
+    run: run && {
+      run_id: runId(session.key.session, run.n),
+      agent_id: run.agent,
+      attempt: run.attempt,
+      question: run.question?.id ?? null,
+    },
+    waiting: queue.length,
+    entry: session.position.n,
+  };
+}
+
+const topOf = (value: unknown): string => (typeof value === 'string' ? value : Object.keys(value as object)[0]!);
+const pathOf = (value: unknown): string =>
+  typeof value === 'string'
+    ? value
+    : Object.entries(value as object)
+        .map(([name, inner]) => `${name}.${pathOf(inner)}`)
+        .join('/');
+
+/** A message that the chart did not take: say why in the caller's terms. */
+function full(session: Session, error: unknown): unknown {
+  if (!(error instanceof Refused) || error.code !== 'illegal_in_state') return error;
+  const { queue, settings } = session.snapshot.context as SessionContext;
+  if (queue.length >= settings.queue_limit)
+    return new Refused('queue_full', `${queue.length} messages wait already; try again later`, 429, {
+      retry_after_s: 1,
+    });
+  if (settings.busy === 'reject')
+    return new Refused('busy', 'the session is answering another message', 409, { ...error.details, retry_after_s: 1 });
+  return error;
+}
+
+const acceptedOf = (entry: Entry, message_id: string): Emitted =>
+  entry.emitted.find((one) => one.type === 'message_accepted' && one.message_id === message_id)!;
+
+const outcomes: Record<string, Outcome['status'] | undefined> = {
+  run_done: 'done',
+  run_failed: 'failed',
+  run_cancelled: 'cancelled',
+  run_suspended: 'suspended',
+  input_requested: 'awaiting_input',
+  approval_requested: 'awaiting_approval',
+  tool_requested: 'awaiting_tool',
+};
+
+/** Waits for what comes of one message: hears the session's entries from before the message was sent. */
+class Waiting {
+  readonly #heard: Entry[] = [];
+  readonly #end: () => void;
+  readonly #orchestrator: Orchestrator;
+  readonly #key: Key;
+  readonly #trace: RunEvent[] = [];
+  #hear: ((entry: Entry) => void) | undefined;
+  #signal: AbortSignal | undefined;
+  #message_id = '';
+  #run_id = '';
+
+  constructor(orchestrator: Orchestrator, key: Key, signal: AbortSignal | undefined) {
+    this.#orchestrator = orchestrator;
+    this.#key = key;
+    this.#signal = signal;
+    this.#end = orchestrator.journal.follow(key, (_, { entry }) => {
+      if (this.#hear) this.#hear(entry);
+      else this.#heard.push(entry);
+    });
+  }
+
+  end(): void {
+    this.#end();
+  }
+
+  async for(session: Session, accepted: Entry, message_id: string, duplicate: boolean): Promise<Outcome> {
+    this.#message_id = message_id;
+    this.#run_id = acceptedOf(accepted, message_id).run_id as string;
+    // A repeated message may have had its answer long ago.
+    const past = duplicate ? await this.#orchestrator.journal.read(this.#key, accepted.n) : [];
+    const entries = [...past.map(({ entry }) => entry), ...this.#heard].filter(({ n }) => n >= accepted.n);
+    for (const entry of entries) {
+      const outcome = this.#take(entry, session);
+      if (outcome) return outcome;
+    }
+    if (stays(session, message_id)) return this.#outcome('accepted', session);
+    return new Promise((resolve, reject) => {
+      this.#signal?.addEventListener('abort', () => reject(this.#signal!.reason), { once: true });
+      this.#hear = (entry) => {
+        const outcome =
+          this.#take(entry, session) ??
+          (leaves(entry) && stays(session, message_id) ? this.#outcome('accepted', session) : undefined);
+        if (outcome) resolve(outcome);
+      };
+    });
+  }
+
+  #take(entry: Entry, session: Session): Outcome | undefined {
+    this.#trace.push(...runEventsOf(entry, this.#run_id).filter(({ type }) => type !== 'agent_stream_delta'));
+    for (const one of entry.emitted) {
+      if (one.message_id !== this.#message_id) continue;
+      // From now on it is answered together with another message.
+      if (one.type === 'run_joined') {
+        this.#message_id = one.by as string;
+        this.#run_id = one.into as string;
+      }
+      const status = outcomes[one.type];
+      if (status) return this.#outcome(status, session, entry, one);
+    }
+    return;
+  }
+
+  #outcome(status: Outcome['status'], session: Session, entry?: Entry, told?: Emitted): Outcome {
+    const done = entry?.emitted.find((one) => one.type === 'agent_invoke_done' && one.run_id === this.#run_id);
+    const { code, message, retry_after_s } = (told ?? {}) as { code: string; message: string; retry_after_s?: number };
+    return {
+      status,
+      run_id: this.#run_id,
+      message_id: this.#message_id,
+      agent_id: (told?.agent_id ?? null) as string | null,
+      answer: (done?.final_message ?? told?.prompt ?? null) as string | null,
+      trace: this.#trace,
+      ...(status === 'failed' && { error: { code, message, retry_after_s } }),
+      ...(status === 'cancelled' && { error: { code: 'cancelled', message: told?.reason as string } }),
+      ...((status === 'awaiting_approval' || status === 'awaiting_tool') && { question: told }),
+      state: view(session),
+    };
+  }
+}
+
+const leaves = (entry: Entry): boolean => entry.emitted.some(({ type }) => type === 'control_changed');
+
+/** The message waits in the queue, and the AI has not the floor: nobody can say when it will be answered. */
+function stays(session: Session, message_id: string): boolean {
+  const { queue } = session.snapshot.context as SessionContext;
+  return queue.some(({ id }) => id === message_id) && view(session).control !== 'automated';
+}

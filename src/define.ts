@@ -1,0 +1,53 @@
+// How users declare what they bring: agents, flows, tools. Each checks its argument at once and says what is wrong with it.
+import { z } from 'zod';
+import { token } from '../machines/session/events.ts';
+import type { AgentDefinition, FormAgent, FunctionAgent, HttpAgent } from './agent.ts';
+import { parse } from './conversation.ts';
+import type { Flow } from './directory.ts';
+
+export { defineTool } from './tools.ts';
+
+const declared = z.looseObject({
+  id: token,
+  description: z.string().optional(),
+  triggers: z.array(z.string().min(1)).optional(),
+  capabilities: z.array(z.string().min(1)).optional(),
+  fallbacks: z.array(token).optional(),
+});
+const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
+const kinds = {
+  function: declared.extend({ run: callable }),
+  form: declared.extend({
+    run: callable,
+    fields: z
+      .record(z.string(), z.looseObject({ prompt: z.string().min(1) }))
+      .refine((fields) => Object.keys(fields).length > 0, 'must name at least one field'),
+  }),
+  http: declared.extend({
+    endpoints: z.array(z.looseObject({ id: token, url: z.url({ protocol: /^https?$/ }) })).min(1),
+  }),
+};
+
+/**
+ * Declares an agent: `{ id, run }` is a function, `{ kind: 'form', fields, run }` collects its inputs first,
+ * `{ kind: 'http', endpoints }` answers elsewhere. Throws `Refused('bad_request')` naming the member that is wrong.
+ */
+export function defineAgent<A extends FunctionAgent | FormAgent | HttpAgent>(agent: A): A {
+  checkAgent(agent);
+  return agent;
+}
+
+export function checkAgent(agent: AgentDefinition): void {
+  const kind = agent.kind ?? 'function';
+  parse(z.enum(['function', 'form', 'http']), kind, `agent "${agent.id}" kind`);
+  parse(kinds[kind], agent, `agent "${agent.id}"`);
+}
+
+const flow = z.strictObject({
+  agent_type: token,
+  tools: z.array(token).optional(),
+  agent_params: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** Declares a flow: `{ agent_type, tools, agent_params }`. The agent it runs may use only the tools it lists. */
+export const defineFlow = (definition: Flow): Flow => parse(flow, definition, 'flow');

@@ -1,0 +1,110 @@
+// What a listener of a session gets: its entries in order, and the pieces of the answer that is being written, never a stale one.
+import type { Orchestrator } from '../actors/orchestrator.ts';
+import type { Part } from '../actors/parts.ts';
+import type { Entry, Key } from './journal.ts';
+
+export type FeedItem =
+  | { readonly type: 'entry'; readonly entry: Entry }
+  /** A piece of the open answer; it replaces everything from its `offset` on. */
+  | { readonly type: 'part'; readonly part: Part };
+
+export interface FeedOptions {
+  /** Only entries after this one; all of them unless told. */
+  readonly after?: number;
+  readonly signal?: AbortSignal;
+  /** Items that may wait for a slow listener; then the feed ends with `overrun`, to be resumed from the last id. */
+  readonly buffer?: number;
+}
+
+/** The listener did not keep up: it is told to come back with the last id that it has. */
+export class Overrun extends Error {
+  override name = 'Overrun';
+}
+
+/**
+ * Follows a session. Entries come once each and in order; parts only of the run that the last entry left open, so that
+ * nothing the AI says is heard after a takeover was. Ends when `signal` is aborted.
+ */
+export async function* feed(
+  orchestrator: Orchestrator,
+  key: Key,
+  { after = 0, signal, buffer = 1_000 }: FeedOptions = {},
+): AsyncGenerator<FeedItem, void, undefined> {
+  const waiting: FeedItem[] = [];
+  let wake: (() => void) | undefined;
+  let overrun = false;
+  const push = (item: FeedItem): void => {
+    if (item.type === 'entry' && breaksOff(item.entry)) drop(waiting);
+    const last = waiting.at(-1);
+    if (item.type === 'part' && last?.type === 'part' && follows(last.part, item.part))
+      waiting[waiting.length - 1] = { type: 'part', part: { ...last.part, text: last.part.text + item.part.text } };
+    else if (waiting.length >= buffer) overrun = true;
+    else waiting.push(item);
+    wake?.();
+  };
+  const aborted = (): void => wake?.();
+  const unfollow = orchestrator.journal.follow(key, (_, { entry }) => push({ type: 'entry', entry }));
+  const unlisten = orchestrator.listen(key, (part) => push({ type: 'part', part }));
+  signal?.addEventListener('abort', aborted);
+  try {
+    let n = after;
+    let open = undefined as string | undefined;
+    const past = await orchestrator.journal.read(key, after + 1);
+    for (const { entry } of past) {
+      if (signal?.aborted) return;
+      n = entry.n;
+      open = openRun(entry);
+      yield { type: 'entry', entry };
+    }
+    // Someone who comes back may have all entries and still lack the beginning of the answer that is being written.
+    if (past.length === 0) open = openRun((await orchestrator.journal.last(key))?.entry);
+    const late = orchestrator.openAnswer(key);
+    const begun = late && `${late.run_id}#${late.attempt}`;
+    if (late && begun === open) {
+      drop(waiting);
+      yield { type: 'part', part: late };
+    }
+    for (;;) {
+      if (signal?.aborted) return;
+      const item = waiting.shift();
+      if (!item) {
+        if (overrun) throw new Overrun('the listener was too slow; resume from the last id');
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        wake = undefined;
+      } else if (item.type === 'entry') {
+        if (item.entry.n <= n) continue;
+        n = item.entry.n;
+        open = openRun(item.entry);
+        yield item;
+      } else if (`${item.part.run_id}#${item.part.attempt}` === open) yield item;
+    }
+  } finally {
+    signal?.removeEventListener('abort', aborted);
+    unfollow();
+    unlisten();
+  }
+}
+
+/** The attempt that an entry leaves at work. */
+function openRun(entry: Entry | undefined): string | undefined {
+  const context = entry?.snapshot.context as { id?: string; run?: { n: number; attempt: number } | null } | undefined;
+  if (!entry?.state.endsWith('running.attempting') || !context?.run) return;
+  return `${context.id}-r${context.run.n}#${context.run.attempt}`;
+}
+
+/** Whether the answer that was being written ends here without having been finished: taken over, retried, cancelled. */
+const breaksOff = (entry: Entry): boolean =>
+  entry.event.type !== 'message' && !entry.emitted.some(({ type }) => type === 'agent_invoke_done');
+
+const follows = (before: Part, part: Part): boolean =>
+  before.run_id === part.run_id &&
+  before.attempt === part.attempt &&
+  before.offset + before.text.length === part.offset;
+
+/** Pieces that a slow listener has not had yet: nobody shall hear them any more. */
+function drop(waiting: FeedItem[]): void {
+  for (let index = waiting.length - 1; index >= 0; index -= 1)
+    if (waiting[index]!.type === 'part') waiting.splice(index, 1);
+}

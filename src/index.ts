@@ -1,0 +1,22 @@
+// What `import … from 'troupe'` gives.
+export type {
+  AgentCall,
+  AgentContext,
+  AgentDefinition,
+  AgentResult,
+  FormAgent,
+  FunctionAgent,
+  HttpAgent,
+} from './agent.ts';
+export { type Clock, realClock, SteppedClock } from './clock.ts';
+export type { Outcome, SendOptions, SessionView } from './conversation.ts';
+export { defineAgent, defineFlow, defineTool } from './define.ts';
+export type { Flow } from './directory.ts';
+export { Conflict, Failed, JournalError, Refused } from './errors.ts';
+export type { FeedItem } from './feed.ts';
+export { memoryJournal } from './journal/memory.ts';
+export { sqliteJournal } from './journal/sqlite.ts';
+export type { Entry, Journal, Key, Stored } from './journal.ts';
+export { memoryTransport } from './transport/memory.ts';
+export type { Transport } from './transport.ts';
+export { createTroupe, type SessionHandle, type StreamEvent, type Troupe, type TroupeOptions } from './troupe.ts';

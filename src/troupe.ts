@@ -1,0 +1,415 @@
+// The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
+import { type Birth, Orchestrator, REGISTRY } from '../actors/orchestrator.ts';
+import { formPerformer } from '../actors/performers/form.ts';
+import { AgentPool, type PoolOptions } from '../actors/pool.ts';
+import type { Registered, RegistryContext } from '../machines/registry/rules.ts';
+import {
+  type BodyInput,
+  type SessionContext,
+  type Settings,
+  settings as settingsSchema,
+} from '../machines/session/events.ts';
+import { runId } from '../machines/session/rules.ts';
+import type { AgentDefinition, AgentFunction } from './agent.ts';
+import { type Clock, realClock } from './clock.ts';
+import {
+  Conversations,
+  type Outcome,
+  parse,
+  parseBody,
+  type SendOptions,
+  type SessionView,
+  view,
+} from './conversation.ts';
+import { checkAgent } from './define.ts';
+import { Directory, type Flow } from './directory.ts';
+import { Refused } from './errors.ts';
+import { type FeedItem, type FeedOptions, feed } from './feed.ts';
+import { type HookFunctions, Hooks } from './hooks.ts';
+import { memoryJournal } from './journal/memory.ts';
+import { type Emitted, type Entry, type Journal, type Key, keyName } from './journal.ts';
+import { type Log, silent } from './log.ts';
+import type { Router } from './routing.ts';
+import type { Tool } from './tools.ts';
+import type { TranscriptMessage, View } from './transcript.ts';
+
+export interface TroupeOptions extends HookFunctions {
+  readonly agents?: readonly AgentDefinition[];
+  readonly flows?: Readonly<Record<string, Flow>>;
+  readonly tools?: readonly Tool<any>[];
+  /** `trigger` unless told; a function may answer `'default'` to defer to it. */
+  readonly routing?: 'trigger' | Router;
+  /** Answers when no agent matches (B6). */
+  readonly handleNoMatch?: AgentFunction;
+  /** In memory unless told; `sqliteJournal({ path })` survives the process. */
+  readonly journal?: Journal;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** What sessions are created with; see `settings` for each one's meaning and default. */
+  readonly settings?: Partial<Settings>;
+  readonly pool?: Omit<PoolOptions, 'clock'>;
+  /** An idle session leaves memory after so many ms; 60,000 unless told. */
+  readonly passivate_ms?: number;
+  /** At most so many idle sessions stay in memory; 10,000 unless told. */
+  readonly max_resident?: number;
+}
+
+/** A piece of a streamed turn (B8). */
+export type StreamEvent =
+  | { readonly type: 'message_chunk'; readonly text: string; readonly run_id: string; readonly offset: number }
+  | {
+      readonly type: 'state_change';
+      readonly state: string;
+      readonly event: string;
+      readonly emitted: readonly Emitted[];
+    }
+  | ({ readonly type: 'outcome' } & Outcome);
+
+/** What an agent at work looks like (B4, B9). */
+export interface ActiveAgent {
+  readonly session_id: string;
+  readonly run_id: string;
+  readonly agent_id: string | null;
+  readonly status:
+    | 'initializing'
+    | 'waiting_for_input'
+    | 'waiting_for_approval'
+    | 'waiting_for_tool'
+    | 'running'
+    | 'paused';
+}
+
+const NO_MATCH = 'no-match';
+
+/** Starts a runtime and wakes what it owes. Rejects with `Refused` on a bad declaration, `JournalError` on a bad journal. */
+export async function createTroupe(options: TroupeOptions = {}): Promise<Troupe> {
+  const troupe = new Troupe(options);
+  await troupe.start();
+  return troupe;
+}
+
+export class Troupe {
+  readonly pool: AgentPool;
+  readonly directory: Directory;
+  readonly orchestrator: Orchestrator;
+  readonly conversations: Conversations;
+  readonly journal: Journal;
+  readonly log: Log;
+  readonly #clock: Clock;
+
+  constructor(options: TroupeOptions) {
+    const { agents = [], handleNoMatch, clock = realClock, log = silent, journal = memoryJournal() } = options;
+    this.journal = journal;
+    this.log = log;
+    this.#clock = clock;
+    this.pool = new AgentPool({ ...options.pool, clock });
+    for (const agent of agents) this.#declare(agent);
+    if (handleNoMatch) this.#declare({ id: NO_MATCH, description: 'answers when nothing matched', run: handleNoMatch });
+    this.directory = new Directory({
+      pool: this.pool,
+      flows: options.flows,
+      tools: options.tools,
+      routing: options.routing,
+      noMatch: handleNoMatch && NO_MATCH,
+    });
+    this.orchestrator = new Orchestrator({
+      journal,
+      clock,
+      pool: this.pool,
+      directory: this.directory,
+      hooks: new Hooks(options),
+      settings: parse(settingsSchema, options.settings ?? {}, 'settings'),
+      log,
+      passivate_ms: options.passivate_ms ?? 60_000,
+      max_resident: options.max_resident ?? 10_000,
+    });
+    this.conversations = new Conversations(this.orchestrator, this.directory);
+  }
+
+  async start(): Promise<void> {
+    // First who can be called, then those who are owed a call.
+    for (const { key } of await this.journal.rows({ state: 'listing', limit: 1_000_000 })) {
+      if (key.session !== REGISTRY) continue;
+      const { agents } = (await this.#registry(key.tenant)).context;
+      for (const agent of Object.values(agents)) this.pool.register(key.tenant, definitionOf(agent));
+    }
+    await this.orchestrator.start();
+  }
+
+  /** Stops taking messages, leaves what is owed to the journal, and closes it. */
+  async close(): Promise<void> {
+    await this.orchestrator.stop();
+    this.pool.stop();
+    await this.journal.close();
+  }
+
+  /** A session of a tenant (`default` unless told); it comes to be with its first message. Throws `Refused` on a bad id. */
+  session(id: string, { tenant = 'default' }: { tenant?: string } = {}): SessionHandle {
+    return new SessionHandle(this, this.conversations.key(tenant, id));
+  }
+
+  /** Routes one message of a tenant to the agent it is for (B7). Without a session it goes to the tenant's `default` one. */
+  process(message: { tenant?: string; session?: string; message: string } & SendOptions): Promise<Outcome> {
+    const { tenant, session = 'default', message: content, ...options } = message;
+    return this.session(session, { tenant }).send(content, options);
+  }
+
+  /**
+   * Registers a tenant's flows and creates a session that carries the tenant's and the user's configuration, which agents
+   * see as `call.context.tenant` and `.user` (A1). A session that exists keeps what it was created with.
+   */
+  async startSession(start: {
+    session: string;
+    tenant?: string;
+    tenantConfig?: Record<string, unknown>;
+    userConfig?: Record<string, unknown>;
+    flows?: Record<string, Flow>;
+    settings?: Partial<Settings>;
+  }): Promise<SessionHandle> {
+    const { session, tenant = 'default', tenantConfig, userConfig, flows, settings } = start;
+    if (flows) this.directory.register(tenant, flows);
+    const handle = this.session(session, { tenant });
+    const config = tenantConfig || userConfig ? { tenant: tenantConfig, user: userConfig } : undefined;
+    await this.conversations.create(handle.key, { settings, config }).catch((error) => {
+      if (!(error instanceof Refused && error.code === 'session_exists')) throw error;
+    });
+    return handle;
+  }
+
+  /** Says something in a flow (A1). Rejects with `Refused` naming an unknown flow. */
+  async handleMessage(session: SessionHandle, text: string, flow?: string): Promise<Outcome> {
+    return session.send(text, { flow });
+  }
+
+  /** Registers an agent from outside for one tenant, durably. Registering the same again changes nothing. */
+  async registerAgent(tenant: string, agent: Registered): Promise<void> {
+    const definition = definitionOf(agent);
+    checkAgent(definition);
+    const key = { tenant, session: REGISTRY };
+    const registry = await this.orchestrator.open(key);
+    await registry.send({ type: 'register', agent } as never).catch(ignoreIllegal);
+    const known = this.pool.get(tenant, agent.agent_id);
+    if (!known || JSON.stringify(known.definition) !== JSON.stringify(definition))
+      this.pool.register(tenant, definition);
+  }
+
+  /** Forgets an agent that was registered from outside. Rejects with `Refused('unknown_agent')`. */
+  async deregisterAgent(tenant: string, agent_id: string): Promise<void> {
+    const registry = await this.orchestrator.find({ tenant, session: REGISTRY });
+    const event = { type: 'deregister', agent_id } as never;
+    await (registry ? registry.send(event) : Promise.reject(new Refused('illegal_in_state', ''))).catch(() => {
+      throw new Refused('unknown_agent', `no agent "${agent_id}" is registered`, 404);
+    });
+    this.pool.deregister(tenant, agent_id);
+  }
+
+  /** The agents at work for a tenant: the open runs in this process. */
+  active(tenant = 'default'): ActiveAgent[] {
+    return this.orchestrator.sessions().flatMap((session) => {
+      if (session.key.tenant !== tenant || session.key.session === REGISTRY) return [];
+      const { run } = session.snapshot.context as SessionContext;
+      if (!run) return [];
+      const { session: session_id } = session.key;
+      return [{ session_id, run_id: runId(session_id, run.n), agent_id: run.agent, status: statusOf(view(session)) }];
+    });
+  }
+
+  /** Forgets the ended sessions of a tenant that nothing happened to for `seconds`; resolves to how many. */
+  async cleanUp(tenant: string, seconds: number): Promise<number> {
+    const before = this.#clock.now() - seconds * 1_000;
+    let removed = 0;
+    for (const state of ['closed', 'failed'])
+      for (;;) {
+        const rows = (await this.journal.rows({ tenant, state, limit: 1_000 })).filter(({ at }) => at <= before);
+        for (const { key } of rows) await this.orchestrator.forget(key);
+        removed += rows.length;
+        if (rows.length < 1_000) break;
+      }
+    return removed;
+  }
+
+  /** Every entry of a tenant's sessions from now on, as it is remembered. */
+  async *events({ tenant = 'default', signal }: { tenant?: string; signal?: AbortSignal } = {}): AsyncGenerator<{
+    key: Key;
+    entry: Entry;
+  }> {
+    const waiting: { key: Key; entry: Entry }[] = [];
+    let wake: (() => void) | undefined;
+    const unfollow = this.journal.follow('*', (key, { entry }) => {
+      if (key.tenant !== tenant || key.session === REGISTRY) return;
+      waiting.push({ key, entry });
+      wake?.();
+    });
+    const stop = () => wake?.();
+    signal?.addEventListener('abort', stop);
+    try {
+      while (!signal?.aborted) {
+        const next = waiting.shift();
+        if (next) yield next;
+        else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+      }
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      unfollow();
+    }
+  }
+
+  async #registry(tenant: string): Promise<{ context: RegistryContext }> {
+    const session = await this.orchestrator.open({ tenant, session: REGISTRY });
+    return session.snapshot as unknown as { context: RegistryContext };
+  }
+
+  #declare(agent: AgentDefinition): void {
+    checkAgent(agent);
+    if (this.pool.get('*', agent.id)) throw new Refused('duplicate_agent', `agent "${agent.id}" is declared twice`);
+    const perform = agent.kind === 'form' ? formPerformer(agent, this.#clock) : undefined;
+    this.pool.register('*', agent, perform && { endpoints: [{ id: 'local', perform }] });
+  }
+}
+
+/** One session, as the library's users hold it. All methods reject with `Refused` when the session's state does not allow them. */
+export class SessionHandle {
+  readonly key: Key;
+  readonly #troupe: Troupe;
+
+  constructor(troupe: Troupe, key: Key) {
+    this.#troupe = troupe;
+    this.key = key;
+  }
+
+  get id(): string {
+    return this.key.session;
+  }
+
+  /** Says something; resolves with the answer, or with what stands in its way. */
+  send(content: string, options: SendOptions & { agent_id?: string; flow?: string } = {}): Promise<Outcome> {
+    const { agent_id, flow, ...rest } = options;
+    return this.#conversations.send(this.key, parseBody('message', { content, agent_id, flow }), rest);
+  }
+
+  /** Says something and yields what happens until its outcome, which comes last. */
+  async *stream(
+    content: string,
+    options: SendOptions & { agent_id?: string; flow?: string } = {},
+  ): AsyncGenerator<StreamEvent, void, undefined> {
+    const stop = new AbortController();
+    const after = (await this.#troupe.journal.last(this.key))?.entry.n ?? 0;
+    const items = feed(this.#troupe.orchestrator, this.key, { after, signal: stop.signal });
+    // The feed listens from its first step on, so it is asked before anything is said.
+    let next = items.next();
+    const outcome = this.send(content, options);
+    const refused = outcome.then(
+      () => new Promise<never>(() => {}),
+      (error: unknown) => Promise.reject(error),
+    );
+    let last = Number.POSITIVE_INFINITY;
+    outcome.then(({ state }) => {
+      last = state.entry;
+    }, ignore);
+    try {
+      for (let n = after; n < last; ) {
+        const { value: item } = await Promise.race([next, refused]);
+        if (!item) return;
+        yield streamEvent(item);
+        if (item.type === 'entry') n = item.entry.n;
+        next = items.next();
+        // The outcome is told in the same breath as its entry; let it arrive before deciding to wait for more.
+        await Promise.resolve();
+      }
+      yield { type: 'outcome', ...(await outcome) };
+    } finally {
+      stop.abort();
+      await next.catch(ignore);
+    }
+  }
+
+  pause(body: BodyInput<'pause'> = {}): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'pause', parseBody('pause', body));
+  }
+
+  resume(body: BodyInput<'resume'> = {}): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'resume', parseBody('resume', body));
+  }
+
+  async isPaused(): Promise<boolean> {
+    return (await this.state()).control === 'paused';
+  }
+
+  /** Gives the floor to a person: from when this resolves on, not one more word of the AI reaches the user. */
+  takeOver(body: BodyInput<'takeover'>): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'takeover', parseBody('takeover', body));
+  }
+
+  inject(body: BodyInput<'inject'>): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'inject', parseBody('inject', body));
+  }
+
+  release(body: BodyInput<'release'> = {}): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'release', parseBody('release', body));
+  }
+
+  approve(body: BodyInput<'approve'>): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'approve', parseBody('approve', body));
+  }
+
+  /** Hands in the result of a tool that the caller ran. */
+  toolResult(body: BodyInput<'tool_result'>): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'tool_result', parseBody('tool_result', body));
+  }
+
+  cancel(body: BodyInput<'cancel'> = {}): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'cancel', parseBody('cancel', body));
+  }
+
+  close(body: BodyInput<'close'> = {}): Promise<SessionView> {
+    return this.#conversations.command(this.key, 'close', parseBody('close', body));
+  }
+
+  state(): Promise<SessionView> {
+    return this.#conversations.view(this.key);
+  }
+
+  history(which: View = 'full'): Promise<TranscriptMessage[]> {
+    return this.#conversations.messages(this.key, which);
+  }
+
+  /** Entries and pieces of answers, from after an entry on, until `signal` is aborted. */
+  events(options?: FeedOptions): AsyncGenerator<FeedItem, void, undefined> {
+    return feed(this.#troupe.orchestrator, this.key, options);
+  }
+
+  get #conversations(): Conversations {
+    return this.#troupe.conversations;
+  }
+}
+
+const ignore = (): void => {};
+
+const definitionOf = ({ agent_id, ...agent }: Registered): AgentDefinition => ({ id: agent_id, ...agent });
+
+const ignoreIllegal = (error: unknown): void => {
+  if (!(error instanceof Refused && error.code === 'illegal_in_state')) throw error;
+};
+
+function statusOf({ turn }: SessionView): ActiveAgent['status'] {
+  if (turn === 'running.awaitingInput') return 'waiting_for_input';
+  if (turn === 'running.awaitingApproval') return 'waiting_for_approval';
+  if (turn === 'running.awaitingClientTool') return 'waiting_for_tool';
+  if (turn === 'suspended') return 'paused';
+  return turn?.startsWith('running') ? 'running' : 'initializing';
+}
+
+function streamEvent(item: FeedItem): StreamEvent {
+  if (item.type === 'part') {
+    const { text, run_id, offset } = item.part;
+    return { type: 'message_chunk', text, run_id, offset };
+  }
+  const { state, event, emitted } = item.entry;
+  return { type: 'state_change', state, event: event.type, emitted };
+}
+
+export type { Birth };
+export { keyName };
