@@ -1,0 +1,108 @@
+// Opening the journal's SQLite file: what must be true of it before it is trusted, and what its failures mean.
+
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Conflict, JournalError } from '../errors.ts';
+import { walDamage } from './sqlite-wal.ts';
+
+const SCHEMA_VERSION = 1;
+/** `TRUP`, in the file's header: tells our file from another program's. */
+const APPLICATION = 0x54525550;
+
+// `sessions` holds what lists and wake-ups need, and the last version for the compare-and-set. It is its own index, in key
+// order, so that an append touches one page of it. AUTOINCREMENT: a version is never given twice, even after a removal.
+const SCHEMA = `
+  BEGIN;
+  CREATE TABLE sessions (
+    tenant TEXT NOT NULL, session TEXT NOT NULL, id INTEGER NOT NULL, n INTEGER NOT NULL, last INTEGER NOT NULL,
+    at REAL NOT NULL, state TEXT NOT NULL, wake REAL,
+    PRIMARY KEY (tenant, session)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_waking ON sessions (tenant, session) WHERE wake IS NOT NULL;
+  CREATE TABLE entries (
+    version INTEGER PRIMARY KEY AUTOINCREMENT, session INTEGER NOT NULL, n INTEGER NOT NULL, body TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX entries_in_order ON entries (session, n);
+  PRAGMA application_id = ${APPLICATION};
+  PRAGMA user_version = ${SCHEMA_VERSION};
+  COMMIT;`;
+
+/**
+ * Opens or creates the file, for this process alone. It costs the same at any size, so it finds a file that is not ours,
+ * cut off, or without a part of its log; a damaged page further in is found when it is read.
+ */
+export function openFile(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    // Twice, because a log that another process is writing can look torn for a moment; SQLite then says who has the file.
+    const damage = walDamage(path) && walDamage(path);
+    if (damage) throw new JournalError('journal_corrupt', damage);
+    db = new DatabaseSync(path);
+    // Before the first read: with an exclusive lock SQLite keeps the log's index in memory and needs no `-shm` file.
+    db.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // Before the log: should the log be lost, the file still says whose it is.
+    if (isNew(path, db)) db.exec(SCHEMA);
+    db.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA cache_size = -65536; -- KiB; the pages that 100,000 sessions keep coming back to
+      PRAGMA wal_autocheckpoint = 2000; -- pages; many sessions touch many pages, and a page changed twice is moved once`);
+    // Takes the lock, and finds out now whether the file may be written.
+    db.exec('BEGIN IMMEDIATE; COMMIT');
+    return db;
+  } catch (error) {
+    db?.close();
+    throw sqliteFailure(path, error);
+  }
+}
+
+/** True when nothing was written yet. Refuses what another program or a later version wrote. */
+function isNew(path: string, db: DatabaseSync): boolean {
+  const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()!.count;
+  const application = db.prepare('PRAGMA application_id').get()!.application_id;
+  const version = Number(db.prepare('PRAGMA user_version').get()!.user_version);
+  if (tables === 0 && application === 0) return true;
+  if (application !== APPLICATION) {
+    throw new JournalError('journal_foreign', `${path} is another program's database. Give the journal its own file.`);
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new JournalError(
+      'journal_newer',
+      `${path} has schema ${version}, and this version of Troupe knows ${SCHEMA_VERSION}. Run the version that wrote it, or a later one.`,
+    );
+  }
+  return false;
+}
+
+/** SQLite's result codes, and what they mean to the person who runs the program. */
+const FAILURES: Record<number, readonly [code: string, advice: string]> = {
+  3: ['journal_unwritable', 'cannot be written. Check the permissions of the file and of its directory'],
+  5: ['journal_locked', 'is in use by another process. Stop that process, or give this one its own file'],
+  8: ['journal_unwritable', 'cannot be written. Check the permissions of the file and of its directory'],
+  11: ['journal_corrupt', 'is damaged. Restore it from a backup, or move it away to start with an empty journal'],
+  13: ['journal_full', 'cannot grow. Make room on its disk'],
+  14: ['journal_unwritable', 'cannot be opened. Check the path, and the permissions of the file and of its directory'],
+  26: ['journal_corrupt', 'is not a journal. Restore it from a backup, or move it away to start with an empty journal'],
+  // IOERR_LOCK: what a lock on a read-only file, or on a file system without locks, comes to.
+  3850: ['journal_unwritable', 'cannot be locked. Check its permissions, and that its file system supports locks'],
+};
+
+/** TOOBIG, CONSTRAINT, MISMATCH: the value that was given is at fault, and the file is well. */
+const MISTAKES = [18, 19, 20];
+
+/** The failure of the file as a `JournalError`; a mistake of the caller, such as an entry without a state, as it is. */
+export function sqliteFailure(path: string, error: unknown): Error {
+  if (error instanceof JournalError || error instanceof Conflict) return error;
+  const { errcode, code, message } = error as { errcode?: number; code?: string; message: string };
+  if (errcode !== undefined && !MISTAKES.includes(errcode & 0xff)) {
+    const [known, advice] = FAILURES[errcode] ??
+      FAILURES[errcode & 0xff] ?? ['journal_failed', 'failed. Check its disk'];
+    return new JournalError(known, `${path} ${advice} (SQLite: ${message}).`, { cause: error });
+  }
+  if (code && /^E[A-Z]+$/.test(code)) {
+    return new JournalError('journal_unwritable', `${path} cannot be opened: ${message}.`, { cause: error });
+  }
+  return error as Error;
+}
