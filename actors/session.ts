@@ -256,7 +256,7 @@ export class Session {
         this.#busy = false;
         item.resolve?.({ entry, duplicate: false });
         if (this.#stopped) return;
-        this.#reconcile();
+        this.#reconcile(item.event);
         this.#next();
       },
       (error) => this.#break(item, error),
@@ -264,12 +264,14 @@ export class Session {
   }
 
   /** Do: what is owed and not running is started, what is running and not owed is stopped. The same after a crash. */
-  #reconcile(): void {
+  #reconcile(because?: EventObject): void {
     const { owed } = this.#last;
     for (const [key, running] of this.#running) {
       if (owed.some((one) => one.key === key)) continue;
       this.#running.delete(key);
-      this.#end(running);
+      // Work that the chart gave up waiting for has failed; work that is left for another reason has not.
+      const late = because?.type.startsWith('xstate.after.');
+      this.#end(running, late ? new DOMException('no result came in time', 'TimeoutError') : undefined);
     }
     if (owed.length === 0) return;
     const invokes = stepper(this.#machine).invokes(this.#actor.getSnapshot());
@@ -308,8 +310,8 @@ export class Session {
     );
   }
 
-  #end({ abort, timer }: Running): void {
-    abort?.abort();
+  #end({ abort, timer }: Running, reason?: DOMException): void {
+    abort?.abort(reason);
     if (timer !== undefined) this.#host.clock.clearTimeout(timer);
   }
 
