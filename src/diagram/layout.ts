@@ -1,0 +1,227 @@
+// Where everything goes: a chart laid out by ELK, as boxes, arrows and text at absolute positions.
+
+import elkjs from 'elkjs/lib/elk.bundled.js';
+import type { ELK, ElkExtendedEdge, ElkNode, ElkPoint } from 'elkjs/lib/elk-api.js';
+import { type Caption, caption, stateLines, staysInside } from './drawing.ts';
+import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
+import { LINE_HEIGHT, TEXT, TITLE, textWidth, wrap } from './measure.ts';
+
+export interface Layout {
+  readonly width: number;
+  readonly height: number;
+  /** Surrounding boxes before those inside of them. */
+  readonly boxes: readonly Box[];
+  readonly arrows: readonly Arrow[];
+}
+
+export interface Rectangle {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Box extends Rectangle {
+  readonly id: string;
+  readonly kind: ChartNode['type'] | 'initial';
+  readonly depth: number;
+  /** One of several that are active at once. */
+  readonly region: boolean;
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+export interface Arrow {
+  readonly kind: ArrowKind;
+  readonly points: readonly ElkPoint[];
+  readonly label?: Label;
+}
+
+export type ArrowKind = ChartEdge['kind'] | 'initial' | 'fallback' | 'mixed';
+
+/** All that one arrow says: a line is a row of words, each set according to its role. */
+export interface Label extends Rectangle {
+  readonly lines: readonly (readonly Words[])[];
+}
+
+export interface Words {
+  readonly role: keyof Caption;
+  readonly kind: ChartEdge['kind'];
+  readonly text: string;
+}
+
+/** The band on top of a box that holds its name and its lines. */
+export function headerHeight(lines: readonly string[]): number {
+  return 30 + (lines.length > 0 ? lines.length * LINE_HEIGHT + 6 : 0);
+}
+
+const WIDEST_LINE = { atomic: 250, compound: 420, parallel: 420, final: 250, history: 250 };
+const WIDEST_CAPTION = 190;
+const INSET = 12;
+const DOT = 12;
+// ELK compares the middles of boxes, so steps in `x` must be wider than any box.
+const FAR = 10_000;
+
+const OPTIONS: Record<string, string> = {
+  'elk.algorithm': 'layered',
+  'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
+  'elk.json.shapeCoords': 'ROOT',
+  'elk.json.edgeCoords': 'ROOT',
+  'elk.randomSeed': '1',
+};
+
+/** Options that ELK reads on every box that has others inside. */
+const SPACING: Record<string, string> = {
+  'elk.direction': 'RIGHT',
+  // Arrows against the order of `x`, which is that of the source text, run back; so a chart starts where it starts.
+  'elk.layered.cycleBreaking.strategy': 'INTERACTIVE',
+  'elk.spacing.nodeNode': '24',
+  'elk.spacing.edgeNode': '16',
+  'elk.spacing.edgeEdge': '12',
+  'elk.spacing.edgeLabel': '3',
+  'elk.spacing.labelLabel': '6',
+  'elk.spacing.componentComponent': '28',
+  'elk.layered.spacing.nodeNodeBetweenLayers': '28',
+  'elk.layered.spacing.edgeNodeBetweenLayers': '18',
+  'elk.layered.spacing.edgeEdgeBetweenLayers': '12',
+};
+
+export async function layOut(graph: ChartGraph): Promise<Layout> {
+  const draft = new Draft(graph);
+  const elk: ELK = new (elkjs as unknown as new () => ELK)();
+  const placed = await elk.layout(draft.root());
+  return draft.read(placed);
+}
+
+/** The chart as ELK wants it, and what to draw at the places that ELK finds. */
+class Draft {
+  readonly #graph: ChartGraph;
+  readonly #boxes = new Map<string, Omit<Box, keyof Rectangle>>();
+  readonly #arrows = new Map<string, Omit<Arrow, 'points' | 'label'> & { lines: Words[][] }>();
+
+  constructor(graph: ChartGraph) {
+    this.#graph = graph;
+  }
+
+  root(): ElkNode {
+    return {
+      id: '',
+      layoutOptions: { ...OPTIONS, ...SPACING },
+      children: [this.#state(this.#graph.nodes[0]!, 0, false)],
+      edges: this.#edges(),
+    };
+  }
+
+  read(placed: ElkNode): Layout {
+    const nodes = placed.children!.flatMap(flatten);
+    return {
+      width: placed.width!,
+      height: placed.height!,
+      boxes: nodes.map((node) => ({ ...this.#boxes.get(node.id)!, ...rectangle(node) })),
+      arrows: placed.edges!.map((edge) => {
+        const { kind, lines } = this.#arrows.get(edge.id)!;
+        const [section] = edge.sections!;
+        const points = [section!.startPoint, ...(section!.bendPoints ?? []), section!.endPoint];
+        return { kind, points, ...(edge.labels?.[0] && { label: { ...rectangle(edge.labels[0]), lines } }) };
+      }),
+    };
+  }
+
+  #state(node: ChartNode, depth: number, region: boolean): ElkNode {
+    const title = node.type === 'history' ? (node.history === 'deep' ? 'H*' : 'H') : node.key;
+    const lines = stateLines(node, this.#graph).flatMap((line) => wrap(line, TEXT, WIDEST_LINE[node.type]));
+    this.#boxes.set(node.id, { id: node.id, kind: node.type, depth, region, title, lines });
+    const x = FAR * this.#graph.nodes.indexOf(node);
+    if (node.type === 'history') return { id: node.id, x, width: 28, height: 28 };
+    const inner = Math.max(textWidth(title, TITLE, true), ...lines.map((line) => textWidth(line, TEXT)));
+    const width = Math.max(inner + 2 * INSET, 72);
+    const header = headerHeight(lines);
+    const children = this.#graph.nodes
+      .filter(({ parent }) => parent === node.id)
+      .map((child) => this.#state(child, depth + 1, node.type === 'parallel'));
+    if (children.length === 0) return { id: node.id, x, width, height: header + 4 };
+    const first = node.initial ? [this.#initial(node, depth + 1)] : [];
+    return {
+      id: node.id,
+      x,
+      children: [...first, ...children],
+      layoutOptions: {
+        ...SPACING,
+        'elk.padding': `[top=${header + 18},left=18,bottom=18,right=18]`,
+        'elk.nodeSize.constraints': 'MINIMUM_SIZE',
+        'elk.nodeSize.minimum': `(${width},${header})`,
+      },
+    };
+  }
+
+  #initial(node: ChartNode, depth: number): ElkNode {
+    const id = `${node.id} initial`;
+    this.#boxes.set(id, { id, kind: 'initial', depth, region: false, title: '', lines: [] });
+    return { id, x: 0, width: DOT, height: DOT };
+  }
+
+  #edges(): ElkExtendedEdge[] {
+    const { nodes, edges } = this.#graph;
+    // Transitions between the same two states share one arrow.
+    const shared = Map.groupBy(
+      edges.filter((edge) => !staysInside(edge)).flatMap((edge) => edge.targets.map((target) => ({ edge, target }))),
+      ({ edge, target }) => `${edge.source} → ${target}`,
+    );
+    return [
+      ...nodes.flatMap(({ id, initial }) => (initial ? [this.#edge('initial', `${id} initial`, initial, [])] : [])),
+      ...nodes.flatMap(({ id, fallback = [] }) => fallback.map((to) => this.#edge('fallback', id, to, []))),
+      ...[...shared.values()].map((group) => {
+        const { edge, target } = group[0]!;
+        const kind = group.every((member) => member.edge.kind === edge.kind) ? edge.kind : 'mixed';
+        return this.#edge(
+          kind,
+          edge.source,
+          target,
+          group.flatMap((member) => captionLines(member.edge)),
+        );
+      }),
+    ];
+  }
+
+  #edge(kind: ArrowKind, source: string, target: string, lines: Words[][]): ElkExtendedEdge {
+    const id = `${source} → ${target}`;
+    this.#arrows.set(id, { kind, lines });
+    const label = { text: id, ...labelSize(lines), layoutOptions: { 'elk.edgeLabels.inline': 'true' } };
+    return {
+      id,
+      sources: [source],
+      targets: [target],
+      labels: lines.length > 0 ? [label] : [],
+    };
+  }
+}
+
+function captionLines(edge: ChartEdge): Words[][] {
+  const { event, guard, actions } = caption(edge);
+  const words = (role: keyof Caption, text: string): Words => ({ role, kind: edge.kind, text });
+  const head = [event, guard].filter(Boolean);
+  const oneLine = textWidth(head.join(' '), TEXT, true) <= WIDEST_CAPTION;
+  const wrapped = (role: keyof Caption, text: string) =>
+    text === '' ? [] : wrap(text, TEXT, WIDEST_CAPTION).map((line) => [words(role, line)]);
+  return [
+    ...(oneLine && event && guard
+      ? [[words('event', event), words('guard', guard)]]
+      : [...wrapped('event', event), ...wrapped('guard', guard)]),
+    ...wrapped('actions', actions),
+  ];
+}
+
+function labelSize(lines: Words[][]): { width: number; height: number } {
+  const widths = lines.map((line) =>
+    line.reduce((sum, { role, text }) => sum + textWidth(text, TEXT, role === 'event') + 4, 4),
+  );
+  return { width: Math.max(...widths), height: lines.length * LINE_HEIGHT + 4 };
+}
+
+function flatten(node: ElkNode): ElkNode[] {
+  return [node, ...(node.children ?? []).flatMap(flatten)];
+}
+
+function rectangle({ x, y, width, height }: Partial<Rectangle>): Rectangle {
+  return { x: x!, y: y!, width: width!, height: height! };
+}

@@ -1,0 +1,246 @@
+// Every chart's drawings are fresh, and a drawing says what the machine says.
+
+import { spawnSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { and, fromPromise, not, or, raise, setup, stateIn } from 'xstate';
+import { machines } from '../machines/index.ts';
+import { type ChartEdge, chartGraph } from '../src/diagram/graph.ts';
+import { headerHeight, layOut, type Rectangle } from '../src/diagram/layout.ts';
+import { mermaid } from '../src/diagram/mermaid.ts';
+import { svg } from '../src/diagram/svg.ts';
+
+test('the drawings beside the charts are fresh (if not: node scripts/diagrams.ts)', () => {
+  const check = spawnSync(process.execPath, ['scripts/diagrams.ts', '--check'], { encoding: 'utf8' });
+  expect(check.stderr.split('\n').filter((line) => line.startsWith('stale'))).toEqual([]);
+  expect(check.status).toBe(0);
+});
+
+/** A chart with one of everything that can be drawn. */
+const lamp = setup({
+  types: {} as { events: { type: 'on' | 'off' | 'dim' | 'tool:result' | 'fix' | 'again' | 'forbidden' } },
+  guards: { isDark: () => true, isPaid: () => true },
+  actions: { click: () => {}, log: (_, _params: { level: number }) => {} },
+  actors: { bulb: fromPromise(async () => {}), power: fromPromise(async () => {}) },
+  delays: { warmUp: 10 },
+}).createMachine({
+  id: 'lamp',
+  version: '3',
+  type: 'parallel',
+  states: {
+    light: {
+      initial: 'off',
+      on: { off: '.off', dim: { actions: 'click' }, again: { target: 'light', reenter: true } },
+      states: {
+        off: {
+          tags: 'resting',
+          on: {
+            on: [
+              { guard: and(['isDark', or([not('isPaid'), stateIn({ switch: 'end' })])]), target: 'lit' },
+              { guard: 'isPaid', target: 'last' },
+              { target: 'lit', actions: ['click', { type: 'log', params: { level: 1 } }, raise({ type: 'dim' })] },
+            ],
+            forbidden: undefined,
+          },
+        },
+        lit: {
+          description: 'Burns.',
+          initial: 'cold',
+          entry: 'click',
+          exit: [{ type: 'log', params: { level: 2 } }],
+          invoke: [
+            { src: 'bulb', onDone: 'off', onError: { target: 'off', actions: 'click' } },
+            { id: 'mains', src: 'power', onError: 'broken' },
+          ],
+          states: {
+            cold: { after: { warmUp: 'warm', 90000: { target: 'warm', guard: 'isDark' }, 120000: 'warm' } },
+            warm: { on: { 'tool:result': 'cold', again: 'bright' } },
+            bright: { type: 'final' },
+          },
+          onDone: 'broken',
+        },
+        last: { type: 'history', history: 'deep', target: 'lit.warm' },
+        broken: { always: { guard: stateIn('#fine'), target: 'off' } },
+      },
+    },
+    switch: {
+      initial: 'end',
+      states: { end: { id: 'fine', on: { fix: 'off' } }, off: { on: { fix: 'end' } } },
+    },
+  },
+});
+
+describe('the graph of a chart', () => {
+  const graph = chartGraph(lamp);
+  const node = (id: string) => graph.nodes.find((node) => node.id === id);
+  const from = (source: string) => graph.edges.filter((edge) => edge.source === source);
+
+  test('is plain JSON, with the name and version of the machine', () => {
+    expect(JSON.parse(JSON.stringify(graph))).toEqual(graph);
+    expect([graph.id, graph.version]).toEqual(['lamp', '3']);
+  });
+
+  test('has every state, parents first, found by its place in the chart whatever id it was given', () => {
+    expect(graph.nodes.map(({ id, type }) => `${id} ${type}`)).toEqual([
+      'lamp parallel',
+      'lamp.light compound',
+      'lamp.light.off atomic',
+      'lamp.light.lit compound',
+      'lamp.light.lit.cold atomic',
+      'lamp.light.lit.warm atomic',
+      'lamp.light.lit.bright final',
+      'lamp.light.last history',
+      'lamp.light.broken atomic',
+      'lamp.switch compound',
+      'lamp.switch.end atomic',
+      'lamp.switch.off atomic',
+    ]);
+  });
+
+  test('a state has its actions, actors, tags and description, without what XState adds for timers', () => {
+    expect(node('lamp.light.lit')).toEqual({
+      id: 'lamp.light.lit',
+      key: 'lit',
+      parent: 'lamp.light',
+      type: 'compound',
+      description: 'Burns.',
+      initial: 'lamp.light.lit.cold',
+      tags: [],
+      invokes: [
+        { id: '0.lamp.light.lit', src: 'bulb', label: 'bulb' },
+        { id: 'mains', src: 'power', label: 'mains' },
+      ],
+      entry: ['click'],
+      exit: ['log'],
+    });
+    expect(node('lamp.light.lit.cold')).toMatchObject({ entry: [], exit: [] });
+    expect(node('lamp.light.off')?.tags).toEqual(['resting']);
+  });
+
+  test('a history state has its depth and its default', () => {
+    expect(node('lamp.light.last')).toMatchObject({ history: 'deep', fallback: ['lamp.light.lit.warm'] });
+  });
+
+  test('events are named as people say them', () => {
+    const named = ({ kind, label }: ChartEdge) => `${kind}: ${label}`;
+    expect(from('lamp.light.lit').map(named)).toEqual([
+      'done: done',
+      'done: bulb done',
+      'error: bulb failed',
+      'error: mains failed',
+    ]);
+    // Timers of fixed length come first: JavaScript puts number keys before the others.
+    expect(from('lamp.light.lit.cold').map(named)).toEqual([
+      'after: after 90 s',
+      'after: after 2 min',
+      'after: after warmUp',
+    ]);
+    expect(from('lamp.light.broken').map(named)).toEqual(['always: always']);
+  });
+
+  test('alternatives are numbered; guards and actions are written out', () => {
+    expect(from('lamp.light.off')).toMatchObject([
+      { label: 'on', alternative: 0, guard: 'isDark and (not isPaid or in switch.end)', actions: [] },
+      { label: 'on', alternative: 1, guard: 'isPaid', targets: ['lamp.light.last'] },
+      { label: 'on', alternative: 2, actions: ['click', 'log', 'raise dim'] },
+      { label: 'forbidden', targets: [], actions: [] },
+    ]);
+    expect(from('lamp.light.broken')).toMatchObject([{ guard: 'in fine' }]);
+    expect(from('lamp.light')).toMatchObject([
+      { label: 'off', targets: ['lamp.light.off'], reenter: false },
+      { label: 'dim', targets: [], actions: ['click'] },
+      { label: 'again', targets: ['lamp.light'], reenter: true },
+    ]);
+  });
+});
+
+test('a chart as Mermaid', () => {
+  expect(mermaid(chartGraph(lamp))).toMatchInlineSnapshot(`
+    "stateDiagram-v2
+      state "lamp" as lamp {
+        state "light" as light {
+          [*] --> lamp__light__off
+          state "off" as lamp__light__off
+          lamp__light__off : forbidden / nothing
+          state "lit" as lit {
+            [*] --> cold
+            state "cold" as cold
+            state "warm" as warm
+            state "bright" as bright
+            bright --> [*]
+            cold --> warm : after 90 s [isDark]
+            cold --> warm : after 2 min
+            cold --> warm : after warmUp
+            warm --> cold : tool#58;result
+            warm --> bright : again
+          }
+          note right of lit
+            invoke bulb
+            invoke power as mains
+            entry / click
+            exit / log
+          end note
+          state "H*" as last
+          state "broken" as broken
+          state "any" as light_any
+          light_any --> lamp__light__off : off
+          lamp__light__off --> lit : on [isDark and (not isPaid or in switch.end)]
+          lamp__light__off --> last : on [isPaid]
+          lamp__light__off --> lit : on [else] / click, log, raise dim
+          lit --> broken : done
+          lit --> lamp__light__off : bulb done
+          lit --> lamp__light__off : bulb failed / click
+          lit --> broken : mains failed
+          broken --> lamp__light__off : [in fine]
+        }
+        note right of light
+          dim / click
+          again ↻
+        end note
+        --
+        state "switch" as switch {
+          [*] --> lamp__switch__end
+          state "end" as lamp__switch__end
+          state "off" as lamp__switch__off
+          lamp__switch__end --> lamp__switch__off : fix
+          lamp__switch__off --> lamp__switch__end : fix
+        }
+      }
+      last --> warm
+    "
+  `);
+});
+
+describe('a chart as SVG', () => {
+  const graphs = [lamp, ...Object.values(machines)].map((machine) => chartGraph(machine));
+
+  test.each(graphs)('$id: no text lies on other text or on a state', async (graph) => {
+    const { boxes, arrows } = await layOut(graph);
+    const labels = arrows.flatMap(({ label }) => label ?? []);
+    const names = boxes
+      .filter(({ kind }) => kind !== 'initial')
+      .map((box) => {
+        const around = boxes.some(({ id }) => id.startsWith(`${box.id}.`));
+        return around ? { ...box, height: headerHeight(box.lines) } : box;
+      });
+    const places: Rectangle[] = [...labels, ...names];
+    const overlapping = places.flatMap((a, i) =>
+      places
+        .slice(i + 1)
+        .filter((b) => overlap(a, b))
+        .map((b) => [a, b]),
+    );
+    expect(overlapping).toEqual([]);
+  });
+
+  test.each(graphs)('$id: every transition is written in it, and drawn alike each time', async (graph) => {
+    const picture = await svg(graph);
+    for (const { kind, label } of graph.edges) {
+      if (kind !== 'always') expect(picture).toContain(label);
+    }
+    expect(await svg(graph)).toBe(picture);
+  });
+});
+
+function overlap(a: Rectangle, b: Rectangle): boolean {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
