@@ -62,7 +62,7 @@ const DOT = 12;
 // ELK compares the middles of boxes, so steps in `x` must be wider than any box.
 const FAR = 10_000;
 
-const OPTIONS: Record<string, string> = {
+const WHOLE: Record<string, string> = {
   'elk.algorithm': 'layered',
   'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
   'elk.json.shapeCoords': 'ROOT',
@@ -71,7 +71,7 @@ const OPTIONS: Record<string, string> = {
 };
 
 /** Options that ELK reads on every box that has others inside. */
-const SPACING: Record<string, string> = {
+const EACH_BOX: Record<string, string> = {
   'elk.direction': 'RIGHT',
   // Arrows against the order of `x`, which is that of the source text, run back; so a chart starts where it starts.
   'elk.layered.cycleBreaking.strategy': 'INTERACTIVE',
@@ -106,7 +106,7 @@ class Draft {
   root(): ElkNode {
     return {
       id: '',
-      layoutOptions: { ...OPTIONS, ...SPACING },
+      layoutOptions: { ...WHOLE, ...EACH_BOX },
       children: [this.#state(this.#graph.nodes[0]!, 0, false)],
       edges: this.#edges(),
     };
@@ -146,7 +146,7 @@ class Draft {
       x,
       children: [...first, ...children],
       layoutOptions: {
-        ...SPACING,
+        ...EACH_BOX,
         'elk.padding': `[top=${header + 18},left=18,bottom=18,right=18]`,
         'elk.nodeSize.constraints': 'MINIMUM_SIZE',
         'elk.nodeSize.minimum': `(${width},${header})`,

@@ -20,7 +20,7 @@ export async function svg(graph: ChartGraph): Promise<string> {
   ].join('\n');
 }
 
-// Arrows pass under the names of states and under each other's labels, so that no text is ever crossed out.
+// Arrows pass under the names of states and under each other's labels, so that no line is drawn over text.
 function picture({ boxes, arrows }: Layout): string[] {
   return [
     ...boxes.map(shape),
