@@ -15,14 +15,14 @@ import type {
 } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import { runId } from '../machines/session/rules.ts';
-import type { AgentCall, HistoryMessage } from '../src/agent.ts';
+import type { AgentCall } from '../src/agent.ts';
 import type { Clock } from '../src/clock.ts';
 import type { Directory } from '../src/directory.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import type { Hooks } from '../src/hooks.ts';
 import { type Journal, type Key, keyName } from '../src/journal.ts';
 import type { Log } from '../src/log.ts';
-import { historyOf } from '../src/transcript.ts';
+import { asHistory, before, type TranscriptMessage } from '../src/transcript.ts';
 import { OpenAnswer, type Part } from './parts.ts';
 import type { AgentPool } from './pool.ts';
 import { type Host, type Receipt, Session, type Work } from './session.ts';
@@ -246,7 +246,7 @@ export class Orchestrator implements Host {
       const done = await pool.call(call, {
         signal: work.signal,
         part,
-        history: (limit) => this.#history(session, limit),
+        history: async (limit) => asHistory(await this.#before(session, limit)),
         tools: (tool) => directory.tool(key.tenant, tool),
       });
       const result = await hooks.post(call, done.result);
@@ -262,15 +262,15 @@ export class Orchestrator implements Host {
     }
   }
 
-  async #history(session: Session, limit = 50): Promise<HistoryMessage[]> {
+  async #before(session: Session, limit = 50): Promise<TranscriptMessage[]> {
     const { run, queue } = session.snapshot.context as SessionContext;
     const without = new Set(queue.map(({ id }) => id));
     for (const { id } of run?.input ?? []) without.add(id);
     // A turn is two entries; read a little more, for what is not a message.
     for (let count = 2 * limit + 8; ; count *= 2) {
       const entries = (await this.journal.tail(session.key, count)).map(({ entry }) => entry);
-      const history = historyOf(entries, limit, without);
-      if (history.length >= limit || (entries[0]?.n ?? 1) === 1) return history;
+      const messages = before(entries, limit, without);
+      if (messages.length >= limit || (entries[0]?.n ?? 1) === 1) return messages;
     }
   }
 
@@ -278,8 +278,8 @@ export class Orchestrator implements Host {
     return this.#options.hooks.screen({ ...key, run_id: runId(key.session, run), message: content });
   }
 
-  #route({ key }: Session, { content }: RouteInput): Promise<Route | null> {
-    return this.#options.directory.route(key, content);
+  #route(session: Session, { content }: RouteInput): Promise<Route | null> {
+    return this.#options.directory.route(session.key, content, (limit) => this.#before(session, limit));
   }
 
   // Residence.

@@ -3,7 +3,7 @@ import type { AgentPool } from '../actors/pool.ts';
 import type { Route } from '../machines/session/events.ts';
 import { Refused } from './errors.ts';
 import type { Key } from './journal.ts';
-import { compileTriggers, type Router } from './routing.ts';
+import { compileTriggers, type Router, type RouterContext } from './routing.ts';
 import type { Tool } from './tools.ts';
 
 /** A way to run an agent: which one, with only these tools, and with these parameters (A2). */
@@ -71,7 +71,7 @@ export class Directory {
   }
 
   /** The chart's `routing` state: asks the custom router, then the triggers; null when nothing matched. */
-  async route(key: Key, content: string): Promise<Route | null> {
+  async route(key: Key, content: string, history: RouterContext['history']): Promise<Route | null> {
     const { routing, pool } = this.#options;
     if (typeof routing !== 'function') return this.#byTrigger(key.tenant, content);
     const agents = pool.agents(key.tenant).map(({ id, description, triggers, capabilities }) => ({
@@ -80,7 +80,7 @@ export class Directory {
       triggers,
       capabilities,
     }));
-    const route = await routing(content, { tenant: key.tenant, session_id: key.session, agents });
+    const route = await routing(content, { tenant: key.tenant, session_id: key.session, agents, history });
     if (route === 'default') return this.#byTrigger(key.tenant, content);
     return route === null ? this.#matchless() : { ...this.#to(key.tenant, route.agent, route.reason), ...route };
   }

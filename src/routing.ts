@@ -1,5 +1,6 @@
 // Finds the agent that a message is for, by the phrases that agents declare as their triggers.
 import type { Route } from '../machines/session/events.ts';
+import type { TranscriptMessage } from './transcript.ts';
 import { wordsOf } from './words.ts';
 
 export type { Route };
@@ -16,6 +17,8 @@ export interface RouterContext {
   readonly tenant: string;
   readonly session_id: string;
   readonly agents: readonly Candidate[];
+  /** What was said before this message, newest last, and by which agent; at most `limit` messages (50 unless told). */
+  readonly history: (limit?: number) => Promise<TranscriptMessage[]>;
 }
 
 /** A router of one's own: a route, `null` when no agent should answer, or `'default'` to leave it to the default strategy. */

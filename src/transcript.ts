@@ -43,14 +43,17 @@ export function messagesOf(entry: Entry, view: View = 'full'): TranscriptMessage
   return messages;
 }
 
-/** The llm history that an agent is given: the last `limit` messages, without those it is about to answer. */
-export function historyOf(entries: readonly Entry[], limit: number, without: ReadonlySet<string>): HistoryMessage[] {
+/** The llm history before a message: the last `limit` messages, without those that are about to be answered. */
+export function before(entries: readonly Entry[], limit: number, without: ReadonlySet<string>): TranscriptMessage[] {
   return entries
     .flatMap((entry) => messagesOf(entry, 'llm'))
     .filter(({ message_id }) => message_id === undefined || !without.has(message_id))
-    .slice(-limit)
-    .map(({ role, content }) => ({ role: role as HistoryMessage['role'], content }));
+    .slice(-limit);
 }
+
+/** The same as agents are given it. */
+export const asHistory = (messages: readonly TranscriptMessage[]): HistoryMessage[] =>
+  messages.map(({ role, content }) => ({ role: role as HistoryMessage['role'], content }));
 
 /** An event of a run as `GET /v1/runs/{run_id}/events` shows it. `id` is its place in the session's journal. */
 export interface RunEvent extends Emitted {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Candidate, compileTriggers, type Router, routeByTrigger } from '../src/routing.ts';
+import { createTroupe } from '../src/troupe.ts';
 import { sameWords, wordsOf } from '../src/words.ts';
 
 const desk: Candidate[] = [
@@ -91,9 +92,26 @@ describe('a message is routed by trigger', () => {
   it('can be replaced by a router that decides itself or leaves it to the default', async () => {
     const router: Router = (message, { agents }) =>
       message.startsWith('#') ? { agent: agents[0]!.id, confidence: 1, reason: 'a code' } : 'default';
-    const context = { tenant: 'default', session_id: 's1', agents: desk };
+    const context = { tenant: 'default', session_id: 's1', agents: desk, history: async () => [] };
     expect(await router('#1', context)).toMatchObject({ agent: 'booking' });
     expect(await router('hello', context)).toBe('default');
+  });
+
+  it('by a router that knows what was said before, and by whom', async () => {
+    const run = () => 'Shall I?';
+    const troupe = await createTroupe({
+      agents: desk.map(({ id, triggers }) => ({ id, triggers, run })),
+      routing: async (message, { history }) => {
+        const [last] = await history(1);
+        return message === 'yes' && last ? { agent: last.agent_id!, confidence: 1, reason: last.content } : 'default';
+      },
+    });
+    const session = troupe.session('s1');
+    await session.send('my money back');
+    const { agent_id, trace } = await session.send('yes');
+    expect(agent_id).toBe('refunds');
+    expect(trace).toContainEqual(expect.objectContaining({ type: 'run_routed', reason: 'Shall I?' }));
+    await troupe.close();
   });
 });
 
