@@ -49,7 +49,7 @@ export function refold(entries: readonly Entry[], machine: AnyStateMachine): Ref
 }
 
 /** One entry's step. The first entry also creates, unless creating is all that it does. */
-function take(pure: Stepper, before: AnyMachineSnapshot | undefined, { event, init }: Entry): Step {
+export function take(pure: Stepper, before: AnyMachineSnapshot | undefined, { event, init }: Entry): Step {
   if (before) return pure.step(before, event);
   const created = pure.initial(init);
   return event.type === CREATE ? created : pure.step(created.snapshot, event);
