@@ -45,7 +45,8 @@ interface Item {
 }
 
 interface Running {
-  readonly abort?: AbortController;
+  /** Gone once the work has come to its end by itself: there is nothing left to abort. */
+  abort?: AbortController;
   readonly timer?: unknown;
 }
 
@@ -293,20 +294,21 @@ export class Session {
 
   #perform(id: string, key: string, src: string, input: unknown): void {
     const abort = new AbortController();
-    this.#running.set(key, { abort });
+    const running: Running = { abort };
+    this.#running.set(key, running);
+    const ended = (event: EventObject): void => {
+      running.abort = undefined;
+      this.#deliver({ event, owed: key });
+    };
     const work: Work = {
       key: `${keyName(this.key)}#${key}`,
       signal: abort.signal,
       live: () => !this.#stopped && this.#last.owed.some((one) => one.key === key),
     };
     this.#host.perform(this, src, input, work).then(
-      (output) =>
-        this.#deliver({ event: { type: `xstate.done.actor.${id}`, actorId: id, output } as EventObject, owed: key }),
+      (output) => ended({ type: `xstate.done.actor.${id}`, actorId: id, output } as EventObject),
       (error) =>
-        this.#deliver({
-          event: { type: `xstate.error.actor.${id}`, actorId: id, error: this.#host.failure(error) } as EventObject,
-          owed: key,
-        }),
+        ended({ type: `xstate.error.actor.${id}`, actorId: id, error: this.#host.failure(error) } as EventObject),
     );
   }
 
