@@ -90,7 +90,7 @@ export class Orchestrator implements Host {
       after = rows.at(-1)!.key;
     }
     this.actor.send({ type: 'joined' });
-    this.#sweep();
+    this.#sweepAgain();
   }
 
   /** Stops taking work, lets nothing be lost: what is owed stays in the journal. */
@@ -129,7 +129,8 @@ export class Orchestrator implements Host {
 
   /** A session, created when nobody has heard of it; it is remembered with its first event. */
   async open(key: Key, birth: Birth = {}): Promise<Session> {
-    return (await this.find(key)) ?? this.#create(key, birth);
+    // Asked again after the wait: two first messages at once must not make two actors.
+    return (await this.find(key)) ?? this.#resident.get(keyName(key)) ?? this.#create(key, birth);
   }
 
   /** Sends an event to a session that exists. Rejects with `Refused('unknown_session')` when it does not. */
@@ -312,11 +313,12 @@ export class Orchestrator implements Host {
     return woken;
   }
 
-  #sweep(): void {
+  /** Lets sessions leave memory that are idle for long, or too many. Done every second by itself. */
+  sweep(): void {
     const { passivate_ms, max_resident } = this.#options;
     const now = this.clock.now();
     let excess = this.#resident.size - max_resident;
-    // Longest resident first; a session in use is moved to the end when it is met.
+    // In the order in which they came to memory; those that are at work are passed over.
     for (const [name, session] of this.#resident) {
       const unused = now - session.used >= passivate_ms;
       if (!session.idle || (!unused && excess <= 0)) continue;
@@ -325,7 +327,11 @@ export class Orchestrator implements Host {
       this.counts.passivated += 1;
       excess -= 1;
     }
-    this.#sweeper = this.clock.setTimeout(() => this.#sweep(), SWEEP);
+  }
+
+  #sweepAgain(): void {
+    this.sweep();
+    this.#sweeper = this.clock.setTimeout(() => this.#sweepAgain(), SWEEP);
     (this.#sweeper as { timer?: { unref?(): void } }).timer?.unref?.();
   }
 }
