@@ -1,0 +1,16 @@
+// What `import … from 'troupe/testing'` gives: everything to test machines and whole troupes without a clock, I/O or mocks.
+export { SteppedClock } from './clock.ts';
+export { memoryJournal } from './journal/memory.ts';
+export {
+  CounterExample,
+  type ExploreOptions,
+  explore,
+  type Graph,
+  type GraphEdge,
+  type GraphState,
+  pathTo,
+  type Result,
+} from './testing/explore.ts';
+export { deadlocks, everyEdge, everyState, type Holds, type Reach, reaches } from './testing/facts.ts';
+export { start, type Walk } from './testing/walk.ts';
+export { memoryTransport } from './transport/memory.ts';

@@ -1,0 +1,24 @@
+// What a snapshot owes: the work and the timers that its active states imply, and how effects change that.
+import type { AnyMachineSnapshot } from 'xstate';
+import type { Effect, Stepper } from '../../actors/durable.ts';
+
+/** The ids of the invokes and timers that the active states imply. */
+export function owedBy(pure: Stepper, snapshot: AnyMachineSnapshot): Set<string> {
+  if (snapshot.status !== 'active') return new Set();
+  return new Set([...pure.invokes(snapshot).map(({ id }) => id), ...timersOf(snapshot)]);
+}
+
+/** The events of the timers that the active states have set. */
+export const timersOf = (snapshot: AnyMachineSnapshot): string[] =>
+  snapshot.status === 'active'
+    ? [...new Set(snapshot._nodes.flatMap((node) => node.after.map(({ eventType }) => eventType)))]
+    : [];
+
+/** What is owed after these effects: starts add to it, stops take from it. */
+export function foldOwed(owed: ReadonlySet<string>, effects: readonly Effect[]): Set<string> {
+  const next = new Set(owed);
+  for (const { type, id } of effects)
+    if (type === 'invoke' || type === 'timer') next.add(id);
+    else next.delete(id);
+  return next;
+}
