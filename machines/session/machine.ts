@@ -39,6 +39,7 @@ export const sessionMachine = setup({
       stateIn('#routing'),
       stateIn('#starting'),
       stateIn('#failingOver'),
+      stateIn('#handingOver'),
     ]),
   },
   actions,
@@ -76,7 +77,7 @@ export const sessionMachine = setup({
             pausing: {
               always: { guard: not('atWork'), target: 'paused', actions: 'tellPaused' },
               on: {
-                pause: { guard: not('drains'), target: 'paused', actions: 'tellPaused' },
+                pause: [{ guard: not('drains'), target: 'paused', actions: 'tellPaused' }, { actions: 'tellPausing' }],
                 resume: { target: 'automated', actions: 'tellAutomated' },
                 takeover: { target: 'human', actions: ['takeOver', 'tellTakenOver'] },
                 escalated: { target: 'paused', actions: 'tellPaused' },
@@ -126,7 +127,7 @@ export const sessionMachine = setup({
                 target: '.idle',
                 actions: ['supersedeRun', 'keep'],
               },
-              { guard: and(['atWork', 'policySteers']), target: '.starting', actions: 'steer' },
+              { guard: and(['atWork', 'policySteers', not('goesElsewhere')]), target: '.starting', actions: 'steer' },
               { guard: and(['hasRoom', or([not('atWork'), not('policyRejects')])]), actions: 'keep' },
             ],
             inject: { guard: and(['speaks', 'humanHasTheFloor']), actions: 'answerWaiting' },
@@ -190,7 +191,7 @@ export const sessionMachine = setup({
                       { guard: 'asksForInput', target: 'awaitingInput', actions: 'ask' },
                       { guard: 'asksForApproval', target: 'awaitingApproval', actions: 'ask' },
                       { guard: 'asksForTool', target: 'awaitingClientTool', actions: 'ask' },
-                      { guard: 'asksForPerson', target: '#idle', actions: ['escalate', 'finishRun'] },
+                      { guard: 'asksForPerson', target: 'handingOver', actions: ['escalate', 'finishRun'] },
                       { target: '#idle', actions: 'finishRun' },
                     ],
                     onError: [
@@ -210,16 +211,17 @@ export const sessionMachine = setup({
                 },
                 backingOff: { id: 'backingOff', after: { backoff: 'attempting' } },
                 failingOver: { id: 'failingOver', always: { target: 'attempting', actions: 'tellFailover' } },
+                // Rests only when control has paused: in between, the next message would find the AI with the floor.
+                handingOver: { id: 'handingOver', on: { escalated: '#idle' } },
                 awaitingInput: {
-                  always: {
-                    guard: and(['messagesWait', 'aiHasTheFloor']),
-                    target: 'attempting',
-                    actions: 'takeAnswer',
-                  },
+                  always: [
+                    { guard: and(['nextGoesElsewhere', 'aiHasTheFloor']), target: '#idle', actions: 'abandonRun' },
+                    { guard: and(['messagesWait', 'aiHasTheFloor']), target: 'attempting', actions: 'takeAnswer' },
+                  ],
                   on: {
                     message: [
-                      { guard: and(['forAnotherAgent', 'hasRoom']), target: '#idle', actions: ['abandonRun', 'keep'] },
-                      { guard: 'hasRoom', actions: 'keepForRun' },
+                      { guard: and(['goesElsewhere', 'hasRoom']), target: '#idle', actions: ['abandonRun', 'keep'] },
+                      { guard: and(['aiHasTheFloor', 'hasRoom']), actions: 'keepForRun' },
                     ],
                   },
                   after: { inputTimeout: { target: '#idle', actions: 'expireRun' } },

@@ -74,6 +74,10 @@ export const inputs = {
   }),
 };
 
+/** The message names an agent or a flow that is not the run's: it cannot become part of it. */
+const isElsewhere = ({ agent, flow }: Pick<Pending, 'agent' | 'flow'>, run: Run): boolean =>
+  (agent !== undefined && agent !== run.agent) || (flow !== undefined && flow !== run.flow);
+
 export const guards = {
   messagesWait: ({ context }: Args) => context.queue.length > 0,
   hasRoom: ({ context }: Args) => context.queue.length < context.settings.queue_limit,
@@ -86,10 +90,8 @@ export const guards = {
   policyInterrupts: ({ context }: Args) => context.settings.busy === 'interrupt',
   policySteers: ({ context }: Args) => context.settings.busy === 'steer',
   policyRejects: ({ context }: Args) => context.settings.busy === 'reject',
-  forAnotherAgent: ({ context, event }: Args) => {
-    const { agent, flow } = event as Of<'message'>;
-    return (agent !== undefined || flow !== undefined) && (event as Of<'message'>).route?.agent !== context.run?.agent;
-  },
+  goesElsewhere: ({ context, event }: Args) => isElsewhere(event as Of<'message'>, context.run!),
+  nextGoesElsewhere: ({ context }: Args) => context.queue.length > 0 && isElsewhere(context.queue[0]!, context.run!),
   needsScreening: ({ context }: Args) => context.settings.hooks && !context.run!.screened,
   isRouted: ({ context }: Args) => context.run!.agent !== null,
   isAllowed: ({ event }: Args) => output<ScreenOutput>(event).allow,
@@ -332,7 +334,10 @@ export const actions = {
     secondary,
     tries: 0,
     tried: [],
+    // What one agent asked, and what it was told, is nothing that another may act on.
     task: undefined,
+    question: undefined,
+    decision: undefined,
   })),
   tellFailover: emit(({ context, event }) => ({
     type: 'agent_failed_over',

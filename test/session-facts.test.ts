@@ -1,0 +1,130 @@
+// The session's chart, exhaustively: every state it can reach, every event in each, and what must hold in all of them.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assign } from 'xstate';
+import { busyPolicies } from '../machines/session/events.ts';
+import { sessionMachine } from '../machines/session/machine.ts';
+import { CounterExample, type Graph } from '../src/testing.ts';
+import { abstraction, control, machinery, messages } from './session/facts.ts';
+import { exploreSession } from './session/world.ts';
+
+const facts = { ...control, ...messages, ...machinery };
+
+describe.each(busyPolicies.flatMap((busy) => [false, true].map((hooks) => ({ busy, hooks }))))(
+  'busy: $busy, hooks: $hooks',
+  (settings) => {
+    let graph: Graph | undefined;
+
+    beforeAll(() => {
+      graph = exploreSession(settings);
+      const { states, edges } = graph;
+      console.log(`session, ${JSON.stringify(settings)}: ${states.length} states, ${edges.length} edges`);
+    });
+
+    afterAll(() => {
+      graph = undefined;
+    });
+
+    test.each(Object.entries(facts))('%s', (name, fact) => fact(graph!, name));
+  },
+);
+
+test('what the exploration leaves out of the context changes no step', () => {
+  abstraction(exploreSession({ busy: 'steer', hooks: true }), 'snapshots that count as one state go on alike');
+});
+
+describe('a broken chart is caught, with the shortest way to where it breaks', () => {
+  const broken: Record<string, { change: object; busy?: (typeof busyPolicies)[number]; fact: string; path: string[] }> =
+    {
+      'the AI thinks it always has the floor': {
+        change: { guards: { aiHasTheFloor: () => true } },
+        fact: 'while a person has the floor or the session is paused, no work is owed',
+        path: ['message', 'pause'],
+      },
+      'nothing counts as work': {
+        change: { guards: { atWork: () => false } },
+        fact: 'while a person has the floor or the session is paused, no work is owed',
+        path: ['message', 'pause'],
+      },
+      'a pause always drains': {
+        change: { guards: { drains: () => true } },
+        fact: 'pause (interrupt) is accepted in every open state, and pauses at once',
+        path: ['message'],
+      },
+      'a person takes over from themself': {
+        change: { guards: { anotherHolder: () => true } },
+        fact: 'takeover is accepted in every open state, but not again by the person who holds it',
+        path: ['takeover'],
+      },
+      'handing back keeps the epoch': {
+        change: { actions: { handBack: sets({ holder: null, deadline_ms: null }) } },
+        fact: 'every takeover and every handing back raises the epoch by one, and nothing else changes it',
+        path: ['takeover', 'pause'],
+      },
+      'a superseded run is not told of': {
+        change: { actions: { supersedeRun: sets({ run: null }) } },
+        busy: 'interrupt',
+        fact: 'an accepted message is held until exactly one outcome is told of it, and no message that is not held gets one',
+        path: ['message', 'message'],
+      },
+      'closing forgets what waits': {
+        change: { actions: { dropEverything: sets({ run: null, queue: [] }) } },
+        fact: 'an accepted message is held until exactly one outcome is told of it, and no message that is not held gets one',
+        path: ['message', 'close'],
+      },
+      'an answered message is kept': {
+        change: { actions: { answerWaiting: sets({}) } },
+        fact: 'a message that a person has answered is not answered by the AI too',
+        path: ['takeover', 'message'],
+      },
+      'any answer fits any question': {
+        change: { guards: { answersTheQuestion: () => true } },
+        fact: 'a question is answered once, and only under its own name',
+        path: ['message', 'xstate.done.actor.agent'],
+      },
+      'a decision is never seen': {
+        change: { guards: { isAnswered: () => false } },
+        fact: 'from everywhere the session can come to rest with every message answered, without being cancelled or closed',
+        path: ['message', 'xstate.done.actor.agent'],
+      },
+      'a message for another agent is taken for an answer': {
+        change: { guards: { goesElsewhere: () => false, nextGoesElsewhere: () => false } },
+        fact: 'a message that names an agent becomes part of a run of that agent only',
+        path: ['message', 'message', 'xstate.done.actor.agent'],
+      },
+    };
+
+  test.each(Object.entries(broken))('%s', (_, { change, busy = 'enqueue', fact, path }) => {
+    const graph = exploreSession({ busy }, sessionMachine.provide(change as any));
+    const found = caught(() => (facts as Record<string, (graph: Graph, name: string) => void>)[fact]!(graph, fact));
+    expect(found.message).toContain(fact);
+    expect(found.path.map(({ event }) => event.type)).toEqual(path);
+  });
+
+  test('a guard that throws', () => {
+    const throwing = sessionMachine.provide({
+      guards: {
+        hasRun: () => {
+          throw new Error('oops');
+        },
+      },
+    });
+    const found = caught(() => exploreSession({}, throwing));
+    expect(found.message).toBe(
+      "the chart throws on cancel: Unable to evaluate guard 'hasRun' in transition for event 'cancel' in state node 'session.open.turn':\noops\n  automated/idle",
+    );
+  });
+});
+
+function sets(change: object) {
+  return assign(change as any);
+}
+
+function caught(act: () => unknown): CounterExample {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof CounterExample) return error;
+    throw error;
+  }
+  throw new Error('the broken chart was not caught');
+}

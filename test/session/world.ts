@@ -1,0 +1,102 @@
+// Everything that can happen to a session, as little of it as its guards can tell apart: what the exhaustive facts explore.
+import type { AnyMachineSnapshot } from 'xstate';
+import {
+  type Route,
+  type SessionContext,
+  type SessionEvent,
+  type Settings,
+  settings,
+} from '../../machines/session/events.ts';
+import { sessionMachine } from '../../machines/session/machine.ts';
+import { explore, type Graph, type Result } from '../../src/testing/explore.ts';
+
+/** Small limits, so that each is met. */
+export const small = (more: Partial<Settings>): Settings =>
+  settings.parse({ queue_limit: 2, attempts: 2, recoveries: 1, ...more });
+
+export const exploreSession = (more: Partial<Settings> = {}, machine = sessionMachine): Graph =>
+  explore(machine, { input: { id: 's1', settings: small(more) }, ...world });
+
+const to = (agent: string, secondary?: string[]): Route => ({ agent, confidence: 1, reason: 'test', secondary });
+
+/** The ids of the messages that the session has accepted and not yet told an outcome of. */
+export function heldBy({ queue, run }: SessionContext): string[] {
+  return [...(run ? [run.message] : []), ...queue.map(({ id }) => id)];
+}
+
+/** An id that no held message has. Ids come back, so that the state space stays finite. */
+function freshId(context: SessionContext): string {
+  const held = heldBy(context);
+  for (let n = 1; ; n += 1) if (!held.includes(`m${n}`)) return `m${n}`;
+}
+
+function events({ context }: AnyMachineSnapshot): SessionEvent[] {
+  const message = { type: 'message', id: freshId(context), content: 'hello' } as const;
+  const question = context.run?.question?.id ?? 'none';
+  const approve = { type: 'approve', approval: question, decision: 'approve', by: 'ann' } as const;
+  return [
+    message,
+    { ...message, route: to('a', ['b']) },
+    { ...message, agent: 'b', route: to('b') },
+    { type: 'pause', mode: 'drain' },
+    { type: 'pause', mode: 'interrupt' },
+    { type: 'resume' },
+    { type: 'takeover', by: 'ann' },
+    { type: 'takeover', by: 'ann', deadline_ms: 1_000 },
+    { type: 'takeover', by: 'bob' },
+    { type: 'release' },
+    { type: 'inject', mode: 'speak', content: 'words', by: 'ann' },
+    { type: 'inject', mode: 'whisper', content: 'words', by: 'ann' },
+    { type: 'inject', mode: 'note', content: 'words', by: 'ann' },
+    approve,
+    { ...approve, decision: 'reject' },
+    { ...approve, approval: 'wrong' },
+    { type: 'tool_result', call: question, result: 1 },
+    { type: 'tool_result', call: question, error: 'broken' },
+    { type: 'tool_result', call: 'wrong' },
+    { type: 'cancel' },
+    { type: 'close' },
+    { type: 'fail', reason: 'test' },
+    { type: 'recovered' },
+  ];
+}
+
+const attempted = (result: object): Result => ({ output: { result, endpoint: 'a/1', ms: 1 } });
+const failed = (more: object): Result => ({ error: { code: 'test', message: 'no', retryable: true, ...more } });
+
+const results: Record<string, Result[]> = {
+  screen: [{ output: { allow: true } }, { output: { allow: false, reason: 'no' } }, failed({})],
+  router: [{ output: to('a', ['b']) }, { output: to('b') }, { output: null }, failed({})],
+  agent: [
+    attempted({ type: 'answer', final_message: 'hi' }),
+    attempted({ type: 'handoff', final_message: 'wait', reason: 'asked' }),
+    attempted({ type: 'input_required', prompt: 'which?' }),
+    attempted({ type: 'approval_required', action: 'pay', summary: 'pay?' }),
+    attempted({ type: 'tool_required', name: 'look', arguments: {} }),
+    failed({}),
+    failed({ endpoint: 'a/1', alternatives: 1 }),
+    failed({ retryable: false }),
+    failed({ retryable: false, alternatives: 1 }),
+  ],
+};
+
+/** The value, and of the context what guards read. Counters (epoch, numbers of runs and attempts) only ever grow. */
+function serialize({ value, context }: AnyMachineSnapshot): unknown {
+  const { holder, queue, run, settings } = context as SessionContext;
+  return [
+    value,
+    holder,
+    queue.map(({ route, run: n }) => [route?.agent ?? '', route?.secondary?.length ?? 0, n === run?.n]),
+    run && [
+      run.agent,
+      run.secondary.length,
+      Math.min(run.tries, settings.attempts),
+      run.screened,
+      run.recoveries,
+      run.question !== undefined,
+      run.decision !== undefined,
+    ],
+  ];
+}
+
+export const world = { events, results, serialize };
