@@ -1,7 +1,7 @@
 // One registered agent on this node: its endpoints, which of them gets the next call, and how it is shown.
 import { type Actor, createActor } from 'xstate';
 import { agentMachine } from '../machines/agent/machine.ts';
-import type { AgentDefinition } from '../src/agent.ts';
+import type { AgentDefinition, HttpAgent } from '../src/agent.ts';
 import { Failed } from '../src/errors.ts';
 import { type Balancing, type Choose, chooser } from './balance.ts';
 import { Endpoint, type EndpointDefinition, type EndpointSettings } from './endpoint.ts';
@@ -43,7 +43,7 @@ export interface AgentSettings extends Omit<EndpointSettings, 'changed'> {
 }
 
 export class PooledAgent {
-  readonly definition: AgentDefinition;
+  definition: AgentDefinition;
   readonly chart: Actor<typeof agentMachine>;
   readonly #settings: AgentSettings;
   readonly #choose: Choose;
@@ -78,6 +78,14 @@ export class PooledAgent {
     this.#endpoints.push(endpoint);
     this.#settings.checks?.watch(endpoint);
     this.#count();
+  }
+
+  /** Is declared otherwise from now on: `changed` endpoints are added or replaced, those no longer named are drained. */
+  amend(definition: HttpAgent, changed: readonly EndpointDefinition[]): void {
+    this.definition = definition;
+    for (const endpoint of [...this.#endpoints])
+      if (!definition.endpoints.some(({ id }) => id === endpoint.id)) endpoint.drain();
+    for (const endpoint of changed) this.add(endpoint);
   }
 
   /** No more calls for any of its endpoints; each is gone when those running have ended. */

@@ -1,7 +1,8 @@
 // The agents this node can call: who is registered for which tenant, and one call to one of them.
+import { isDeepStrictEqual } from 'node:util';
 import type { InspectionEvent } from 'xstate';
 import type { BreakerLimits } from '../machines/breaker/rules.ts';
-import type { AgentCall, AgentDefinition, AgentResult } from '../src/agent.ts';
+import type { AgentCall, AgentDefinition, AgentResult, HttpAgent } from '../src/agent.ts';
 import { type Clock, realClock } from '../src/clock.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import { type AgentView, PooledAgent } from './agent.ts';
@@ -83,6 +84,18 @@ export class AgentPool {
     return agent;
   }
 
+  /** As `register`, but of an agent behind HTTP that is there already only the endpoints that changed are replaced. */
+  amend(tenant: string, definition: HttpAgent): PooledAgent {
+    const known = this.#tenants.get(tenant)?.get(definition.id);
+    if (known?.definition.kind !== 'http') return this.register(tenant, definition);
+    if (isDeepStrictEqual(known.definition, definition)) return known;
+    const before = known.definition.endpoints;
+    const changed = definition.endpoints.filter((one) => !before.some((other) => isDeepStrictEqual(one, other)));
+    known.amend(definition, this.#endpointsOf({ ...definition, endpoints: changed }));
+    this.generation += 1;
+    return known;
+  }
+
   /** Takes an agent out: no more calls, running ones finish. False when there was none of that tenant itself. */
   deregister(tenant: string, agent_id: string): boolean {
     const agents = this.#tenants.get(tenant);
@@ -96,6 +109,11 @@ export class AgentPool {
   /** The agent of that id as this tenant sees it. */
   get(tenant: string, agent_id: string): PooledAgent | undefined {
     return this.#tenants.get(tenant)?.get(agent_id) ?? this.#tenants.get(EVERYBODY)?.get(agent_id);
+  }
+
+  /** Everyone who has agents of their own, and `*` for those that all have. */
+  tenants(): string[] {
+    return [...this.#tenants.keys()];
   }
 
   /** The definitions a tenant can use, in the order of registration: those for all, then its own. */

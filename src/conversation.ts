@@ -69,6 +69,14 @@ export interface SendOptions {
   readonly birth?: Birth;
   /** Stops waiting; the message stays accepted. */
   readonly signal?: AbortSignal;
+  /** Told as soon as the message is accepted, before anything comes of it. */
+  readonly accepted?: (accepted: Accepted) => void;
+}
+
+/** A message that was taken: its run, and its own id. */
+export interface Accepted {
+  readonly run_id: string;
+  readonly message_id: string;
 }
 
 const keys = z.string().min(1, 'must not be empty').max(200, 'must not be longer than 200 characters');
@@ -87,13 +95,21 @@ export class Conversations {
     return { tenant: parse(token, tenant, 'tenant'), session: parse(token, session, 'session_id') };
   }
 
-  /** Creates a session explicitly. Throws `Refused('session_exists')`. */
-  async create(key: Key, birth: Birth = {}): Promise<SessionView> {
+  /** Creates a session explicitly. Throws `Refused('session_exists')`, unless the same request created it before. */
+  async create(key: Key, birth: Birth = {}, idempotencyKey?: string): Promise<SessionView> {
+    const cause = causeOf(idempotencyKey);
+    const exists = new Refused('session_exists', `there is a session "${key.session}" already`, 409);
     const before = await this.#orchestrator.find(key);
-    if (before && before.position.n > 0)
-      throw new Refused('session_exists', `there is a session "${key.session}" already`, 409);
+    if (before && before.position.n > 0) {
+      const [first] = await this.#orchestrator.journal.read(key, 1, 1);
+      if (cause === undefined || first?.entry.cause !== cause) throw exists;
+      return view(before);
+    }
     const session = await this.#orchestrator.open(key, birth);
-    await session.send({ type: CREATE });
+    await session.send({ type: CREATE }, cause).catch((error) => {
+      // Somebody's first message came in between.
+      throw error instanceof Refused && error.code === 'illegal_in_state' ? exists : error;
+    });
     return view(session);
   }
 
@@ -105,6 +121,7 @@ export class Conversations {
     const waiting = new Waiting(this.#orchestrator, key, options.signal);
     try {
       const { session, entry, message_id, duplicate } = await this.#accept(key, body, options);
+      options.accepted?.({ run_id: acceptedOf(entry, message_id).run_id as string, message_id });
       return await waiting.for(session, entry, message_id, duplicate);
     } finally {
       waiting.end();
@@ -131,8 +148,9 @@ export class Conversations {
     body: Body<V>,
     idempotencyKey?: string,
   ): Promise<SessionView> {
-    const cause = idempotencyKey === undefined ? undefined : parse(keys, idempotencyKey, 'Idempotency-Key');
-    await this.#orchestrator.send(key, { type: verb, ...(body as object) }, cause);
+    const event = { type: verb, ...(body as object) };
+    const { entry, duplicate } = await this.#orchestrator.send(key, event, causeOf(idempotencyKey));
+    if (duplicate) checkRepeated(entry.event, event);
     return this.view(key);
   }
 
@@ -183,7 +201,7 @@ export class Conversations {
   }
 
   async #accept(key: Key, body: Body<'message'>, { idempotencyKey, birth }: SendOptions) {
-    const cause = idempotencyKey === undefined ? undefined : parse(keys, idempotencyKey, 'Idempotency-Key');
+    const cause = causeOf(idempotencyKey);
     const route = this.#directory.routeNow(key, body);
     const session = await this.#orchestrator.open(key, birth);
     const message_id = cause ?? `m-${randomUUID()}`;
@@ -192,6 +210,7 @@ export class Conversations {
     const { entry, duplicate } = await session.send(event, cause).catch((error) => {
       throw full(session, error);
     });
+    if (duplicate) checkRepeated(entry.event, event);
     return { session, entry, message_id, duplicate };
   }
 }
@@ -209,25 +228,46 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown, name = 'bo
 export const parseBody = <V extends Verb>(verb: V, input: unknown): Body<V> =>
   parse(bodies[verb], input ?? {}) as Body<V>;
 
+const causeOf = (idempotencyKey: string | undefined): string | undefined =>
+  idempotencyKey === undefined ? undefined : parse(keys, idempotencyKey, 'Idempotency-Key');
+
+/** A key names one request: what comes with it again must be the same. The route is not the caller's. */
+function checkRepeated(before: Entry['event'], again: object): void {
+  const told = (event: object) => JSON.stringify({ ...event, route: undefined });
+  if (told(before) === told(again)) return;
+  throw new Refused(
+    'idempotency_key_reused',
+    'this Idempotency-Key came with another request before; a new request needs a new key',
+    422,
+  );
+}
+
 /** How a session stands, from its live snapshot. */
-export function view(session: Session): SessionView {
-  const { value, context } = session.snapshot;
+export const view = (session: Session): SessionView =>
+  viewOf(session.key.session, session.snapshot, session.position.n);
+
+/** How a session stood after entry `n`. */
+export function viewOf(
+  session_id: string,
+  { value, context }: { readonly value: unknown; readonly context: unknown },
+  n: number,
+): SessionView {
   const { epoch, holder, run, queue } = context as SessionContext;
   const open = typeof value === 'object' ? (value as { open: { control: unknown; turn: unknown } }).open : undefined;
   return {
-    session_id: session.key.session,
+    session_id,
     control: (open ? topOf(open.control) : value) as SessionView['control'],
     turn: open ? pathOf(open.turn) : null,
     epoch,
     holder,
     run: run && {
-      run_id: runId(session.key.session, run.n),
+      run_id: runId(session_id, run.n),
       agent_id: run.agent,
       attempt: run.attempt,
       question: run.question?.id ?? null,
     },
     waiting: queue.length,
-    entry: session.position.n,
+    entry: n,
   };
 }
 
@@ -303,6 +343,7 @@ class Waiting {
     }
     if (stays(session, message_id)) return this.#outcome('accepted', session);
     return new Promise((resolve, reject) => {
+      if (this.#signal?.aborted) reject(this.#signal.reason);
       this.#signal?.addEventListener('abort', () => reject(this.#signal!.reason), { once: true });
       this.#hear = (entry) => {
         const outcome =

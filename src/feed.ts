@@ -1,7 +1,7 @@
 // What a listener of a session gets: its entries in order, and the pieces of the answer that is being written, never a stale one.
 import type { Orchestrator } from '../actors/orchestrator.ts';
 import type { Part } from '../actors/parts.ts';
-import type { Entry, Key } from './journal.ts';
+import type { Entry, Key, Stored } from './journal.ts';
 
 export type FeedItem =
   | { readonly type: 'entry'; readonly entry: Entry }
@@ -15,6 +15,9 @@ export interface FeedOptions {
   /** Items that may wait for a slow listener; then the feed ends with `overrun`, to be resumed from the last id. */
   readonly buffer?: number;
 }
+
+/** Entries of the past read at once. */
+const PAGE = 500;
 
 /** The listener did not keep up: it is told to come back with the last id that it has. */
 export class Overrun extends Error {
@@ -35,6 +38,8 @@ export async function* feed(
   let overrun = false;
   const push = (item: FeedItem): void => {
     if (item.type === 'entry' && breaksOff(item.entry)) drop(waiting);
+    // Nothing after the first item that was lost, or the listener would come back with an id behind the gap.
+    if (overrun) return;
     const last = waiting.at(-1);
     if (item.type === 'part' && last?.type === 'part' && follows(last.part, item.part))
       waiting[waiting.length - 1] = { type: 'part', part: { ...last.part, text: last.part.text + item.part.text } };
@@ -49,18 +54,22 @@ export async function* feed(
   try {
     let n = after;
     let open = undefined as string | undefined;
-    const past = await orchestrator.journal.read(key, after + 1);
-    for (const { entry } of past) {
-      if (signal?.aborted) return;
-      n = entry.n;
-      open = openRun(entry);
-      yield { type: 'entry', entry };
+    for (let past = [] as Stored[], full = true; full; full = past.length === PAGE) {
+      past = await orchestrator.journal.read(key, n + 1, PAGE);
+      for (const { entry } of past) {
+        if (signal?.aborted) return;
+        n = entry.n;
+        open = openRun(entry);
+        yield { type: 'entry', entry };
+      }
     }
     // Someone who comes back may have all entries and still lack the beginning of the answer that is being written.
-    if (past.length === 0) open = openRun((await orchestrator.journal.last(key))?.entry);
+    if (n === after) open = openRun((await orchestrator.journal.last(key))?.entry);
     const late = orchestrator.openAnswer(key);
     const begun = late && `${late.run_id}#${late.attempt}`;
-    if (late && begun === open) {
+    // An entry may wait already that takes the floor from it.
+    const over = waiting.some((item) => item.type === 'entry' && item.entry.n > n && breaksOff(item.entry));
+    if (late && begun === open && !over) {
       drop(waiting);
       yield { type: 'part', part: late };
     }

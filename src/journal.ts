@@ -71,7 +71,7 @@ export interface Row {
   readonly wake?: number;
 }
 
-/** Which rows to list. `state` matches a whole state or one of its `/`-separated parts. `after` is the cursor: the last key seen. */
+/** Which rows to list. `state` matches a whole state, one of its `/`-separated parts, or the outer levels of a part. `after` is the cursor: the last key seen. */
 export interface RowQuery {
   readonly tenant?: string;
   readonly state?: string;

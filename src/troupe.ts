@@ -10,7 +10,7 @@ import {
   settings as settingsSchema,
 } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
-import type { AgentDefinition, AgentFunction } from './agent.ts';
+import type { AgentDefinition, AgentFunction, HttpAgent } from './agent.ts';
 import { type Clock, realClock } from './clock.ts';
 import {
   Conversations,
@@ -32,6 +32,7 @@ import { type Log, silent } from './log.ts';
 import type { Router } from './routing.ts';
 import type { Tool } from './tools.ts';
 import type { TranscriptMessage, View } from './transcript.ts';
+import { turn } from './turn.ts';
 
 export interface TroupeOptions extends HookFunctions {
   readonly agents?: readonly AgentDefinition[];
@@ -181,16 +182,16 @@ export class Troupe {
     return session.send(text, { flow });
   }
 
-  /** Registers an agent from outside for one tenant, durably. Registering the same again changes nothing. */
-  async registerAgent(tenant: string, agent: Registered): Promise<void> {
-    const definition = definitionOf(agent);
-    checkAgent(definition);
-    const key = { tenant, session: REGISTRY };
-    const registry = await this.orchestrator.open(key);
-    await registry.send({ type: 'register', agent } as never).catch(ignoreIllegal);
-    const known = this.pool.get(tenant, agent.agent_id);
-    if (!known || JSON.stringify(known.definition) !== JSON.stringify(definition))
-      this.pool.register(tenant, definition);
+  /**
+   * Registers an agent from outside for one tenant, durably. Registering the same again changes nothing; with `join` its
+   * endpoints come to those it has. Endpoints that stay as they were keep their books and breakers.
+   */
+  async registerAgent(tenant: string, agent: Registered, { join = false }: { join?: boolean } = {}): Promise<void> {
+    checkAgent(definitionOf(agent));
+    const registry = await this.orchestrator.open({ tenant, session: REGISTRY });
+    await registry.send({ type: 'register', agent, join } as never).catch(ignoreIllegal);
+    const known = (registry.snapshot.context as RegistryContext).agents[agent.agent_id];
+    if (known) this.pool.amend(tenant, definitionOf(known));
   }
 
   /** Forgets an agent that was registered from outside. Rejects with `Refused('unknown_agent')`. */
@@ -295,34 +296,18 @@ export class SessionHandle {
     content: string,
     options: SendOptions & { agent_id?: string; flow?: string } = {},
   ): AsyncGenerator<StreamEvent, void, undefined> {
-    const stop = new AbortController();
-    const after = (await this.#troupe.journal.last(this.key))?.entry.n ?? 0;
-    const items = feed(this.#troupe.orchestrator, this.key, { after, signal: stop.signal });
-    // The feed listens from its first step on, so it is asked before anything is said.
-    let next = items.next();
-    const outcome = this.send(content, options);
-    const refused = outcome.then(
-      () => new Promise<never>(() => {}),
-      (error: unknown) => Promise.reject(error),
+    const { agent_id, flow, ...rest } = options;
+    const { orchestrator } = this.#troupe;
+    const items = turn(
+      orchestrator,
+      this.#conversations,
+      this.key,
+      parseBody('message', { content, agent_id, flow }),
+      rest,
     );
-    let last = Number.POSITIVE_INFINITY;
-    outcome.then(({ state }) => {
-      last = state.entry;
-    }, ignore);
-    try {
-      for (let n = after; n < last; ) {
-        const { value: item } = await Promise.race([next, refused]);
-        if (!item) return;
-        yield streamEvent(item);
-        if (item.type === 'entry') n = item.entry.n;
-        next = items.next();
-        // The outcome is told in the same breath as its entry; let it arrive before deciding to wait for more.
-        await Promise.resolve();
-      }
-      yield { type: 'outcome', ...(await outcome) };
-    } finally {
-      stop.abort();
-      await next.catch(ignore);
+    for await (const item of items) {
+      if (item.type === 'outcome') yield { type: 'outcome', ...item.outcome };
+      else if (item.type !== 'accepted') yield streamEvent(item);
     }
   }
 
@@ -386,9 +371,7 @@ export class SessionHandle {
   }
 }
 
-const ignore = (): void => {};
-
-const definitionOf = ({ agent_id, ...agent }: Registered): AgentDefinition => ({ id: agent_id, ...agent });
+const definitionOf = ({ agent_id, ...agent }: Registered): HttpAgent => ({ id: agent_id, ...agent });
 
 const ignoreIllegal = (error: unknown): void => {
   if (!(error instanceof Refused && error.code === 'illegal_in_state')) throw error;

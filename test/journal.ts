@@ -234,6 +234,13 @@ export function journalConformance(name: string, make: () => Promise<JournalUnde
       expect(await found({ tenant: 'one', state: 'human', waking: true })).toEqual(['b']);
     });
 
+    test('rows are found by the outer levels of a part of their state', async () => {
+      await journal.append(key('a'), 0, entry(1, { state: 'human.held/running.attempting' }));
+      const found = async (state: string) => (await journal.rows({ state })).length;
+      for (const state of ['human', 'human.held', 'running', 'running.attempting']) expect(await found(state)).toBe(1);
+      for (const state of ['held', 'hum', 'attempting', 'human.', '.held']) expect(await found(state)).toBe(0);
+    });
+
     test('pages of rows meet without gap or overlap, 100 to a page unless told', async () => {
       const names = Array.from({ length: 130 }, (_, i) => `s${String(i).padStart(3, '0')}`);
       await Promise.all(names.map((name) => journal.append(key(name, 'm'), 0, entry(1))));

@@ -22,7 +22,8 @@ export interface RegistryContext {
 }
 
 export type RegistryEvent =
-  | { readonly type: 'register'; readonly agent: Registered }
+  /** `join`: its endpoints come to those that the agent has; an endpoint of the same id is replaced. */
+  | { readonly type: 'register'; readonly agent: Registered; readonly join?: boolean }
   | { readonly type: 'deregister'; readonly agent_id: string };
 
 type Args = { context: RegistryContext; event: RegistryEvent };
@@ -30,12 +31,21 @@ type Of<T extends RegistryEvent['type']> = Extract<RegistryEvent, { type: T }>;
 
 const { assign } = setup({ types: { context: {} as RegistryContext, events: {} as RegistryEvent } });
 
+/** What the list says of an agent after it registered. */
+function registered({ agents }: RegistryContext, { agent, join }: Of<'register'>): Registered {
+  const known = agents[agent.agent_id];
+  if (!join || !known) return agent;
+  const others = known.endpoints.filter(({ id }) => !agent.endpoints.some((endpoint) => endpoint.id === id));
+  const endpoints = [...others, ...agent.endpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { ...known, ...agent, endpoints };
+}
+
 export const none = ({ input }: { input: RegistryInput }): RegistryContext => ({ tenant: input.tenant, agents: {} });
 
 export const guards = {
   // Registering the same again, as an agent does on every start, is no news and costs no entry.
   isNews: ({ context, event }: Args) => {
-    const { agent } = event as Of<'register'>;
+    const agent = registered(context, event as Of<'register'>);
     return JSON.stringify(context.agents[agent.agent_id]) !== JSON.stringify(agent);
   },
   isRegistered: ({ context, event }: Args) => (event as Of<'deregister'>).agent_id in context.agents,
@@ -43,7 +53,7 @@ export const guards = {
 
 export const actions = {
   register: assign(({ context, event }) => {
-    const { agent } = event as Of<'register'>;
+    const agent = registered(context, event as Of<'register'>);
     return { agents: { ...context.agents, [agent.agent_id]: agent } };
   }),
   deregister: assign(({ context, event }) => {

@@ -131,7 +131,8 @@ function range(session: Session, from: number, to: number): Stored[] {
 function matches(row: Row, { tenant, state, waking }: RowQuery): boolean {
   if (tenant !== undefined && row.key.tenant !== tenant) return false;
   if (waking && row.wake === undefined) return false;
-  return state === undefined || row.state === state || row.state.split('/').includes(state);
+  if (state === undefined || row.state === state) return true;
+  return row.state.split('/').some((part) => part === state || part.startsWith(`${state}.`));
 }
 
 /** The index of the first session whose key is greater, found by halving. */

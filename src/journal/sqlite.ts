@@ -217,7 +217,8 @@ function listing({ tenant, state, waking, after, limit = 100 }: RowQuery): { sql
   // The same once more, for SQLite uses a row value for one end of a range only: without it each page walks the tenant.
   if (after && after.tenant === tenant) when('session > ?', after.session);
   if (state !== undefined) {
-    when(`(state = ? OR (instr(?, '/') = 0 AND instr('/' || state || '/', '/' || ? || '/') > 0))`, state, state, state);
+    const part = `instr('/' || state || '/', '/' || ? || '/') > 0 OR instr('/' || state, '/' || ? || '.') > 0`;
+    when(`(state = ? OR (instr(?, '/') = 0 AND (${part})))`, state, state, state, state);
   }
   return {
     sql: `SELECT tenant, session, n, at, state, wake FROM sessions WHERE ${conditions.join(' AND ')}

@@ -1,0 +1,74 @@
+// What the routes read of a request besides its body: whose it is, whether it was sent before, and whether anybody still waits.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { token } from '../../machines/session/events.ts';
+import { parse } from '../conversation.ts';
+import { Refused } from '../errors.ts';
+import type { Key } from '../journal.ts';
+import { Disconnected } from './problems.ts';
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export const sessionParams = z.object({ session_id: token });
+
+/** The tenant named by `X-Tenant-Id`, `default` when nobody is named. */
+export function tenantOf({ headers }: { readonly headers: IncomingMessage['headers'] }): string {
+  const given = headers['x-tenant-id'];
+  return given === undefined ? 'default' : parse(token, given, 'X-Tenant-Id');
+}
+
+/** Browsers cannot send headers with an EventSource or a WebSocket; there the query may name the tenant. */
+export function tenantOfStream(request: FastifyRequest): string {
+  const { tenant } = request.query as { tenant?: string };
+  return tenant !== undefined && request.headers['x-tenant-id'] === undefined ? tenant : tenantOf(request);
+}
+
+export const keyOf = (request: FastifyRequest<{ Params: { session_id: string } }>): Key => ({
+  tenant: tenantOf(request),
+  session: request.params.session_id,
+});
+
+/** The same for every delivery of one request; undefined when the caller does not say. */
+export const idempotencyKeyOf = ({ headers }: FastifyRequest): string | undefined =>
+  headers['idempotency-key'] as string | undefined;
+
+export const wantsEvents = ({ headers }: FastifyRequest): boolean =>
+  headers.accept?.includes('text/event-stream') ?? false;
+
+/** Aborted with `Disconnected` when nobody waits for this reply any more: it was given, or the caller left. */
+export function leaving({ raw }: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  raw.once('close', () => controller.abort(LEFT));
+  return controller.signal;
+}
+
+const LEFT = new Disconnected('the caller left');
+
+/** Levels of a body. Far more than anybody means, far less than what makes a stack overflow. */
+const DEEPEST = 64;
+
+/** Refuses a body that is nested so deep that those who walk it later would fall. */
+export function checkDepth(value: unknown, left = DEEPEST): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (left === 0) throw new Refused('too_deep', `the body has more than ${DEEPEST} levels`);
+  for (const inner of Object.values(value)) checkDepth(inner, left - 1);
+}
+
+/**
+ * A page of another site must not act on sessions through its visitor's browser: with no login to steal, the browser's
+ * place in the network is what it would be after.
+ */
+export function checkOrigin({ headers }: FastifyRequest): void {
+  const { origin, host } = headers;
+  if (origin === undefined || (URL.canParse(origin) && new URL(origin).host === host)) return;
+  throw new Refused('cross_origin', `requests from pages of ${origin} are not taken here`, 403);
+}

@@ -1,0 +1,158 @@
+// What the routes answer, as schemas: they document the interface, check the types here, and are what its tests hold it to.
+import { z } from 'zod';
+import type { AgentView } from '../../actors/agent.ts';
+import { busyPolicies, settings } from '../../machines/session/events.ts';
+import type { Outcome, SessionView } from '../conversation.ts';
+import type { Entry } from '../journal.ts';
+import type { RunEvent, RunView, TranscriptMessage } from '../transcript.ts';
+
+const time = z.number().describe('ms since the epoch');
+
+export const problem = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().describe('stable; what programs should look at'),
+    detail: z.string(),
+    instance: z.string(),
+  })
+  .describe('RFC 9457 problem document; further members depend on the code');
+
+export const sessionView: z.ZodType<SessionView> = z.object({
+  session_id: z.string(),
+  control: z.enum(['automated', 'pausing', 'paused', 'human', 'closed', 'failed']),
+  turn: z.string().nullable().describe('e.g. `idle` or `running.attempting`; null when the session has ended'),
+  epoch: z.int().describe('raised by every takeover and release'),
+  holder: z.string().nullable().describe('the person who has the floor'),
+  run: z
+    .object({
+      run_id: z.string(),
+      agent_id: z.string().nullable(),
+      attempt: z.int(),
+      question: z.string().nullable().describe('the approval or tool call that it waits for'),
+    })
+    .nullable(),
+  waiting: z.int().describe('messages that wait'),
+  entry: z.int().describe('the number of the last entry'),
+});
+
+export const sessionList = z.object({
+  sessions: z.array(
+    z.object({
+      session_id: z.string(),
+      state: z.string(),
+      control: z.string(),
+      turn: z.string().nullable(),
+      entry: z.int(),
+      updated_at: time,
+    }),
+  ),
+  next_cursor: z.string().optional(),
+});
+
+const emitted = z.looseObject({ type: z.string() });
+
+export const runEvent: z.ZodType<RunEvent> = emitted.extend({
+  id: z.string().describe('its place in the journal of the session'),
+  at: time,
+});
+
+export const outcome: z.ZodType<Outcome> = z.object({
+  status: z.enum([
+    ...(['done', 'awaiting_input', 'awaiting_approval', 'awaiting_tool'] as const),
+    ...(['accepted', 'suspended', 'failed', 'cancelled'] as const),
+  ]),
+  run_id: z.string(),
+  message_id: z.string(),
+  agent_id: z.string().nullable(),
+  answer: z.string().nullable(),
+  trace: z.array(runEvent),
+  error: z.object({ code: z.string(), message: z.string(), retry_after_s: z.number().optional() }).optional(),
+  question: emitted.optional(),
+  state: sessionView,
+});
+
+export const transcript: z.ZodType<{ messages: TranscriptMessage[] }> = z.object({
+  messages: z.array(
+    z.object({
+      role: z.enum(['user', 'assistant', 'supervisor', 'tool']),
+      content: z.string(),
+      n: z.int().describe('the entry it comes from'),
+      at: time,
+      message_id: z.string().optional(),
+      run_id: z.string().optional(),
+      agent_id: z.string().optional(),
+      by: z.string().optional(),
+      mode: z.enum(['speak', 'whisper', 'note']).optional(),
+    }),
+  ),
+});
+
+export const journal = z.object({
+  entries: z.array(z.looseObject({ n: z.int(), at: time, machine: z.string(), event: emitted, state: z.string() })),
+}) as unknown as z.ZodType<{ entries: Entry[] }>;
+
+export const runView: z.ZodType<RunView> = z.object({
+  run_id: z.string(),
+  session_id: z.string(),
+  status: z.enum(['CREATED', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED']),
+  agent_id: z.string().nullable(),
+  attempts: z.int(),
+  waiting_for: z.string().optional().describe('`input`, `approval`, `tool` or `resume`'),
+  final_message: z.string().optional(),
+  usage: z.unknown().optional(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  reason: z.string().optional(),
+  joined: z.string().optional().describe('the run that answers this one too'),
+  created_at: time,
+  updated_at: time,
+});
+
+export const runEvents = z.object({ events: z.array(runEvent) });
+
+const milliseconds = z.number().nullable();
+
+export const agentView: z.ZodType<AgentView> = z.object({
+  agent_id: z.string(),
+  kind: z.enum(['function', 'form', 'http']),
+  description: z.string(),
+  capabilities: z.array(z.string()),
+  state: z.string(),
+  endpoints: z.array(
+    z.object({
+      id: z.string(),
+      url: z.string().optional(),
+      state: z.string().describe('the states of its chart, e.g. `available/busy`'),
+      breaker: z.enum(['closed', 'open', 'halfOpen']),
+      in_flight: z.int(),
+      capacity: z.int().optional(),
+      requests: z.int(),
+      failures: z.int(),
+      success_rate: z.number().describe('0 to 1, over its last 256 calls'),
+      latency_ms: z.object({ avg: milliseconds, p50: milliseconds, p95: milliseconds, p99: milliseconds }),
+      last_check: time.nullable(),
+      last_error: z.object({ code: z.string(), message: z.string(), at: time }).nullable(),
+    }),
+  ),
+});
+
+export const active = z.object({
+  agents: z.array(
+    z.object({ session_id: z.string(), run_id: z.string(), agent_id: z.string().nullable(), status: z.string() }),
+  ),
+});
+
+const { shape } = settings;
+/** Settings as a caller may give them: what is left out comes from the configuration, not from the schema's defaults. */
+export const ownSettings = z.strictObject({
+  busy: z.enum(busyPolicies).optional(),
+  queue_limit: shape.queue_limit.unwrap().optional(),
+  attempts: shape.attempts.unwrap().optional(),
+  attempt_ms: shape.attempt_ms.unwrap().optional(),
+  backoff_ms: shape.backoff_ms.unwrap().optional(),
+  input_ms: shape.input_ms.unwrap().optional(),
+  approval_ms: shape.approval_ms.unwrap().optional(),
+  tool_ms: shape.tool_ms.unwrap().optional(),
+  recoveries: shape.recoveries.unwrap().optional(),
+});
