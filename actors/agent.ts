@@ -30,7 +30,7 @@ export interface EndpointView {
 /** An agent as `GET /v1/agents` shows it. */
 export interface AgentView {
   readonly agent_id: string;
-  readonly kind: 'function' | 'form' | 'http';
+  readonly kind: 'function' | 'form' | 'http' | 'nats';
   readonly description: string;
   readonly capabilities: readonly string[];
   readonly state: string;

@@ -68,6 +68,7 @@ export class Orchestrator implements Host {
   readonly #waking = new Map<string, Promise<Session>>();
   readonly #open = new Map<string, OpenAnswer>();
   readonly #listeners = new Map<string, Set<PartListener>>();
+  readonly #everywhere = new Set<(key: Key, part: Part) => void>();
   readonly #breaks = new Map<string, number>();
   /** Counted since the start: dropped results, broken sessions, wakes, passivations. */
   readonly counts = { dropped: 0, broken: 0, woken: 0, passivated: 0, created: 0 };
@@ -156,6 +157,12 @@ export class Orchestrator implements Host {
     };
   }
 
+  /** Hears the pieces of every session's answers. Returns the function that stops it. */
+  listenAll(listener: (key: Key, part: Part) => void): () => void {
+    this.#everywhere.add(listener);
+    return () => this.#everywhere.delete(listener);
+  }
+
   // Host: what sessions need.
 
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown> {
@@ -242,6 +249,7 @@ export class Orchestrator implements Host {
       const piece = answer.add(text, this.clock.now());
       const listeners = this.#listeners.get(name);
       if (listeners) for (const listener of listeners) listener(piece);
+      for (const listener of this.#everywhere) listener(key, piece);
     };
     try {
       const done = await pool.call(call, {

@@ -5,6 +5,7 @@ import type { BreakerLimits } from '../machines/breaker/rules.ts';
 import type { AgentCall, AgentDefinition, AgentResult, HttpAgent } from '../src/agent.ts';
 import { type Clock, realClock } from '../src/clock.ts';
 import { Failed, Refused } from '../src/errors.ts';
+import type { Transport } from '../src/transport.ts';
 import { type AgentView, PooledAgent } from './agent.ts';
 import type { Balancing } from './balance.ts';
 import type { Endpoint, EndpointDefinition, Heartbeat } from './endpoint.ts';
@@ -13,6 +14,7 @@ import { asFailed, type CallIO, type ToolStep } from './performer.ts';
 import { formPerformer } from './performers/form.ts';
 import { functionPerformer } from './performers/function.ts';
 import { type HttpOptions, httpCheck, httpPerformer, shown } from './performers/http.ts';
+import { subjectPerformer } from './performers/subject.ts';
 import { quiet } from './quiet.ts';
 
 export interface PoolOptions {
@@ -23,6 +25,8 @@ export interface PoolOptions {
   /** Turns health checks on: every 30,000 ms, failed after 5,000 ms unless told. */
   readonly checks?: { readonly interval_ms?: number; readonly timeout_ms?: number };
   readonly http?: HttpOptions;
+  /** Where agents of kind `nats` are called. */
+  readonly transport?: Transport;
   /** Sees every event and snapshot of every agent, endpoint and breaker. */
   readonly inspect?: (event: InspectionEvent) => void;
 }
@@ -182,6 +186,12 @@ export class AgentPool {
     return new Failed('unknown_agent', `there is no agent "${agent_id}"; there are: ${known}`, false);
   }
 
+  #transport({ id }: AgentDefinition): Transport {
+    const { transport } = this.#options;
+    if (transport) return transport;
+    throw new Refused('no_transport', `agent "${id}" listens on a subject, but there is no transport to call it on`);
+  }
+
   #endpointsOf(definition: AgentDefinition): EndpointDefinition[] {
     switch (definition.kind) {
       case undefined:
@@ -197,6 +207,8 @@ export class AgentPool {
         }));
       case 'form':
         return [{ id: 'local', perform: formPerformer(definition, this.#clock) }];
+      case 'nats':
+        return [{ id: 'subject', perform: subjectPerformer(this.#transport(definition)) }];
     }
   }
 }

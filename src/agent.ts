@@ -133,6 +133,11 @@ export interface HttpAgent extends Declared {
   readonly endpoints: readonly { readonly id: string; readonly url: string; readonly weight?: number }[];
 }
 
-export type AgentDefinition = FunctionAgent | FormAgent | HttpAgent;
+/** An agent that listens on `troupe.<tenant>.agent.<id>.invoke`, in any language: whoever subscribes is an instance of it. */
+export interface NatsAgent extends Declared {
+  readonly kind: 'nats';
+}
+
+export type AgentDefinition = FunctionAgent | FormAgent | HttpAgent | NatsAgent;
 
 export type Schema<T> = z.ZodType<T>;

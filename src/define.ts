@@ -1,7 +1,7 @@
 // How users declare what they bring: agents, flows, tools. Each checks its argument at once and says what is wrong with it.
 import { z } from 'zod';
 import { token } from '../machines/session/events.ts';
-import type { AgentDefinition, FormAgent, FunctionAgent, HttpAgent } from './agent.ts';
+import type { AgentDefinition, FormAgent, FunctionAgent, HttpAgent, NatsAgent } from './agent.ts';
 import { parse } from './conversation.ts';
 import type { Flow } from './directory.ts';
 
@@ -23,6 +23,7 @@ const kinds = {
       .record(z.string(), z.looseObject({ prompt: z.string().min(1) }))
       .refine((fields) => Object.keys(fields).length > 0, 'must name at least one field'),
   }),
+  nats: declared,
   http: declared.extend({
     endpoints: z.array(z.looseObject({ id: token, url: z.url({ protocol: /^https?$/ }) })).min(1),
   }),
@@ -30,16 +31,16 @@ const kinds = {
 
 /**
  * Declares an agent: `{ id, run }` is a function, `{ kind: 'form', fields, run }` collects its inputs first,
- * `{ kind: 'http', endpoints }` answers elsewhere. Throws `Refused('bad_request')` naming the member that is wrong.
+ * `{ kind: 'http', endpoints }` answers elsewhere, `{ kind: 'nats' }` listens on its subject. Throws `Refused('bad_request')` naming the member that is wrong.
  */
-export function defineAgent<A extends FunctionAgent | FormAgent | HttpAgent>(agent: A): A {
+export function defineAgent<A extends FunctionAgent | FormAgent | HttpAgent | NatsAgent>(agent: A): A {
   checkAgent(agent);
   return agent;
 }
 
 export function checkAgent(agent: AgentDefinition): void {
   const kind = agent.kind ?? 'function';
-  parse(z.enum(['function', 'form', 'http']), kind, `agent "${agent.id}" kind`);
+  parse(z.enum(['function', 'form', 'http', 'nats']), kind, `agent "${agent.id}" kind`);
   parse(kinds[kind], agent, `agent "${agent.id}"`);
 }
 

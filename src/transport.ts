@@ -60,6 +60,8 @@ export interface Transport {
   subscribe(subject: string, handler: (message: Message) => void, options?: { queue?: string }): Subscription;
   /** Publishes with a reply subject and waits for the first reply. Rejects with `NoResponders` or `RequestTimeout`. */
   request(subject: string, data: Uint8Array | string, options?: RequestOptions): Promise<Message>;
+  /** Whether anybody would hear a message on this subject; absent where that cannot be known. Saves making the message. */
+  hears?(subject: string): boolean;
   /** Resolves when everything published before has been handed over. */
   flush(): Promise<void>;
   /** Flushes and closes; later calls throw. */

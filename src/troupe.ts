@@ -1,6 +1,5 @@
 // The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
 import { type Birth, Orchestrator, REGISTRY } from '../actors/orchestrator.ts';
-import { formPerformer } from '../actors/performers/form.ts';
 import { AgentPool, type PoolOptions } from '../actors/pool.ts';
 import type { Registered, RegistryContext } from '../machines/registry/rules.ts';
 import {
@@ -30,8 +29,11 @@ import { memoryJournal } from './journal/memory.ts';
 import { type Emitted, type Entry, type Journal, type Key, keyName } from './journal.ts';
 import { type Log, silent } from './log.ts';
 import type { Router } from './routing.ts';
+import { serveSubjects } from './subjects.ts';
 import type { Tool } from './tools.ts';
 import type { TranscriptMessage, View } from './transcript.ts';
+import { memoryTransport } from './transport/memory.ts';
+import type { Transport } from './transport.ts';
 import { turn } from './turn.ts';
 
 export interface TroupeOptions extends HookFunctions {
@@ -44,11 +46,13 @@ export interface TroupeOptions extends HookFunctions {
   readonly handleNoMatch?: AgentFunction;
   /** In memory unless told; `sqliteJournal({ path })` survives the process. */
   readonly journal?: Journal;
+  /** Where messages on subjects come in and agents of kind `nats` are called; in this process only unless told. */
+  readonly transport?: Transport;
   readonly clock?: Clock;
   readonly log?: Log;
   /** What sessions are created with; see `settings` for each one's meaning and default. */
   readonly settings?: Partial<Settings>;
-  readonly pool?: Omit<PoolOptions, 'clock'>;
+  readonly pool?: Omit<PoolOptions, 'clock' | 'transport'>;
   /** An idle session leaves memory after so many ms; 60,000 unless told. */
   readonly passivate_ms?: number;
   /** At most so many idle sessions stay in memory; 10,000 unless told. */
@@ -96,14 +100,17 @@ export class Troupe {
   readonly conversations: Conversations;
   readonly journal: Journal;
   readonly log: Log;
+  readonly transport: Transport;
   readonly #clock: Clock;
+  #unserve: (() => void) | undefined;
 
   constructor(options: TroupeOptions) {
     const { agents = [], handleNoMatch, clock = realClock, log = silent, journal = memoryJournal() } = options;
     this.journal = journal;
     this.log = log;
     this.#clock = clock;
-    this.pool = new AgentPool({ ...options.pool, clock });
+    this.transport = options.transport ?? memoryTransport({ clock });
+    this.pool = new AgentPool({ ...options.pool, clock, transport: this.transport });
     for (const agent of agents) this.#declare(agent);
     if (handleNoMatch) this.#declare({ id: NO_MATCH, description: 'answers when nothing matched', run: handleNoMatch });
     this.directory = new Directory({
@@ -135,12 +142,15 @@ export class Troupe {
       for (const agent of Object.values(agents)) this.pool.register(key.tenant, definitionOf(agent));
     }
     await this.orchestrator.start();
+    this.#unserve = serveSubjects(this, this.transport);
   }
 
   /** Stops taking messages, leaves what is owed to the journal, and closes it. */
   async close(): Promise<void> {
+    this.#unserve?.();
     await this.orchestrator.stop();
     this.pool.stop();
+    await this.transport.close();
     await this.journal.close();
   }
 
@@ -266,8 +276,7 @@ export class Troupe {
   #declare(agent: AgentDefinition): void {
     checkAgent(agent);
     if (this.pool.get('*', agent.id)) throw new Refused('duplicate_agent', `agent "${agent.id}" is declared twice`);
-    const perform = agent.kind === 'form' ? formPerformer(agent, this.#clock) : undefined;
-    this.pool.register('*', agent, perform && { endpoints: [{ id: 'local', perform }] });
+    this.pool.register('*', agent);
   }
 }
 

@@ -99,6 +99,10 @@ class MemoryTransport implements Transport {
     }
   }
 
+  hears(subject: string): boolean {
+    return this.#interest.match(subject).length > 0;
+  }
+
   async flush(): Promise<void> {
     this.#assertOpen();
     await new Promise<void>((resolve) => this.#deliveries.add(resolve));
