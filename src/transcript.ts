@@ -62,12 +62,15 @@ export interface RunEvent extends Emitted {
 }
 
 /** Everything an entry tells of a run, with the deltas of a finished answer where they belong: before its `agent_invoke_done`. */
-export function runEventsOf(entry: Entry, run_id: string): RunEvent[] {
-  return entry.emitted.flatMap((one, k) => {
-    if (one.run_id !== run_id) return [];
-    const told: RunEvent = { ...one, id: `${entry.n}.${k}`, at: entry.at };
-    return one.type === 'agent_invoke_done' ? [...deltasOf(entry, one), told] : [told];
-  });
+export const runEventsOf = (entry: Entry, run_id: string): RunEvent[] =>
+  entry.emitted.flatMap((one, k) => (one.run_id === run_id ? told(entry, one, k) : []));
+
+/** Everything an entry tells, of whatever run or none. */
+export const eventsOf = (entry: Entry): RunEvent[] => entry.emitted.flatMap((one, k) => told(entry, one, k));
+
+function told(entry: Entry, one: Emitted, k: number): RunEvent[] {
+  const event: RunEvent = { ...one, id: `${entry.n}.${k}`, at: entry.at };
+  return one.type === 'agent_invoke_done' ? [...deltasOf(entry, one), event] : [event];
 }
 
 /** The pieces in which a finished answer was streamed, cut from its text. */

@@ -26,15 +26,21 @@ export function httpPerformer(url: string, clock: Clock, options: HttpOptions = 
   };
 }
 
-/** Asks `GET {url}/health`; resolves when the endpoint says it is well, rejects with `Failed` when it does not. */
+/**
+ * Asks `GET {url}/health`; resolves when the endpoint says it is well, rejects with `Failed` when it does not. One that has no
+ * such page answers all the same, and that is what was asked.
+ */
 export function httpCheck(url: string): (signal: AbortSignal) => Promise<void> {
   const target = targetOf(url, 'health');
   return async (signal) => {
     const response = await send(target, { method: 'GET', headers: {} }, signal);
     await response.body?.cancel();
-    if (!response.ok) throw new Failed('unhealthy', `${target.name} answered ${response.status}`);
+    if (!response.ok && !NO_SUCH_PAGE.has(response.status))
+      throw new Failed('unhealthy', `${target.name} answered ${response.status}`);
   };
 }
+
+const NO_SUCH_PAGE = new Set([404, 405, 501]);
 
 /** A URL as it may be shown: without user, password and query. Throws `Refused` for one that is not HTTP. */
 export const shown = (url: string): string => targetOf(url, '').name.replace(/\/$/, '');

@@ -82,6 +82,20 @@ export const settings = z.strictObject({
 });
 export type Settings = z.infer<typeof settings>;
 
+const { shape } = settings;
+/** Settings as somebody may give them: what is left out is decided elsewhere, not by the defaults above. */
+export const ownSettings = z.strictObject({
+  busy: shape.busy.unwrap().optional(),
+  queue_limit: shape.queue_limit.unwrap().optional(),
+  attempts: shape.attempts.unwrap().optional(),
+  attempt_ms: shape.attempt_ms.unwrap().optional(),
+  backoff_ms: shape.backoff_ms.unwrap().optional(),
+  input_ms: shape.input_ms.unwrap().optional(),
+  approval_ms: shape.approval_ms.unwrap().optional(),
+  tool_ms: shape.tool_ms.unwrap().optional(),
+  recoveries: shape.recoveries.unwrap().optional(),
+});
+
 export interface SessionInput {
   readonly id: string;
   readonly settings: Settings;

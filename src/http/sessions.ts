@@ -1,13 +1,13 @@
 // Sessions over HTTP: create, list, look at, and command them.
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { bodies, token, type Verb } from '../../machines/session/events.ts';
+import { bodies, ownSettings, token, type Verb } from '../../machines/session/events.ts';
 import { parse } from '../conversation.ts';
 import { Refused } from '../errors.ts';
 import type { Row } from '../journal.ts';
 import type { Troupe } from '../troupe.ts';
 import { type App, idempotencyKeyOf, keyOf, sessionParams, tenantOf } from './requests.ts';
-import { journal, ownSettings, sessionList, sessionView, transcript } from './shapes.ts';
+import { journal, sessionList, sessionView, transcript } from './shapes.ts';
 
 const tags = ['sessions'];
 const params = sessionParams;

@@ -1,7 +1,6 @@
 // What the routes answer, as schemas: they document the interface, check the types here, and are what its tests hold it to.
 import { z } from 'zod';
 import type { AgentView } from '../../actors/agent.ts';
-import { busyPolicies, settings } from '../../machines/session/events.ts';
 import type { Outcome, SessionView } from '../conversation.ts';
 import type { Entry } from '../journal.ts';
 import type { RunEvent, RunView, TranscriptMessage } from '../transcript.ts';
@@ -115,7 +114,7 @@ const milliseconds = z.number().nullable();
 
 export const agentView: z.ZodType<AgentView> = z.object({
   agent_id: z.string(),
-  kind: z.enum(['function', 'form', 'http']),
+  kind: z.enum(['function', 'form', 'http', 'nats']),
   description: z.string(),
   capabilities: z.array(z.string()),
   state: z.string(),
@@ -141,18 +140,4 @@ export const active = z.object({
   agents: z.array(
     z.object({ session_id: z.string(), run_id: z.string(), agent_id: z.string().nullable(), status: z.string() }),
   ),
-});
-
-const { shape } = settings;
-/** Settings as a caller may give them: what is left out comes from the configuration, not from the schema's defaults. */
-export const ownSettings = z.strictObject({
-  busy: z.enum(busyPolicies).optional(),
-  queue_limit: shape.queue_limit.unwrap().optional(),
-  attempts: shape.attempts.unwrap().optional(),
-  attempt_ms: shape.attempt_ms.unwrap().optional(),
-  backoff_ms: shape.backoff_ms.unwrap().optional(),
-  input_ms: shape.input_ms.unwrap().optional(),
-  approval_ms: shape.approval_ms.unwrap().optional(),
-  tool_ms: shape.tool_ms.unwrap().optional(),
-  recoveries: shape.recoveries.unwrap().optional(),
 });

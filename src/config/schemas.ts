@@ -1,0 +1,104 @@
+// What may stand in the environment and in `troupe.config.ts` or `.yaml`. Every refusal says what would be right.
+import { z } from 'zod';
+import { balancings } from '../../actors/balance.ts';
+import { ownSettings, token } from '../../machines/session/events.ts';
+import type { AgentDefinition, AgentFunction } from '../agent.ts';
+import type { HookFunctions } from '../hooks.ts';
+import type { Router } from '../routing.ts';
+import type { Tool } from '../tools.ts';
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+const PORT = 'must be a port: 0 to 65535';
+const port = z.int(PORT).min(0, PORT).max(65_535, PORT);
+const url = z.url({ protocol: /^https?$/, error: 'must be a URL that begins with http:// or https://' });
+const milliseconds = z.int('must be a whole number of milliseconds').positive('must be more than 0');
+const logLevel = z.enum(logLevels);
+
+/** A number as the environment has it. */
+const written = <S extends z.ZodType<number, number>>(schema: S) =>
+  z
+    .string()
+    .transform((text) => (/^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN))
+    .pipe(schema);
+
+export const environment = z.object({
+  HTTP_HOST: z.string().optional(),
+  HTTP_PORT: written(port).optional(),
+  DATABASE_URL: z.string().optional(),
+  INGRESS_URL: url.optional(),
+  AGENT_TIMEOUT_MS: written(milliseconds).optional(),
+  LOG_LEVEL: logLevel.optional(),
+  NATS_URL: z.string().optional(),
+  TROUPE_CONFIG: z.string().optional(),
+});
+
+const httpAgent = z.strictObject({
+  id: token,
+  kind: z.literal('http').default('http'),
+  description: z.string().optional(),
+  triggers: z.array(z.string().min(1)).optional(),
+  capabilities: z.array(z.string().min(1)).optional(),
+  fallbacks: z.array(token).optional(),
+  endpoints: z.array(z.strictObject({ id: token, url, weight: z.number().positive().optional() })).min(1),
+});
+
+/** What data can say. Seconds where the name has no unit, as operators know these settings. */
+export const dataFile = z.strictObject({
+  http: z.strictObject({ host: z.string().min(1).optional(), port: port.optional() }).optional(),
+  database_url: z.string().min(1).optional(),
+  ingress_url: url.optional(),
+  agent_timeout_ms: milliseconds.optional(),
+  log_level: logLevel.optional(),
+  nats_url: z.string().optional(),
+  settings: ownSettings.optional(),
+  agents: z.array(httpAgent).optional(),
+  flows: z
+    .record(
+      token,
+      z.strictObject({
+        agent_type: token,
+        tools: z.array(token).optional(),
+        agent_params: z.record(z.string(), z.unknown()).optional(),
+      }),
+    )
+    .optional(),
+  balancing: z.enum(balancings).optional(),
+  breaker: z
+    .strictObject({
+      failure_threshold: z.int().min(1).optional(),
+      recovery_timeout: z.number().positive().optional(),
+      slow_ms: z.number().positive().optional(),
+      slow_rate: z.number().min(0).max(1).optional(),
+      budget_usd: z.number().positive().optional(),
+    })
+    .optional(),
+  /** 0 turns the checks off. */
+  health_check_interval: z.number().min(0).optional(),
+  passivate_ms: milliseconds.optional(),
+  max_resident: z.int().min(0).optional(),
+});
+
+const callable = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function').optional();
+const object = <T>(name: string) =>
+  z.custom<T>((value) => typeof value === 'object' && value !== null, `must be ${name}`);
+
+/** What a program can say besides. Agents and tools are checked where they are declared. */
+export const programFile = dataFile.extend({
+  agents: z.array(object<AgentDefinition>('an agent: { id, run } or another kind')).optional(),
+  tools: z.array(object<Tool<any>>('a tool: { name, description, input, execute }')).optional(),
+  routing: z
+    .custom<'trigger' | Router>(
+      (value) => value === 'trigger' || typeof value === 'function',
+      'must be "trigger" or a function',
+    )
+    .optional(),
+  handleNoMatch: callable<AgentFunction>(),
+  shouldProcess: callable<NonNullable<HookFunctions['shouldProcess']>>(),
+  prepareContext: callable<NonNullable<HookFunctions['prepareContext']>>(),
+  postProcess: callable<NonNullable<HookFunctions['postProcess']>>(),
+});
+
+/** A configuration file, as it may be written. */
+export type ConfigFile = z.input<typeof programFile>;

@@ -1,0 +1,97 @@
+// The service: a runtime, its HTTP door and its ingress in one process, from start to orderly end.
+import type { FastifyInstance } from 'fastify';
+import { type Logger, pino } from 'pino';
+import type { Config, Database } from './config.ts';
+import { Refused } from './errors.ts';
+import { createServer } from './http/server.ts';
+import { startIngress } from './ingress.ts';
+import { memoryJournal } from './journal/memory.ts';
+import { sqliteJournal } from './journal/sqlite.ts';
+import { createTroupe, type Troupe } from './troupe.ts';
+
+export interface Service {
+  /** Where it listens: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly troupe: Troupe;
+  readonly app: FastifyInstance;
+  /** Stops taking requests, gives those that wait a bounded time, closes the journal. What is owed is done after the next start. */
+  close(): Promise<void>;
+}
+
+export interface ServeOptions {
+  /** Says what happens; JSON lines on standard output unless told. */
+  readonly log?: Logger;
+  /** SIGTERM and SIGINT close it, and the process ends; so unless told otherwise. */
+  readonly signals?: boolean;
+  /** How long requests that wait for an answer may still take when it closes, ms; 10,000 unless told. */
+  readonly grace_ms?: number;
+}
+
+/**
+ * Starts the service. Rejects with `Refused` for a bad declaration or `port_in_use`, with `JournalError` when the sessions
+ * cannot be opened; nothing is left running then.
+ */
+export async function serve(config: Config, options: ServeOptions = {}): Promise<Service> {
+  const { log = pino({ level: config.log_level }), signals = true, grace_ms = 10_000 } = options;
+  const journal = openJournal(config.database);
+  const troupe = await createTroupe({ ...config.troupe, journal, log }).catch(async (error) => {
+    await journal.close();
+    throw error;
+  });
+  const ingress = config.ingress_url ? startIngress({ journal, url: config.ingress_url, log }) : undefined;
+  const app = await createServer(troupe);
+
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= end();
+    return closed;
+  };
+  const end = async (): Promise<void> => {
+    for (const signal of SIGNALS) process.off(signal, leave);
+    const late = setTimeout(() => {
+      app.server.closeAllConnections();
+      for (const socket of app.websocketServer.clients) socket.terminate();
+    }, grace_ms);
+    await app.close();
+    clearTimeout(late);
+    ingress?.close();
+    await troupe.close();
+  };
+  const leave = (signal: NodeJS.Signals): void => {
+    log.info({ signal }, 'closing');
+    close().then(
+      () => process.exit(0),
+      (error) => {
+        log.error({ err: error }, 'closed badly');
+        process.exit(1);
+      },
+    );
+    // Whoever asks twice means now.
+    for (const again of SIGNALS) process.once(again, () => process.exit(1));
+  };
+
+  const url = await listen(app, config).catch(async (error) => {
+    await close();
+    throw error;
+  });
+  if (signals) for (const signal of SIGNALS) process.once(signal, leave);
+  log.info({ url, database: config.database, file: config.file }, 'listening');
+  return { url, troupe, app, close };
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+const openJournal = (database: Database) =>
+  database.kind === 'memory' ? memoryJournal() : sqliteJournal({ path: database.path });
+
+function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
+  return app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+    const where = `${host}:${port}`;
+    if (error.code === 'EADDRINUSE')
+      throw new Refused('port_in_use', `${where} is in use; stop what listens there, or set HTTP_PORT`, 409);
+    if (error.code === 'EACCES') throw new Refused('port_denied', `this process may not listen on ${where}`, 403);
+    if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
+      throw new Refused('bad_host', `${host} is no address of this machine; set HTTP_HOST`, 400);
+    throw error;
+  });
+}
