@@ -150,14 +150,15 @@ export class AgentPool {
    * `steps` it had taken, if any.
    */
   async call(call: AgentCall, io: CallIO): Promise<Performed> {
-    const { signal, part, history, tools } = io;
+    const { part, history, tools } = io;
     const agent = this.get(call.tenant, call.agent_id);
     if (!agent) throw this.#unknown(call);
-    if (signal.aborted) throw asFailed(signal.reason, signal, call.agent_id);
+    if (io.signal.aborted) throw asFailed(io.signal.reason, io.signal, call.agent_id);
 
     const endpoint = agent.pick(call.tried);
     const steps: ToolStep[] = [];
     const ticket = endpoint.begin();
+    const { signal, end } = this.#within(agent.definition.timeout_ms, io.signal);
     let result: AgentResult;
     try {
       result = await endpoint.definition.perform(call, { signal, part, history, tools, steps });
@@ -165,6 +166,8 @@ export class AgentPool {
       const failed = asFailed(error, signal, call.agent_id);
       const ms = failed.code === 'aborted' ? endpoint.abandoned(ticket) : endpoint.failed(ticket, failed);
       throw whereItFailed(failed, agent, endpoint, call, { ms, steps });
+    } finally {
+      end();
     }
     const ms = endpoint.succeeded(ticket, result.type === 'answer' ? result.usage?.cost_usd : undefined);
     return { result, endpoint: agent.nameOf(endpoint), ms, steps };
@@ -184,6 +187,15 @@ export class AgentPool {
   #unknown({ tenant, agent_id }: AgentCall): Failed {
     const known = [...this.#visible(tenant).keys()].sort().slice(0, 20).join(', ') || 'none';
     return new Failed('unknown_agent', `there is no agent "${agent_id}"; there are: ${known}`, false);
+  }
+
+  /** The run's signal, or one that is also aborted when the agent has taken too long. */
+  #within(timeout_ms: number | undefined, signal: AbortSignal): { signal: AbortSignal; end: () => void } {
+    if (timeout_ms === undefined) return { signal, end: () => {} };
+    const late = new AbortController();
+    const reason = new DOMException(`no answer within ${timeout_ms} ms`, 'TimeoutError');
+    const timer = this.#clock.setTimeout(() => late.abort(reason), timeout_ms);
+    return { signal: AbortSignal.any([signal, late.signal]), end: () => this.#clock.clearTimeout(timer) };
   }
 
   #transport({ id }: AgentDefinition): Transport {

@@ -93,6 +93,8 @@ interface Declared {
   /** Phrases that route a message here (B1). */
   readonly triggers?: readonly string[];
   readonly capabilities?: readonly string[];
+  /** How long one attempt of this agent may take, ms; the session's `attempt_ms` is the longest in any case. */
+  readonly timeout_ms?: number;
   /** Agents to try, in order, when this one has failed for good. */
   readonly fallbacks?: readonly string[];
   /** The tools it may use when no flow narrows them. */

@@ -13,6 +13,7 @@ const declared = z.looseObject({
   triggers: z.array(z.string().min(1)).optional(),
   capabilities: z.array(z.string().min(1)).optional(),
   fallbacks: z.array(token).optional(),
+  timeout_ms: z.int().positive().optional(),
 });
 const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
 const kinds = {

@@ -277,3 +277,15 @@ test('every way of balancing leaves out what cannot be called', async () => {
     for (let i = 0; i < 5; i++) expect(team.pick([]).id).toBe('b');
   }
 });
+
+test('an agent with a time of its own fails the attempt as timed out, and its endpoint is to blame', async () => {
+  const clock = new SteppedClock();
+  const pool = new AgentPool({ clock });
+  onTestFinished(() => pool.stop());
+  pool.register('*', { id: 'slow', timeout_ms: 1_000, run: () => new Promise<string>(() => {}) });
+  const failed = failureOf(pool.call(callOf('slow'), lend()));
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(1_000);
+  expect(await failed).toMatchObject({ code: 'timed_out', retryable: true, details: { endpoint: 'slow/local' } });
+  expect(pool.list('acme')[0]?.endpoints[0]).toMatchObject({ failures: 1, in_flight: 0 });
+});
