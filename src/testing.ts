@@ -12,5 +12,7 @@ export {
   type Result,
 } from './testing/explore.ts';
 export { deadlocks, everyEdge, everyState, type Holds, type Reach, reaches } from './testing/facts.ts';
+export { AnotherStory, play } from './testing/play.ts';
+export { type Answer, failing, held, type ScriptedAgent, scripted, streamed } from './testing/scripted.ts';
 export { start, type Walk } from './testing/walk.ts';
 export { memoryTransport } from './transport/memory.ts';

@@ -1,0 +1,52 @@
+// Writes down what a listener of a session hears, as lines of a transcript.
+import type { FeedItem } from '../../feed.ts';
+import type { Emitted, Entry } from '../../journal.ts';
+
+/** What the lines that tell something begin with. A line of a transcript that is neither this nor a direction is a mistake. */
+export const TELLING =
+  /^(assistant|assistant streams|approval wanted|tool wanted|failed|cancelled|joined|attempt failed|failover|suspended|resumed|recovered|expired|control|kept|refused|unanswered)(:|$)/;
+
+export function linesOf(item: FeedItem): string[] {
+  if (item.type === 'part') return [`assistant streams: ${JSON.stringify(item.part.text)}`];
+  const { entry } = item;
+  return entry.emitted.flatMap((one) => tell(one, entry) ?? []).map(indented);
+}
+
+/** Goes on with the line above. */
+export const indented = (line: string): string => line.replaceAll('\n', '\n  ');
+
+function tell(one: Emitted, { event }: Entry): string | undefined {
+  switch (one.type) {
+    case 'agent_invoke_done':
+      return typeof one.final_message === 'string' ? `assistant: ${one.final_message}` : undefined;
+    case 'input_requested':
+      return `assistant: ${one.prompt}`;
+    case 'approval_requested':
+      return `approval wanted: ${one.summary}`;
+    case 'tool_requested':
+      return `tool wanted: ${one.name} ${JSON.stringify(one.arguments)}`;
+    case 'agent_invoke_failed':
+      return `attempt failed: ${one.code}: ${one.message}`;
+    case 'agent_failed_over':
+      return `failover: ${one.agent_id}`;
+    case 'run_failed':
+      return `failed: ${one.code}: ${one.message}`;
+    case 'run_cancelled':
+      return `cancelled: ${one.reason}`;
+    case 'run_joined':
+      return `joined: ${one.run_id === one.into ? one.into : `${one.run_id} into ${one.into}`}`;
+    case 'run_suspended':
+      return 'suspended';
+    case 'run_resumed':
+      return 'resumed';
+    case 'run_recovered':
+      return 'recovered';
+    case 'question_answered':
+      return event.type.startsWith('xstate.') ? 'expired' : undefined;
+    case 'control_changed':
+      // What somebody directed stands in the transcript already.
+      return event.type.startsWith('xstate.') ? `control: ${one.control}` : undefined;
+    default:
+      return;
+  }
+}

@@ -1,0 +1,97 @@
+// Agents that say what a test wrote down for them, and can be held in the middle of a sentence.
+import type { AgentCall, AgentContext, AgentFunction, AgentResult, FunctionAgent } from '../agent.ts';
+import { Failed } from '../errors.ts';
+
+/** One answer of a script: text, a result, a failure, a stream, or a function that makes one of these. */
+export type Answer = string | AgentResult | Error | Streamed | AgentFunction;
+
+/** An answer in pieces, each held until the test says `step()`. */
+export class Streamed {
+  readonly pieces: readonly string[];
+  readonly answer: string | AgentResult | Error;
+
+  constructor(pieces: readonly string[], answer: string | AgentResult | Error) {
+    this.pieces = pieces;
+    this.answer = answer;
+  }
+}
+
+/** Streams these pieces; the answer is all of them, and there with the last one. */
+export const streamed = (...pieces: string[]): Streamed => new Streamed(pieces, pieces.join(''));
+
+/** Says nothing until the test says `step()`; then answers, or fails. */
+export const held = (answer: string | AgentResult | Error): Streamed => new Streamed([''], answer);
+
+/** A failure of the agent; worth another try unless told. */
+export const failing = (code: string, { retryable = true, message = 'as the script says' } = {}): Failed =>
+  new Failed(code, message, retryable);
+
+export interface ScriptedAgent extends FunctionAgent {
+  /** Every call it got, also the repeated ones. */
+  readonly calls: readonly AgentCall[];
+  /** Lets the next piece of the open answer out. Throws when there is none. */
+  step(): void;
+}
+
+/**
+ * An agent that gives its answers one after the other:
+ *
+ *     scripted('helper', ['Hello!', failing('busy'), streamed('One ', 'two '), { type: 'input_required', prompt: 'Who?' }])
+ *
+ * A call that is delivered again (same idempotency key) gets the same answer again. When the answers are used up, calls
+ * fail with `script_over`.
+ */
+export function scripted(
+  id: string,
+  answers: readonly Answer[],
+  more: Partial<Omit<FunctionAgent, 'id' | 'run' | 'kind'>> = {},
+): ScriptedAgent {
+  const calls: AgentCall[] = [];
+  const given = new Map<string, { readonly answer: Answer; released: number }>();
+  /** The answers that wait to be let on, oldest first. */
+  const waiting = new Set<() => void>();
+
+  const next = ({ idempotency_key }: AgentCall) => {
+    const again = given.get(idempotency_key);
+    if (again) return again;
+    const answer =
+      answers[given.size] ?? failing('script_over', { retryable: false, message: `"${id}" has no more to say` });
+    const fresh = { answer, released: 0 };
+    given.set(idempotency_key, fresh);
+    return fresh;
+  };
+
+  const gate = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      const open = (): void => {
+        waiting.delete(open);
+        resolve();
+      };
+      waiting.add(open);
+      signal.addEventListener('abort', () => waiting.delete(open));
+    });
+
+  const run = async (message: string, context: AgentContext) => {
+    calls.push(context.call);
+    const turn = next(context.call);
+    const { answer } = turn;
+    if (answer instanceof Error) throw answer;
+    if (typeof answer === 'function') return answer(message, context);
+    if (!(answer instanceof Streamed)) return answer;
+    for (const [index, piece] of answer.pieces.entries()) {
+      if (index >= turn.released) await gate(context.signal);
+      turn.released = Math.max(turn.released, index + 1);
+      context.part(piece);
+    }
+    if (answer.answer instanceof Error) throw answer.answer;
+    return answer.answer;
+  };
+
+  const step = (): void => {
+    const [oldest] = waiting;
+    if (!oldest) throw new Error(`agent "${id}" is not in the middle of an answer`);
+    oldest();
+  };
+
+  return { id, description: id, ...more, run: run as AgentFunction, calls, step };
+}
