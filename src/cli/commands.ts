@@ -1,0 +1,71 @@
+// What a person may type to act on a session: `/takeover ana`, `/say hello`. Words in, a request out.
+
+/** A request to a session: `POST /v1/sessions/{id}/{path}` with this body. */
+export interface Act {
+  readonly path: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export type Read =
+  | { readonly act: Act; readonly by: string }
+  /** Nothing to do but to tell the person something. */
+  | { readonly tell: string }
+  | { readonly quit: true };
+
+interface Command {
+  /** What follows the word, as the help shows it; without one nothing follows. */
+  readonly takes?: string;
+  readonly about: string;
+  /** The words that follow may be left out. */
+  readonly optional?: boolean;
+  readonly act: (rest: string, by: string) => Act;
+}
+
+const inject = (mode: string) => (content: string, by: string) => ({ path: 'inject', body: { mode, content, by } });
+
+const decide = (decision: string) => (rest: string, by: string) => {
+  const [, approval, reason] = /^(\S+)\s*(.*)$/s.exec(rest)!;
+  return { path: `approvals/${approval}`, body: { decision, by, ...(reason && { reason }) } };
+};
+
+const commands: Readonly<Record<string, Command>> = {
+  pause: {
+    takes: '[now]',
+    about: 'pause the AI after its answer, or now',
+    optional: true,
+    act: (rest, by) => ({ path: 'pause', body: { by, mode: rest === 'now' ? 'interrupt' : 'drain' } }),
+  },
+  resume: { about: 'let the AI go on', act: (_, by) => ({ path: 'resume', body: { by } }) },
+  takeover: {
+    takes: '[name]',
+    about: 'answer in place of the AI',
+    optional: true,
+    act: (name, by) => ({ path: 'takeover', body: { by: name || by } }),
+  },
+  say: { takes: '<text>', about: 'speak to the user', act: inject('speak') },
+  whisper: { takes: '<text>', about: 'guide the next answer of the AI', act: inject('whisper') },
+  note: { takes: '<text>', about: 'leave a note that only staff read', act: inject('note') },
+  release: { about: 'give the floor back to the AI', act: (_, by) => ({ path: 'release', body: { by } }) },
+  approve: { takes: '<approval> [reason]', about: 'let the agent do what it asks for', act: decide('approve') },
+  reject: { takes: '<approval> [reason]', about: 'do not', act: decide('reject') },
+  cancel: { about: 'drop the answer that is being written', act: (_, by) => ({ path: 'cancel', body: { by } }) },
+};
+
+/** Reads `word rest` (a leading `/` is fine). Who takes over acts under that name from then on. */
+export function readCommand(line: string, by: string): Read {
+  const [, word = '', rest = ''] = /^\/?(\S*)\s*(.*)$/s.exec(line.trim())!;
+  if (word === 'quit' || word === 'exit') return { quit: true };
+  if (word === 'help') return { tell: manual };
+  const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
+  if (!command) return { tell: `there is no /${word}; /help lists what there is` };
+  if (command.takes && !command.optional && rest === '') return { tell: `/${word} takes ${command.takes}` };
+  const act = command.act(rest, by);
+  return { act, by: act.path === 'takeover' ? (act.body.by as string) : by };
+}
+
+const manual = [
+  ...Object.entries(commands).map(([word, { takes = '', about }]) => [`/${word} ${takes}`, about]),
+  ['/quit', 'leave; the session stays as it is'],
+]
+  .map(([usage, about]) => `  ${usage!.padEnd(30)} ${about}`)
+  .join('\n');

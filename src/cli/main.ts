@@ -1,0 +1,40 @@
+// The `troupe` command: one file per subcommand, and one readable line when something is wrong.
+import { styleText } from 'node:util';
+import { Command, CommanderError } from 'commander';
+import { JournalError, Refused } from '../errors.ts';
+import { version } from '../version.ts';
+import { agents } from './agents.ts';
+import { chat } from './chat.ts';
+import { check } from './check.ts';
+import { dev } from './dev.ts';
+import { doctor } from './doctor.ts';
+import { fork } from './fork.ts';
+import { replay } from './replay.ts';
+import { Complaint } from './service.ts';
+import { sessions } from './sessions.ts';
+import { start } from './start.ts';
+import { supervise } from './supervise.ts';
+
+/** Runs a command line. What goes wrong is told on stderr and in the exit code: 1, or 2 for a command line that is wrong. */
+export async function run(args: readonly string[]): Promise<void> {
+  const program = new Command('troupe')
+    .description('An actor-model statechart runtime: every agent and every conversation is a state machine.')
+    .version(version)
+    .showHelpAfterError();
+  for (const command of [start, dev, chat, sessions, supervise, agents, replay, check, fork, doctor])
+    program.addCommand(command.exitOverride());
+  try {
+    await program.exitOverride().parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+    else if (!isTold(error)) throw error;
+    else {
+      console.error(`${styleText('red', '✗', { stream: process.stderr })} ${error.message} (${error.code})`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+/** What a person can do something about; anything else is a fault of ours and shows its stack. */
+const isTold = (error: unknown): error is Complaint | Refused | JournalError =>
+  error instanceof Complaint || error instanceof Refused || error instanceof JournalError;

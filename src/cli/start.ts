@@ -1,0 +1,38 @@
+// `troupe start`: runs the service. What people read goes to stdout, the log to stderr.
+import { styleText } from 'node:util';
+import { Command } from 'commander';
+import { type Logger, pino } from 'pino';
+import type { Config } from '../config.ts';
+import { serve } from '../serve.ts';
+import { type ConfigOptions, configOptions, configured } from './configured.ts';
+import { Complaint } from './service.ts';
+
+export const start = configOptions(new Command('start'))
+  .description('run the service; without a configuration it is the front desk of the examples')
+  .option('--pretty', 'a log for people instead of JSON lines')
+  .action(async ({ pretty, ...options }: ConfigOptions & { pretty?: true }) => {
+    const config = await configured(options);
+    const { url } = await serve(config, { log: await logOf(config, pretty) });
+    console.log(`Troupe listens at ${styleText('bold', url)}`);
+    console.log(hints(config, url));
+  });
+
+async function logOf({ log_level: level }: Config, pretty: boolean | undefined): Promise<Logger> {
+  if (!pretty) return pino({ level }, pino.destination(2));
+  const { default: prettier } = await import('pino-pretty').catch(() => {
+    throw new Complaint('no_pretty', '--pretty needs the package pino-pretty: npm install pino-pretty');
+  });
+  return pino({ level }, prettier({ destination: 2, ignore: 'pid,hostname' }));
+}
+
+function hints({ host, port, file, troupe, database }: Config, url: string): string {
+  const where = host === '127.0.0.1' && port === 8080 ? '' : ` --url ${url}`;
+  const agents = (troupe.agents ?? []).map(({ id }) => id).join(', ');
+  return [
+    `  agents    ${agents || 'none yet: POST /v1/agents/register'}${file ? '' : ' (the front desk of the examples)'}`,
+    `  sessions  ${database.kind === 'memory' ? 'in memory only' : database.path}`,
+    `Now try, in another terminal:`,
+    `  npx troupe chat${where}`,
+    `  curl -X POST ${url}/v1/sessions/s1/messages -H 'content-type: application/json' -d '{"content":"where is my order 1234?"}'`,
+  ].join('\n');
+}

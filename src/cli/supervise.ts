@@ -1,0 +1,62 @@
+// `troupe supervise`: watch a session as staff see it, and act on it.
+import { styleText } from 'node:util';
+import { Command } from 'commander';
+import type { Entry } from '../journal.ts';
+import type { TranscriptMessage } from '../transcript.ts';
+import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
+import { act, complaint } from './chat.ts';
+import { readCommand } from './commands.ts';
+import { Screen, type Told } from './screen.ts';
+import { Complaint, type Service } from './service.ts';
+import { Terminal } from './terminal.ts';
+import { viewOf, Watch } from './watch.ts';
+
+export const supervise = accessOptions(new Command('supervise'))
+  .description('watch a session and act on it: takeover, say, whisper, note, release, approve, reject')
+  .argument('<session>', 'the session')
+  .option('--as <name>', 'your name, as the user and the journal will read it')
+  .action(async (session: string, options: AccessOptions & { as?: string }) => {
+    const service = await serviceOf(options);
+    const view = await viewOf(service, session);
+    if (!view) throw new Complaint('unknown_session', `there is no session "${session}"`);
+    await attend(service, session, view.entry, options.as ?? process.env.USER ?? 'supervisor');
+  });
+
+async function attend(service: Service, session: string, entry: number, name: string): Promise<void> {
+  const terminal = new Terminal('supervise› ');
+  const screen = new Screen(terminal.write, { staff: true });
+  const messages = await messagesOf(service, session);
+  for (const message of messages) screen.say(lineOf(message));
+  screen.say(styleText('dim', `watching ${session}; /help lists what you may type`));
+  const watch = new Watch(service, session, screen, entry, waitingShown(service, session, screen));
+  watch.ended.catch((error: Error) => screen.say(complaint(error))).then(() => terminal.close());
+
+  let by = name;
+  for await (const line of terminal.typed()) {
+    const read = readCommand(line, by);
+    if ('quit' in read) break;
+    if ('tell' in read) {
+      screen.say(read.tell);
+      continue;
+    }
+    by = read.by;
+    const told = act(service, session, read.act, watch).catch((error: Error) => screen.say(complaint(error)));
+    if (!terminal.interactive) await told;
+  }
+  terminal.close();
+  watch.stop();
+}
+
+/** A message that waits for a person is taken up by no run, so that only the journal has its words. */
+const waitingShown = (service: Service, session: string, screen: Screen) => async (told: Told) => {
+  if (told.type !== 'state_change' || told.event !== 'message' || told.waiting === 0) return;
+  const path = `/v1/sessions/${session}/journal?from=${told.entry}&limit=1`;
+  const { entries } = await service.get<{ entries: Entry[] }>(path);
+  screen.say(styleText('green', `user (waits): ${entries[0]!.event.content}`));
+};
+
+const messagesOf = async (service: Service, session: string): Promise<readonly TranscriptMessage[]> =>
+  (await service.get<{ messages: TranscriptMessage[] }>(`/v1/sessions/${session}/messages?view=full`)).messages;
+
+const lineOf = ({ role, content, by, agent_id, mode }: TranscriptMessage): string =>
+  `${by ?? agent_id ?? role}${mode && mode !== 'speak' ? ` (${mode})` : ''}: ${content}`;

@@ -1,0 +1,68 @@
+// Follows one session of a running service and shows it on a screen, also over a restart of the service.
+import type { SessionView } from '../conversation.ts';
+import type { Screen, Told } from './screen.ts';
+import { Complaint, type Service } from './service.ts';
+
+/** How a session stands; undefined when nobody has heard of it. */
+export function viewOf(service: Service, session: string): Promise<SessionView | undefined> {
+  return service.get<SessionView>(`/v1/sessions/${session}`).catch((error) => {
+    if (error instanceof Complaint && error.code === 'unknown_session') return undefined;
+    throw error;
+  });
+}
+
+type Hear = (told: Told) => void | Promise<void>;
+
+export class Watch {
+  /** Resolves when the session has ended or the watch was stopped, rejects when the service refuses to tell. */
+  readonly ended: Promise<void>;
+  readonly #stop = new AbortController();
+  readonly #waiting = new Set<() => void>();
+  #seen: number;
+
+  /** Shows what happens after entry `after`; `hear` is told too, and waited for. */
+  constructor(service: Service, session: string, screen: Screen, after: number, hear: Hear = () => {}) {
+    this.#seen = after;
+    this.ended = this.#follow(service, session, screen, hear);
+    const stop = () => this.stop();
+    this.ended.then(stop, stop);
+  }
+
+  /** Resolves when entry `n` has been shown. */
+  async seen(n: number): Promise<void> {
+    while (this.#seen < n && !this.#stop.signal.aborted)
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+      });
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.#wake();
+  }
+
+  async #follow(service: Service, session: string, screen: Screen, hear: Hear): Promise<void> {
+    const { signal } = this.#stop;
+    const events = service.follow(`/v1/sessions/${session}/events`, {
+      after: String(this.#seen),
+      signal,
+      onConnection: (is) =>
+        screen.say(is === 'lost' ? '(the connection is lost; trying again …)' : '(the connection is back)'),
+    });
+    for await (const { id, event, data } of events) {
+      const told: Told = { type: event, ...JSON.parse(data) };
+      screen.tell(told);
+      await hear(told);
+      // The last of what an entry tells.
+      if (event === 'state_change') {
+        this.#seen = Number(id);
+        this.#wake();
+      }
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+}
