@@ -11,12 +11,15 @@ const result = await autocannon({
   // One session per connection, so that no message waits for another.
   setupClient(connection) {
     client += 1;
-    connection.setRequest({
-      method: 'POST',
-      path: path.replace('{n}', `load-${client}`),
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ content: 'hello there, where is my order 4711?' }),
-    });
+    // Not `setRequest`, which changes the first request only.
+    connection.setRequests([
+      {
+        method: 'POST',
+        path: path.replace('{n}', `load-${client}`),
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ content: 'hello there, where is my order 4711?' }),
+      },
+    ]);
   },
 });
 if (result.non2xx > 0 || result.errors > 0) throw new Error(`${result.non2xx} bad answers, ${result.errors} errors`);
