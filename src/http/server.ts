@@ -8,6 +8,7 @@ import { Refused } from '../errors.ts';
 import type { Troupe } from '../troupe.ts';
 import { agentRoutes } from './agents.ts';
 import { chartRoutes } from './charts.ts';
+import { silentConnections } from './connections.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { messageRoutes } from './messages.ts';
@@ -59,8 +60,12 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   healthRoutes(app, troupe);
   await superviseRoutes(app, troupe, { heartbeat_ms, buffer });
   refuseOtherMethods(app, methods);
+  const endSilent = silentConnections(app.server);
   // Before connections are waited for: these would never end by themselves.
-  app.addHook('preClose', async () => streams.close());
+  app.addHook('preClose', async () => {
+    streams.close();
+    endSilent();
+  });
   return app as unknown as FastifyInstance;
 }
 
