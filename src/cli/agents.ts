@@ -4,7 +4,7 @@ import type { AgentView } from '../../actors/agent.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { table } from './table.ts';
 
-const HEADS = ['AGENT', 'KIND', 'STATE', 'ENDPOINT', 'STATE', 'BREAKER', 'BUSY', 'CALLS', 'SUCCESS', 'P50', 'P95'];
+const HEADS = ['AGENT', 'KIND', 'STATE', 'ENDPOINT', 'HEALTH', 'BREAKER', 'BUSY', 'CALLS', 'SUCCESS', 'P50', 'P95'];
 
 export const agents = accessOptions(new Command('agents'))
   .description('list the agents with their endpoints, breakers and latencies')

@@ -49,6 +49,7 @@ async function converse(service: Service, session: string): Promise<void> {
     const told = doing.catch((error: Error) => screen.say(complaint(error)));
     if (!terminal.interactive) await told;
   }
+  if (!terminal.interactive) await settled(service, session, watch);
   terminal.close();
   watch.stop();
   if (terminal.interactive) console.log(`\nCome back with: npx troupe chat --session ${session}`);
@@ -80,6 +81,17 @@ async function statusOf(service: Service, session: string, content: string): Pro
       if (!(error instanceof Unreachable)) throw error;
       await pause(500);
     }
+  }
+}
+
+/** Resolves when the AI has nothing more to say by itself. */
+async function settled(service: Service, session: string, watch: Watch): Promise<void> {
+  for (;;) {
+    const { control, turn, entry } = await service.get<SessionView>(`/v1/sessions/${session}`);
+    await watch.seen(entry);
+    const waits = turn === null || turn === 'idle' || /suspended|awaiting/.test(turn);
+    if (waits || control === 'human') return;
+    await watch.seen(entry + 1);
   }
 }
 

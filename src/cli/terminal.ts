@@ -5,12 +5,15 @@ export class Terminal {
   /** Whether a person sits there; a pipe is read line by line, each when the one before is dealt with. */
   readonly interactive: boolean = Boolean(process.stdin.isTTY && process.stdout.isTTY);
   readonly #lines: Interface;
+  readonly #typed: AsyncIterable<string>;
   #fresh = true;
 
   constructor(prompt = '› ') {
     const { stdin: input, stdout: output } = process;
     this.#lines = createInterface(this.interactive ? { input, output, prompt } : { input });
     this.#lines.on('SIGINT', () => this.close());
+    // Begun at once: what comes before anybody iterates would be lost.
+    this.#typed = this.#lines[Symbol.asyncIterator]();
   }
 
   write = (text: string): void => {
@@ -27,7 +30,7 @@ export class Terminal {
   /** What is typed, until the end of the input or `close`. */
   async *typed(): AsyncGenerator<string> {
     if (this.interactive) this.#lines.prompt();
-    for await (const line of this.#lines) {
+    for await (const line of this.#typed) {
       const text = line.trim();
       if (text !== '') yield text;
       else if (this.interactive) this.#lines.prompt();
