@@ -1,0 +1,36 @@
+// Headers between a plain record and the bytes of the protocol.
+
+import type { MsgHdrs } from '@nats-io/transport-node';
+import type { Headers } from '../transport.ts';
+
+const NAME = /^[\x21-\x39\x3b-\x7e]+$/;
+const LINE_BREAK = /[\r\n]/;
+const encoder = new TextEncoder();
+
+/** Headers in the form they travel in. */
+export interface Encoded {
+  readonly bytes: Uint8Array;
+  /** For the client's `publish`, which asks headers for nothing but their bytes. */
+  readonly forClient: MsgHdrs;
+}
+
+/** Throws `TypeError` on a name or value that would break the protocol. */
+export function encodeHeaders(headers: Headers): Encoded {
+  let text = 'NATS/1.0\r\n';
+  for (const name in headers) {
+    const value = headers[name]!;
+    if (!NAME.test(name)) throw new TypeError(`not the name of a header: ${JSON.stringify(name)}`);
+    if (LINE_BREAK.test(value)) throw new TypeError(`the header ${name} must not contain line breaks`);
+    text += `${name}: ${value}\r\n`;
+  }
+  const bytes = encoder.encode(`${text}\r\n`);
+  return { bytes, forClient: { encode: () => bytes } as unknown as MsgHdrs };
+}
+
+/** The server's own status, such as 503 for "no responders", stands in no header but in the line above them. */
+export function decodeHeaders(headers: MsgHdrs | undefined): Headers | undefined {
+  if (!headers) return undefined;
+  const record: Headers = headers.code > 0 ? { Status: String(headers.code) } : {};
+  for (const [name, values] of headers) record[name] = values[0]!;
+  return record;
+}
