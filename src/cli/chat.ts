@@ -52,7 +52,7 @@ async function converse(service: Service, session: string): Promise<void> {
   if (!terminal.interactive) await settled(service, session, watch);
   terminal.close();
   watch.stop();
-  if (terminal.interactive) console.log(`\nCome back with: npx troupe chat --session ${session}`);
+  if (terminal.interactive) console.log(`\nCome back with: npx troupe chat --session ${session} --url ${service.url}`);
 }
 
 async function showEarlier(service: Service, session: string, screen: Screen): Promise<void> {

@@ -1,9 +1,8 @@
 // `troupe start`: runs the service. What people read goes to stdout, the log to stderr.
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { serve } from '../serve.ts';
 import { type ConfigOptions, configOptions, configured } from './configured.ts';
 import { Complaint } from './service.ts';
 
@@ -11,6 +10,8 @@ export const start = configOptions(new Command('start'))
   .description('run the service; without a configuration it is the front desk of the examples')
   .option('--pretty', 'a log for people instead of JSON lines')
   .action(async ({ pretty, ...options }: ConfigOptions & { pretty?: true }) => {
+    // Loaded here, so that the other commands need not wait for a server that they do not start.
+    const { serve } = await import('../serve.ts');
     const config = await configured(options);
     const { url } = await serve(config, { log: await logOf(config, pretty) });
     console.log(`Troupe listens at ${styleText('bold', url)}`);
@@ -18,6 +19,7 @@ export const start = configOptions(new Command('start'))
   });
 
 async function logOf({ log_level: level }: Config, pretty: boolean | undefined): Promise<Logger> {
+  const { pino } = await import('pino');
   if (!pretty) return pino({ level }, pino.destination(2));
   const { default: prettier } = await import('pino-pretty').catch(() => {
     throw new Complaint('no_pretty', '--pretty needs the package pino-pretty: npm install pino-pretty');
