@@ -72,6 +72,7 @@ export class Orchestrator implements Host {
   readonly #breaks = new Map<string, number>();
   /** Counted since the start: dropped results, broken sessions, wakes, passivations. */
   readonly counts = { dropped: 0, broken: 0, woken: 0, passivated: 0, created: 0 };
+  readonly #ends = new Set<() => void>();
   #sweeper: unknown;
 
   constructor(options: OrchestratorOptions) {
@@ -102,6 +103,13 @@ export class Orchestrator implements Host {
     this.#resident.clear();
     this.actor.send({ type: 'drained' });
     this.actor.stop();
+    for (const ended of [...this.#ends]) ended();
+  }
+
+  /** Hears that this node has stopped: what anybody waits for here does not come any more. Returns the function that ends it. */
+  onStop(ended: () => void): () => void {
+    this.#ends.add(ended);
+    return () => this.#ends.delete(ended);
   }
 
   /** The sessions in memory. */

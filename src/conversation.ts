@@ -309,10 +309,12 @@ const outcomes: Record<string, Outcome['status'] | undefined> = {
 class Waiting {
   readonly #heard: Entry[] = [];
   readonly #end: () => void;
+  readonly #unstop: () => void;
   readonly #orchestrator: Orchestrator;
   readonly #key: Key;
   readonly #trace: RunEvent[] = [];
   #hear: ((entry: Entry) => void) | undefined;
+  #stop: (() => void) | undefined;
   #signal: AbortSignal | undefined;
   #message_id = '';
   #run_id = '';
@@ -325,10 +327,12 @@ class Waiting {
       if (this.#hear) this.#hear(entry);
       else this.#heard.push(entry);
     });
+    this.#unstop = orchestrator.onStop(() => this.#stop?.());
   }
 
   end(): void {
     this.#end();
+    this.#unstop();
   }
 
   async for(session: Session, accepted: Entry, message_id: string, duplicate: boolean): Promise<Outcome> {
@@ -343,6 +347,8 @@ class Waiting {
     }
     if (stays(session, message_id)) return this.#outcome('accepted', session);
     return new Promise((resolve, reject) => {
+      // The message is kept, and whoever wakes the session answers it.
+      this.#stop = () => resolve(this.#outcome('accepted', session));
       if (this.#signal?.aborted) reject(this.#signal.reason);
       this.#signal?.addEventListener('abort', () => reject(this.#signal!.reason), { once: true });
       this.#hear = (entry) => {

@@ -4,8 +4,7 @@ import { token } from '../machines/session/events.ts';
 import type { AgentDefinition, FormAgent, FunctionAgent, HttpAgent, NatsAgent } from './agent.ts';
 import { parse } from './conversation.ts';
 import type { Flow } from './directory.ts';
-
-export { defineTool } from './tools.ts';
+import type { Tool } from './tools.ts';
 
 const declared = z.looseObject({
   id: token,
@@ -16,12 +15,14 @@ const declared = z.looseObject({
   timeout_ms: z.int().positive().optional(),
 });
 const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
+const schema = z.custom((value) => value instanceof z.ZodType, 'must be a zod schema');
+const tool = z.looseObject({ name: token, description: z.string(), input: schema, execute: callable });
 const kinds = {
   function: declared.extend({ run: callable }),
   form: declared.extend({
     run: callable,
     fields: z
-      .record(z.string(), z.looseObject({ prompt: z.string().min(1) }))
+      .record(z.string(), z.looseObject({ prompt: z.string().min(1), schema }))
       .refine((fields) => Object.keys(fields).length > 0, 'must name at least one field'),
   }),
   nats: declared,
@@ -43,6 +44,20 @@ export function checkAgent(agent: AgentDefinition): void {
   const kind = agent.kind ?? 'function';
   parse(z.enum(['function', 'form', 'http', 'nats']), kind, `agent "${agent.id}" kind`);
   parse(kinds[kind], agent, `agent "${agent.id}"`);
+  if ('tools' in agent) for (const own of agent.tools ?? []) checkTool(own);
+}
+
+/**
+ * Declares a tool: `defineTool({ name, description, input, execute })`. Types of `execute` follow from `input`.
+ * Throws `Refused('bad_request')` naming the member that is wrong.
+ */
+export function defineTool<Input>(definition: Tool<Input>): Tool<Input> {
+  checkTool(definition);
+  return definition;
+}
+
+export function checkTool(definition: Tool<any>): void {
+  parse(tool, definition, `tool "${definition.name}"`);
 }
 
 const flow = z.strictObject({
@@ -53,3 +68,7 @@ const flow = z.strictObject({
 
 /** Declares a flow: `{ agent_type, tools, agent_params }`. The agent it runs may use only the tools it lists. */
 export const defineFlow = (definition: Flow): Flow => parse(flow, definition, 'flow');
+
+export function checkFlow(name: string, definition: Flow): void {
+  parse(flow, definition, `flow "${name}"`);
+}

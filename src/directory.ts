@@ -1,6 +1,7 @@
 // What a tenant has: its agents, flows and tools, and how a message finds its agent.
 import type { AgentPool } from '../actors/pool.ts';
 import type { Route } from '../machines/session/events.ts';
+import { checkFlow, checkTool } from './define.ts';
 import { Refused } from './errors.ts';
 import type { Key } from './journal.ts';
 import { compileTriggers, type Router, type RouterContext } from './routing.ts';
@@ -38,6 +39,7 @@ export class Directory {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    for (const tool of options.tools ?? []) checkTool(tool);
     this.#tools = new Map((options.tools ?? []).map((tool) => [tool.name, tool]));
     this.#flows.set('*', this.#checked(options.flows ?? {}));
   }
@@ -115,13 +117,15 @@ export class Directory {
   }
 
   #checked(flows: Readonly<Record<string, Flow>>): Map<string, Flow> {
-    for (const [name, { tools }] of Object.entries(flows))
-      for (const tool of tools ?? [])
+    for (const [name, flow] of Object.entries(flows)) {
+      checkFlow(name, flow);
+      for (const tool of flow.tools ?? [])
         if (!this.#tools.has(tool))
           throw new Refused(
             'unknown_tool',
             `flow "${name}" lists the tool "${tool}", which is not declared; declared are ${list([...this.#tools.keys()])}`,
           );
+    }
     return new Map(Object.entries(flows));
   }
 }

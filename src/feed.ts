@@ -26,7 +26,7 @@ export class Overrun extends Error {
 
 /**
  * Follows a session. Entries come once each and in order; parts only of the run that the last entry left open, so that
- * nothing the AI says is heard after a takeover was. Ends when `signal` is aborted.
+ * nothing the AI says is heard after a takeover was. Ends when `signal` is aborted, or the node stops.
  */
 export async function* feed(
   orchestrator: Orchestrator,
@@ -36,6 +36,7 @@ export async function* feed(
   const waiting: FeedItem[] = [];
   let wake: (() => void) | undefined;
   let overrun = false;
+  let ended = false;
   const push = (item: FeedItem): void => {
     if (item.type === 'entry' && breaksOff(item.entry)) drop(waiting);
     // Nothing after the first item that was lost, or the listener would come back with an id behind the gap.
@@ -50,6 +51,10 @@ export async function* feed(
   const aborted = (): void => wake?.();
   const unfollow = orchestrator.journal.follow(key, (_, { entry }) => push({ type: 'entry', entry }));
   const unlisten = orchestrator.listen(key, (part) => push({ type: 'part', part }));
+  const unstop = orchestrator.onStop(() => {
+    ended = true;
+    wake?.();
+  });
   signal?.addEventListener('abort', aborted);
   try {
     let n = after;
@@ -78,6 +83,7 @@ export async function* feed(
       const item = waiting.shift();
       if (!item) {
         if (overrun) throw new Overrun('the listener was too slow; resume from the last id');
+        if (ended) return;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -93,6 +99,7 @@ export async function* feed(
     signal?.removeEventListener('abort', aborted);
     unfollow();
     unlisten();
+    unstop();
   }
 }
 

@@ -12,6 +12,3 @@ export interface Tool<Input = unknown> {
     context: { readonly signal: AbortSignal; readonly tenant: string; readonly session_id: string },
   ): unknown | Promise<unknown>;
 }
-
-/** Declares a tool: `defineTool({ name, description, input, execute })`. Types of `execute` follow from `input`. */
-export const defineTool = <Input>(tool: Tool<Input>): Tool<Input> => tool;

@@ -160,7 +160,7 @@ export class Troupe {
   }
 
   /** Routes one message of a tenant to the agent it is for (B7). Without a session it goes to the tenant's `default` one. */
-  process(message: { tenant?: string; session?: string; message: string } & SendOptions): Promise<Outcome> {
+  async process(message: { tenant?: string; session?: string; message: string } & SendOptions): Promise<Outcome> {
     const { tenant, session = 'default', message: content, ...options } = message;
     return this.session(session, { tenant }).send(content, options);
   }
@@ -230,16 +230,18 @@ export class Troupe {
     const before = this.#clock.now() - seconds * 1_000;
     let removed = 0;
     for (const state of ['closed', 'failed'])
-      for (;;) {
-        const rows = (await this.journal.rows({ tenant, state, limit: 1_000 })).filter(({ at }) => at <= before);
-        for (const { key } of rows) await this.orchestrator.forget(key);
-        removed += rows.length;
-        if (rows.length < 1_000) break;
+      for (let after: Key | undefined, full = true; full; ) {
+        const rows = await this.journal.rows({ tenant, state, after, limit: 1_000 });
+        const old = rows.filter(({ at }) => at <= before);
+        for (const { key } of old) await this.orchestrator.forget(key);
+        removed += old.length;
+        after = rows.at(-1)?.key;
+        full = rows.length === 1_000;
       }
     return removed;
   }
 
-  /** Every entry of a tenant's sessions from now on, as it is remembered. */
+  /** Every entry of a tenant's sessions from now on, as it is remembered, until `signal` is aborted or the troupe closes. */
   async *events({ tenant = 'default', signal }: { tenant?: string; signal?: AbortSignal } = {}): AsyncGenerator<{
     key: Key;
     entry: Entry;
@@ -251,12 +253,18 @@ export class Troupe {
       waiting.push({ key, entry });
       wake?.();
     });
+    let stopped = false;
     const stop = () => wake?.();
+    const unstop = this.orchestrator.onStop(() => {
+      stopped = true;
+      stop();
+    });
     signal?.addEventListener('abort', stop);
     try {
       while (!signal?.aborted) {
         const next = waiting.shift();
         if (next) yield next;
+        else if (stopped) return;
         else
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -265,6 +273,7 @@ export class Troupe {
     } finally {
       signal?.removeEventListener('abort', stop);
       unfollow();
+      unstop();
     }
   }
 
@@ -295,7 +304,7 @@ export class SessionHandle {
   }
 
   /** Says something; resolves with the answer, or with what stands in its way. */
-  send(content: string, options: SendOptions & { agent_id?: string; flow?: string } = {}): Promise<Outcome> {
+  async send(content: string, options: SendOptions & { agent_id?: string; flow?: string } = {}): Promise<Outcome> {
     const { agent_id, flow, ...rest } = options;
     return this.#conversations.send(this.key, parseBody('message', { content, agent_id, flow }), rest);
   }
@@ -320,11 +329,11 @@ export class SessionHandle {
     }
   }
 
-  pause(body: BodyInput<'pause'> = {}): Promise<SessionView> {
+  async pause(body: BodyInput<'pause'> = {}): Promise<SessionView> {
     return this.#conversations.command(this.key, 'pause', parseBody('pause', body));
   }
 
-  resume(body: BodyInput<'resume'> = {}): Promise<SessionView> {
+  async resume(body: BodyInput<'resume'> = {}): Promise<SessionView> {
     return this.#conversations.command(this.key, 'resume', parseBody('resume', body));
   }
 
@@ -333,40 +342,40 @@ export class SessionHandle {
   }
 
   /** Gives the floor to a person: from when this resolves on, not one more word of the AI reaches the user. */
-  takeOver(body: BodyInput<'takeover'>): Promise<SessionView> {
+  async takeOver(body: BodyInput<'takeover'>): Promise<SessionView> {
     return this.#conversations.command(this.key, 'takeover', parseBody('takeover', body));
   }
 
-  inject(body: BodyInput<'inject'>): Promise<SessionView> {
+  async inject(body: BodyInput<'inject'>): Promise<SessionView> {
     return this.#conversations.command(this.key, 'inject', parseBody('inject', body));
   }
 
-  release(body: BodyInput<'release'> = {}): Promise<SessionView> {
+  async release(body: BodyInput<'release'> = {}): Promise<SessionView> {
     return this.#conversations.command(this.key, 'release', parseBody('release', body));
   }
 
-  approve(body: BodyInput<'approve'>): Promise<SessionView> {
+  async approve(body: BodyInput<'approve'>): Promise<SessionView> {
     return this.#conversations.command(this.key, 'approve', parseBody('approve', body));
   }
 
   /** Hands in the result of a tool that the caller ran. */
-  toolResult(body: BodyInput<'tool_result'>): Promise<SessionView> {
+  async toolResult(body: BodyInput<'tool_result'>): Promise<SessionView> {
     return this.#conversations.command(this.key, 'tool_result', parseBody('tool_result', body));
   }
 
-  cancel(body: BodyInput<'cancel'> = {}): Promise<SessionView> {
+  async cancel(body: BodyInput<'cancel'> = {}): Promise<SessionView> {
     return this.#conversations.command(this.key, 'cancel', parseBody('cancel', body));
   }
 
-  close(body: BodyInput<'close'> = {}): Promise<SessionView> {
+  async close(body: BodyInput<'close'> = {}): Promise<SessionView> {
     return this.#conversations.command(this.key, 'close', parseBody('close', body));
   }
 
-  state(): Promise<SessionView> {
+  async state(): Promise<SessionView> {
     return this.#conversations.view(this.key);
   }
 
-  history(which: View = 'full'): Promise<TranscriptMessage[]> {
+  async history(which: View = 'full'): Promise<TranscriptMessage[]> {
     return this.#conversations.messages(this.key, which);
   }
 

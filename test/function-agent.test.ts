@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { AgentPool } from '../actors/pool.ts';
 import type { AgentFunction } from '../src/agent.ts';
 import { SteppedClock } from '../src/clock.ts';
+import { defineTool } from '../src/define.ts';
 import { Failed } from '../src/errors.ts';
-import { defineTool, type Tool } from '../src/tools.ts';
+import type { Tool } from '../src/tools.ts';
 import { callOf, failureOf, lend } from './agent-server.ts';
 
 const clock = new SteppedClock(1_000);

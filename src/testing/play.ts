@@ -123,15 +123,18 @@ class Stage {
     const waiting = this.#waiting;
     const token = {};
     waiting.set(token, name);
+    const tell = (line: string): void => {
+      if (waiting === this.#waiting) this.#tell(name, line);
+    };
     act(this.#session(name).handle)
       .then(
         (came) => {
           const { status, state } = came as { status?: string; state?: { control: string } };
-          if (status === 'accepted') this.#tell(name, `kept: ${state?.control}`);
+          if (status === 'accepted') tell(`kept: ${state?.control}`);
         },
         (error: unknown) => {
           if (!(error instanceof Refused)) throw error;
-          this.#tell(name, `refused: ${error.code}: ${error.message}`);
+          tell(`refused: ${error.code}: ${error.message}`);
         },
       )
       .finally(() => waiting.delete(token));
@@ -220,7 +223,7 @@ async function historyOf(session: SessionHandle, view: 'full' | 'llm'): Promise<
   const messages = await session.history(view);
   const lines = messages.map(({ role, by, mode, content }) => {
     const who = role === 'supervisor' ? `${role}(${by}, ${mode})` : role;
-    return `\n${who}: ${content}`;
+    return `\n${who}: ${indented(content)}`;
   });
   return indented(`history(${view}):${lines.join('')}`);
 }
