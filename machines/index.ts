@@ -26,3 +26,6 @@ export const machines = {
   breaker: breakerMachine,
   registry: registryMachine,
 } as const;
+
+/** What a session is created with, as the schema that fills in the defaults: `settings.parse({})`. */
+export { settings } from './session/events.ts';

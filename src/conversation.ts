@@ -340,7 +340,9 @@ class Waiting {
     this.#run_id = acceptedOf(accepted, message_id).run_id as string;
     // A repeated message may have had its answer long ago.
     const past = duplicate ? await this.#orchestrator.journal.read(this.#key, accepted.n) : [];
-    const entries = [...past.map(({ entry }) => entry), ...this.#heard].filter(({ n }) => n >= accepted.n);
+    // What was heard while the past was read may be in it too.
+    const read = past.at(-1)?.entry.n ?? accepted.n - 1;
+    const entries = [...past.map(({ entry }) => entry), ...this.#heard.filter(({ n }) => n > read)];
     for (const entry of entries) {
       const outcome = this.#take(entry, session);
       if (outcome) return outcome;
