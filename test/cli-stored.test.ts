@@ -81,6 +81,19 @@ test('check lets an unchanged program go on, and says which sessions a changed c
   expect(await json('check', '--db', db, '--machine', changed)).toMatchObject({ sessions: 2, identical: 0, stuck: 2 });
 });
 
+test('a session that nobody here can read is a finding, and the others are checked all the same', async () => {
+  await lived();
+  const journal = sqliteJournal({ path: db });
+  const { entry } = (await journal.last({ tenant: 'acme', session: 's2' }))!;
+  await journal.append({ tenant: 'acme', session: 's9' }, 0, { ...entry, n: 1, machine: 'ghost@1' });
+  await journal.close();
+  const { code, stdout } = await run('check', '--db', db);
+  expect(code).toBe(1);
+  expect(stdout).toContain('✗ acme/s9 unreadable: there is no chart "ghost" here\n');
+  expect(stdout).toContain('3 sessions: 2 identical, 1 unreadable\n');
+  expect((await run('replay', '--all', '--db', db)).stdout).toContain('3 sessions, 6 entries: 1 differ\n');
+});
+
 test('a fork lives on beside the session that it comes from', async () => {
   await lived();
   const fork = ['fork', 's1', '--at', '2', '--as', 's3', '--db', db];
@@ -99,7 +112,9 @@ test('what is not there is said in a line', async () => {
     `✗ there is no database at ${folder}/.troupe/troupe.db (no_database)\n`,
   );
   await lived();
-  expect((await run('replay', 'nobody', '--db', db)).stderr).toContain('there is no session "nobody"');
+  expect((await run('replay', 'nobody', '--db', db)).stdout).toContain(
+    '✗ default/nobody: there is no session "nobody"',
+  );
   expect((await run('fork', 's1', '--at', '9', '--as', 's3', '--db', db)).stderr).toContain('has 4 entries, not 9');
   expect((await run('replay', '--db', db)).stderr).toContain('name a session, or say --all');
 });

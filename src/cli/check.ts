@@ -3,12 +3,12 @@ import { pathToFileURL } from 'node:url';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { AnyStateMachine } from 'xstate';
-import { keyName } from '../journal.ts';
-import { judge, type Verdict } from '../replay.ts';
+import { type Key, keyName } from '../journal.ts';
+import { judge } from '../replay.ts';
 import type { AccessOptions } from './access.ts';
 import { progress } from './progress.ts';
 import { Complaint } from './service.ts';
-import { chartOf, storedOf, storedOptions } from './stored.ts';
+import { chartOf, isUnreadable, type Stored, storedOf, storedOptions } from './stored.ts';
 
 interface CheckOptions extends AccessOptions {
   readonly db?: string;
@@ -16,12 +16,13 @@ interface CheckOptions extends AccessOptions {
   readonly json?: true;
 }
 
-interface Finding extends Pick<Verdict, 'verdict' | 'why' | 'machine'> {
-  readonly tenant: string;
-  readonly session: string;
+interface Finding extends Key {
+  readonly verdict: (typeof VERDICTS)[number];
+  readonly why?: string;
 }
 
-const HARMLESS = new Set<Verdict['verdict']>(['identical', 'ended']);
+const VERDICTS = ['identical', 'ended', 'migrate', 'stuck', 'different', 'unreadable'] as const;
+const HARMLESS = new Set<Finding['verdict']>(['identical', 'ended']);
 
 export const check = storedOptions(new Command('check'))
   .description('say of every stored session whether the charts go on with it; exits with 1 when some do not')
@@ -34,11 +35,8 @@ export const check = storedOptions(new Command('check'))
       const keys = await stored.keys();
       const bar = progress('check', keys.length);
       const findings: Finding[] = [];
-      for (const { tenant, session } of keys) {
-        const entries = await stored.entries({ tenant, session });
-        const chart = chartOf(entries[0]!);
-        const { verdict, why, machine } = judge(entries, changed?.id === chart.id ? changed : chart);
-        findings.push({ tenant, session, verdict, machine, ...(why && { why }) });
+      for (const key of keys) {
+        findings.push({ ...key, ...(await examine(stored, key, changed)) });
         bar.add();
       }
       bar.done();
@@ -48,14 +46,24 @@ export const check = storedOptions(new Command('check'))
     }
   });
 
+/** What cannot be read is a finding like any other: the gate is for all sessions. */
+async function examine(stored: Stored, key: Key, changed?: AnyStateMachine): Promise<Pick<Finding, 'verdict' | 'why'>> {
+  try {
+    const entries = await stored.entries(key);
+    const chart = chartOf(entries[0]!);
+    const { verdict, why } = judge(entries, changed?.id === chart.id ? changed : chart);
+    return { verdict, ...(why && { why }) };
+  } catch (error) {
+    if (isUnreadable(error)) return { verdict: 'unreadable', why: error.message };
+    throw error;
+  }
+}
+
 function tell(findings: readonly Finding[], json: boolean | undefined): void {
   const trouble = findings.filter(({ verdict }) => !HARMLESS.has(verdict));
   if (trouble.length > 0) process.exitCode = 1;
   const counts = Object.fromEntries(
-    (['identical', 'ended', 'migrate', 'stuck', 'different'] as const).map((verdict) => [
-      verdict,
-      findings.filter((finding) => finding.verdict === verdict).length,
-    ]),
+    VERDICTS.map((verdict) => [verdict, findings.filter((finding) => finding.verdict === verdict).length]),
   );
   if (json) {
     console.log(JSON.stringify({ sessions: findings.length, ...counts, findings: trouble }, null, 2));

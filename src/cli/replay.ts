@@ -1,17 +1,19 @@
 // `troupe replay`: runs the stored events of sessions again and compares every snapshot with the stored one.
 import { Command } from 'commander';
-import { keyName } from '../journal.ts';
-import { refold } from '../replay.ts';
+import { type Key, keyName } from '../journal.ts';
+import { type Refolding, refold } from '../replay.ts';
 import type { AccessOptions } from './access.ts';
 import { progress } from './progress.ts';
 import { Complaint } from './service.ts';
-import { chartOf, inTenant, storedOf, storedOptions } from './stored.ts';
+import { chartOf, inTenant, isUnreadable, type Stored, storedOf, storedOptions } from './stored.ts';
 
 interface ReplayOptions extends AccessOptions {
   readonly all?: true;
   readonly db?: string;
   readonly json?: true;
 }
+
+type Differing = Key & Extract<Refolding, { identical: false }>;
 
 export const replay = storedOptions(new Command('replay'))
   .description('refold stored sessions and compare every snapshot; exits with 1 when one comes out otherwise')
@@ -25,25 +27,36 @@ export const replay = storedOptions(new Command('replay'))
     try {
       const keys = options.all ? await stored.keys() : [inTenant(options, session!)];
       const bar = progress('replay', keys.length);
-      const differing = [];
+      const differing: Differing[] = [];
       let entries = 0;
       for (const key of keys) {
-        const lived = await stored.entries(key);
-        const { identical, ...more } = refold(lived, chartOf(lived[0]!));
-        entries += lived.length;
-        if (!identical) differing.push({ tenant: key.tenant, session: key.session, ...more });
+        const refolding = await refolded(stored, key);
+        entries += refolding.entries;
+        if (!refolding.identical) differing.push({ ...key, ...refolding });
         bar.add();
       }
       bar.done();
       if (options.json) console.log(JSON.stringify({ sessions: keys.length, entries, differing }, null, 2));
-      else {
-        for (const { tenant, session, at, why } of differing as ({ at: number; why: string } & Record<string, any>)[])
-          console.log(`✗ ${keyName({ tenant, session })}, entry ${at}: ${why}`);
-        const verdict = differing.length === 0 ? 'all identical' : `${differing.length} differ`;
-        console.log(`${keys.length} sessions, ${entries} entries: ${verdict}`);
-      }
+      else tell(keys.length, entries, differing);
       if (differing.length > 0) process.exitCode = 1;
     } finally {
       await stored.close();
     }
   });
+
+/** A session that cannot be read differs before its first entry. */
+async function refolded(stored: Stored, key: Key): Promise<Refolding> {
+  try {
+    const entries = await stored.entries(key);
+    return refold(entries, chartOf(entries[0]!));
+  } catch (error) {
+    if (isUnreadable(error)) return { identical: false, entries: 0, at: 0, why: error.message };
+    throw error;
+  }
+}
+
+function tell(sessions: number, entries: number, differing: readonly Differing[]): void {
+  for (const { at, why, ...key } of differing) console.log(`✗ ${keyName(key)}${at > 0 ? `, entry ${at}` : ''}: ${why}`);
+  const verdict = differing.length === 0 ? 'all identical' : `${differing.length} differ`;
+  console.log(`${sessions} sessions, ${entries} entries: ${verdict}`);
+}

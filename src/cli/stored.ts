@@ -4,11 +4,12 @@ import type { Command } from 'commander';
 import type { AnyStateMachine } from 'xstate';
 import { machines } from '../../machines/index.ts';
 import type { SessionView } from '../conversation.ts';
+import { JournalError } from '../errors.ts';
 import { sqliteJournal } from '../journal/sqlite.ts';
 import type { Entry, Journal, Key } from '../journal.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { configured } from './configured.ts';
-import { Complaint } from './service.ts';
+import { Complaint, Unreachable } from './service.ts';
 
 export interface Stored {
   keys(): Promise<readonly Key[]>;
@@ -91,6 +92,10 @@ async function atService(access: AccessOptions): Promise<Stored> {
     close: async () => {},
   };
 }
+
+/** One session cannot be read; others may. */
+export const isUnreadable = (error: unknown): error is JournalError | Complaint =>
+  error instanceof JournalError || (error instanceof Complaint && !(error instanceof Unreachable));
 
 interface SessionPage {
   readonly sessions: readonly Pick<SessionView, 'session_id'>[];
