@@ -2,6 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 
 const COMMAND = fileURLToPath(new URL('../bin/troupe.js', import.meta.url));
 
@@ -33,6 +34,8 @@ export class Running {
       this.stderr += chunk;
     });
     this.#ended = once(this.child, 'close');
+    // Also when the test failed before it came to its end.
+    onTestFinished(() => void this.child.kill());
   }
 
   type(line: string): void {
