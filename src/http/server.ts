@@ -91,7 +91,9 @@ function readBodies(app: App): void {
 }
 
 function refuse(app: App, { log }: Troupe): void {
-  app.addHook('onRequest', (request, _, done) => {
+  app.addHook('onRequest', (request, { raw }, done) => {
+    // Node hands over the connection of a request that would upgrade; when it is answered instead, nobody else ends it.
+    if (request.headers.upgrade !== undefined) raw.once('finish', () => raw.socket?.destroySoon());
     if (request.is404) throw new Refused('not_found', `there is nothing at ${request.method} ${request.url}`, 404);
     checkOrigin(request);
     done();

@@ -35,24 +35,29 @@ const MOST_WATCHED = 1_000;
 
 export async function superviseRoutes(app: App, troupe: Troupe, options: SuperviseOptions): Promise<void> {
   await app.register(websocket, { options: { maxPayload: LARGEST_FRAME } });
-  app.get(
-    '/v1/supervise',
-    {
-      websocket: true,
-      exposeHeadRoute: false,
-      config: { stream: true },
-      schema: {
-        tags: ['sessions'],
-        summary: 'WebSocket: command and watch sessions',
-        querystring: z.strictObject({ tenant: token.optional() }),
-      },
-      // Asked without an upgrade.
-      errorHandler: (error, _, reply) => void reply.send(error),
+  app.route({
+    method: 'GET',
+    url: '/v1/supervise',
+    exposeHeadRoute: false,
+    config: { stream: true },
+    schema: {
+      tags: ['sessions'],
+      summary: 'WebSocket: command and watch sessions',
+      querystring: z.strictObject({ tenant: token.optional() }),
     },
-    (socket, request) => {
+    // Refused before the upgrade, while there is an HTTP status to say so.
+    preHandler: (request, _, done) => {
+      tenantOfStream(request);
+      done();
+    },
+    wsHandler: (socket, request) => {
       new Supervisor(socket, troupe, tenantOfStream(request), options);
     },
-  );
+    handler: (_, reply) => {
+      reply.header('upgrade', 'websocket');
+      throw new Refused('upgrade_required', 'this is a WebSocket; ask for an upgrade', 426);
+    },
+  });
 }
 
 /** One connection of a supervisor. Whoever leaves keeps what was taken over; a takeover with a deadline gives it back. */
