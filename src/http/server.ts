@@ -8,7 +8,7 @@ import { Refused } from '../errors.ts';
 import type { Troupe } from '../troupe.ts';
 import { agentRoutes } from './agents.ts';
 import { chartRoutes } from './charts.ts';
-import { silentConnections } from './connections.ts';
+import { idleConnections } from './connections.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { messageRoutes } from './messages.ts';
@@ -60,11 +60,11 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   healthRoutes(app, troupe);
   await superviseRoutes(app, troupe, { heartbeat_ms, buffer });
   refuseOtherMethods(app, methods);
-  const endSilent = silentConnections(app.server);
+  const endIdle = idleConnections(app.server);
   // Before connections are waited for: these would never end by themselves.
   app.addHook('preClose', async () => {
     streams.close();
-    endSilent();
+    endIdle();
   });
   return app as unknown as FastifyInstance;
 }
