@@ -20,7 +20,7 @@ import type { Clock } from '../src/clock.ts';
 import type { Directory } from '../src/directory.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import type { Hooks } from '../src/hooks.ts';
-import { type Journal, type Key, keyName } from '../src/journal.ts';
+import { type Entry, type Journal, type Key, keyName, type RowQuery } from '../src/journal.ts';
 import type { Log } from '../src/log.ts';
 import { asHistory, before, type TranscriptMessage } from '../src/transcript.ts';
 import { OpenAnswer, type Part } from './parts.ts';
@@ -39,6 +39,8 @@ export interface OrchestratorOptions {
   readonly passivate_ms: number;
   /** At most so many sessions stay resident while idle; the longest unused leave first. */
   readonly max_resident: number;
+  /** In a cluster: where the sessions are that this node does not have. */
+  readonly elsewhere?: Elsewhere;
 }
 
 /** What a session may be created with; what is left out comes from the configuration. */
@@ -51,6 +53,22 @@ export interface Birth {
 export const REGISTRY = '@agents';
 
 const machineOf = ({ session }: Key) => (session === REGISTRY ? registryMachine : sessionMachine);
+
+/** The rest of the cluster, as one node's orchestrator needs it. */
+export interface Elsewhere {
+  /** Whether this node has the session: no other may wake it. */
+  owns(key: Key): boolean;
+  /** What the node that has the session is writing right now. */
+  openAnswer(key: Key): Promise<Part | undefined>;
+  /** Hears the pieces of a session's answers wherever they are written. */
+  listen(key: Key, listener: PartListener): () => void;
+}
+
+/** Who waits for what a session decides on this node; `moved` tells that it goes on elsewhere. */
+export interface Hearer {
+  readonly entry: (entry: Entry) => void;
+  readonly moved?: () => void;
+}
 
 export type PartListener = (part: Part) => void;
 
@@ -69,6 +87,8 @@ export class Orchestrator implements Host {
   readonly #open = new Map<string, OpenAnswer>();
   readonly #listeners = new Map<string, Set<PartListener>>();
   readonly #everywhere = new Set<(key: Key, part: Part) => void>();
+  readonly #hearers = new Map<string, Set<Hearer>>();
+  readonly #remembered = new Set<(key: Key, entry: Entry) => void>();
   readonly #breaks = new Map<string, number>();
   /** Counted since the start: dropped results, broken sessions, wakes, passivations. */
   readonly counts = { dropped: 0, broken: 0, woken: 0, passivated: 0, created: 0 };
@@ -82,17 +102,39 @@ export class Orchestrator implements Host {
     this.actor = createActor(orchestratorMachine, { clock: options.clock, input: undefined }).start();
   }
 
-  /** Wakes every session that owes something, then serves. */
+  /** Wakes every session that owes something, then serves. In a cluster that is done shard by shard, as they come. */
   async start(): Promise<void> {
     this.actor.send({ type: 'journal.opened' });
-    for (let after: Key | undefined; ; ) {
-      const rows = await this.journal.rows({ waking: true, after, limit: 1_000 });
-      await Promise.all(rows.map(({ key }) => this.#wake(key)));
-      if (rows.length < 1_000) break;
-      after = rows.at(-1)!.key;
-    }
+    if (!this.#options.elsewhere) await this.recover();
     this.actor.send({ type: 'joined' });
     this.#sweepAgain();
+  }
+
+  /** Wakes the sessions that owe something, of one shard or of all; resolves when they are awake. */
+  async recover(of?: RowQuery['shard']): Promise<void> {
+    for (let after: Key | undefined; ; ) {
+      const rows = await this.journal.rows({ waking: true, shard: of, after, limit: 1_000 });
+      await Promise.all(rows.map(({ key }) => this.#resident.has(keyName(key)) || this.#wake(key)));
+      if (rows.length < 1_000) return;
+      after = rows.at(-1)!.key;
+    }
+  }
+
+  /** Resolves when none of these sessions is at work; those that wait for a person or a timer are not. */
+  async rest(which: (key: Key) => boolean): Promise<void> {
+    const working = () => this.sessions().some((session) => session.working && which(session.key));
+    while (working()) await new Promise<void>((resolve) => this.clock.setTimeout(resolve, 10));
+  }
+
+  /** These sessions leave memory at once; what they owe stays in the journal, for whoever has them next. */
+  drop(which: (key: Key) => boolean): void {
+    for (const [name, session] of this.#resident) {
+      if (!which(session.key)) continue;
+      this.#resident.delete(name);
+      this.#open.delete(name);
+      session.stop();
+      for (const { moved } of this.#hearers.get(name) ?? []) moved?.();
+    }
   }
 
   /** Stops taking work, lets nothing be lost: what is owed stays in the journal. */
@@ -132,6 +174,8 @@ export class Orchestrator implements Host {
     const waking = this.#waking.get(name);
     if (waking) return waking;
     const stored = await this.journal.last(key);
+    // Asked after the wait: the session may have moved away in the meantime.
+    if (this.#options.elsewhere?.owns(key) === false) throw moved(key);
     if (!stored) return this.#resident.get(name);
     return this.#resident.get(name) ?? this.#waking.get(name) ?? this.#wake(key);
   }
@@ -149,8 +193,10 @@ export class Orchestrator implements Host {
     return session.send(event, cause);
   }
 
-  /** The answer that a session is writing right now, as far as it is written. */
-  openAnswer(key: Key): Part | undefined {
+  /** The answer that a session is writing right now, as far as it is written, on this node or another. */
+  async openAnswer(key: Key): Promise<Part | undefined> {
+    const { elsewhere } = this.#options;
+    if (elsewhere?.owns(key) === false) return elsewhere.openAnswer(key);
     return this.#open.get(keyName(key))?.whole();
   }
 
@@ -159,7 +205,9 @@ export class Orchestrator implements Host {
     const name = keyName(key);
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
+    const unlisten = this.#options.elsewhere?.listen(key, listener);
     return () => {
+      unlisten?.();
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(name);
     };
@@ -171,7 +219,30 @@ export class Orchestrator implements Host {
     return () => this.#everywhere.delete(listener);
   }
 
+  /** Hears what a session decides on this node, once it is remembered. Returns the function that stops it. */
+  hear(key: Key, hearer: Hearer): () => void {
+    const name = keyName(key);
+    const hearers = this.#hearers.get(name) ?? new Set();
+    this.#hearers.set(name, hearers.add(hearer));
+    return () => {
+      hearers.delete(hearer);
+      if (hearers.size === 0) this.#hearers.delete(name);
+    };
+  }
+
+  /** Hears what all sessions decide on this node. Returns the function that stops it. */
+  hearAll(hearer: (key: Key, entry: Entry) => void): () => void {
+    this.#remembered.add(hearer);
+    return () => this.#remembered.delete(hearer);
+  }
+
   // Host: what sessions need.
+
+  remembered({ key }: Session, entry: Entry): void {
+    const hearers = this.#hearers.get(keyName(key));
+    if (hearers) for (const { entry: heard } of hearers) heard(entry);
+    for (const hearer of this.#remembered) hearer(key, entry);
+  }
 
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown> {
     if (src === 'agent') return this.#attempt(session, input as AttemptInput, work);
@@ -208,7 +279,7 @@ export class Orchestrator implements Host {
         if (this.actor.getSnapshot().status !== 'active') return;
         this.find(session.key).then(
           () => this.#breaks.delete(name),
-          (again) => this.broken(session, again),
+          (again) => again instanceof Refused || this.broken(session, again),
         );
       },
       Math.min(LONGEST_REWAKE, 100 * 2 ** breaks),
@@ -254,7 +325,7 @@ export class Orchestrator implements Host {
         answer = new OpenAnswer({ run_id, attempt: input.attempt, epoch: input.epoch }, began);
         this.#open.set(name, answer);
       }
-      const piece = answer.add(text, this.clock.now());
+      const piece = answer.add(text, this.clock.now(), session.position.n);
       const listeners = this.#listeners.get(name);
       if (listeners) for (const listener of listeners) listener(piece);
       for (const listener of this.#everywhere) listener(key, piece);
@@ -351,6 +422,9 @@ export class Orchestrator implements Host {
     (this.#sweeper as { timer?: { unref?(): void } }).timer?.unref?.();
   }
 }
+
+export const moved = (key: Key): Refused =>
+  new Refused('moved', `session "${key.session}" is on another node; try again`, 503, { retry_after_s: 1 });
 
 export const unknownSession = (key: Key): Refused =>
   new Refused('unknown_session', `there is no session "${key.session}"`, 404);

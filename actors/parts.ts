@@ -6,6 +6,8 @@ export interface Part {
   readonly run_id: string;
   readonly attempt: number;
   readonly epoch: number;
+  /** The last entry that whoever wrote this knew: a node that lost the session without knowing is found out by it. */
+  readonly entry: number;
   /** Characters of this attempt before this piece. */
   readonly offset: number;
   readonly text: string;
@@ -18,12 +20,13 @@ const MOST = 256;
 
 /** The answer of one attempt, as far as it is written. */
 export class OpenAnswer {
-  readonly #of: Omit<Part, 'offset' | 'text'>;
+  readonly #of: Omit<Part, 'entry' | 'offset' | 'text'>;
   readonly #began: number;
   readonly #marks: [ms: number, length: number][] = [];
   #text = '';
+  #entry = 0;
 
-  constructor(of: Omit<Part, 'offset' | 'text'>, began: number) {
+  constructor(of: Omit<Part, 'entry' | 'offset' | 'text'>, began: number) {
     this.#of = of;
     this.#began = began;
   }
@@ -36,8 +39,9 @@ export class OpenAnswer {
     return this.#marks;
   }
 
-  add(text: string, now: number): Part {
-    const part = { ...this.#of, offset: this.#text.length, text };
+  add(text: string, now: number, entry: number): Part {
+    const part = { ...this.#of, entry, offset: this.#text.length, text };
+    this.#entry = entry;
     this.#text += text;
     const after = now - this.#began;
     const last = this.#marks.at(-1);
@@ -48,6 +52,6 @@ export class OpenAnswer {
 
   /** All of it as one piece, for a listener that joins late. */
   whole(): Part {
-    return { ...this.#of, offset: 0, text: this.#text };
+    return { ...this.#of, entry: this.#entry, offset: 0, text: this.#text };
   }
 }

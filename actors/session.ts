@@ -25,6 +25,8 @@ export interface Host {
   failure(error: unknown): unknown;
   /** The session stopped and must be woken from its journal before it can go on. */
   broken(session: Session, error: unknown): void;
+  /** The session decided this, and it is remembered. */
+  remembered(session: Session, entry: Entry): void;
   /** A result or timer that nobody waits for any more. */
   dropped(session: Session, event: EventObject): void;
 }
@@ -137,6 +139,11 @@ export class Session {
   /** Nothing to do and nothing to wait for: it may leave memory. */
   get idle(): boolean {
     return !this.#busy && this.#mailbox.length === 0 && this.#last.owed.length === 0;
+  }
+
+  /** Something is being performed for it: an answer, a hook, a routing. */
+  get working(): boolean {
+    return this.#busy || this.#last.owed.some(({ due }) => due === undefined);
   }
 
   get stopped(): boolean {
@@ -255,6 +262,7 @@ export class Session {
         this.#version = version;
         this.#birth = undefined;
         this.#busy = false;
+        this.#host.remembered(this, entry);
         item.resolve?.({ entry, duplicate: false });
         if (this.#stopped) return;
         this.#reconcile(item.event);

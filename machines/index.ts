@@ -6,6 +6,7 @@ import { formMachine } from './form/machine.ts';
 import { orchestratorMachine } from './orchestrator/machine.ts';
 import { registryMachine } from './registry/machine.ts';
 import { sessionMachine } from './session/machine.ts';
+import { shardMachine } from './shard/machine.ts';
 
 export {
   agentMachine,
@@ -15,6 +16,7 @@ export {
   orchestratorMachine,
   registryMachine,
   sessionMachine,
+  shardMachine,
 };
 
 export const machines = {
@@ -24,6 +26,7 @@ export const machines = {
   agent: agentMachine,
   endpoint: endpointMachine,
   breaker: breakerMachine,
+  shard: shardMachine,
   registry: registryMachine,
 } as const;
 

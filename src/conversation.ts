@@ -1,7 +1,7 @@
 // The doors' way to a session: check what came, put it into the mailbox, wait for what came of it. HTTP, NATS and the library call this.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { type Birth, type Orchestrator, REGISTRY, unknownSession } from '../actors/orchestrator.ts';
+import { type Birth, moved, type Orchestrator, REGISTRY, unknownSession } from '../actors/orchestrator.ts';
 import { CREATE, type Session } from '../actors/session.ts';
 import { type Body, bodies, type SessionContext, token, type Verb } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
@@ -152,6 +152,11 @@ export class Conversations {
     const { entry, duplicate } = await this.#orchestrator.send(key, event, causeOf(idempotencyKey));
     if (duplicate) checkRepeated(entry.event, event);
     return this.view(key);
+  }
+
+  /** Sends an event that is nobody's verb to what has that key, and creates it if need be. */
+  async tell(key: Key, event: { readonly type: string }): Promise<void> {
+    await (await this.#orchestrator.open(key)).send(event);
   }
 
   async view(key: Key): Promise<SessionView> {
@@ -315,6 +320,7 @@ class Waiting {
   readonly #trace: RunEvent[] = [];
   #hear: ((entry: Entry) => void) | undefined;
   #stop: (() => void) | undefined;
+  #moved: () => void = () => {};
   #signal: AbortSignal | undefined;
   #message_id = '';
   #run_id = '';
@@ -323,9 +329,12 @@ class Waiting {
     this.#orchestrator = orchestrator;
     this.#key = key;
     this.#signal = signal;
-    this.#end = orchestrator.journal.follow(key, (_, { entry }) => {
-      if (this.#hear) this.#hear(entry);
-      else this.#heard.push(entry);
+    this.#end = orchestrator.hear(key, {
+      entry: (entry) => {
+        if (this.#hear) this.#hear(entry);
+        else this.#heard.push(entry);
+      },
+      moved: () => this.#moved(),
     });
     this.#unstop = orchestrator.onStop(() => this.#stop?.());
   }
@@ -351,6 +360,7 @@ class Waiting {
     return new Promise((resolve, reject) => {
       // The message is kept, and whoever wakes the session answers it.
       this.#stop = () => resolve(this.#outcome('accepted', session));
+      this.#moved = () => reject(moved(this.#key));
       if (this.#signal?.aborted) reject(this.#signal.reason);
       this.#signal?.addEventListener('abort', () => reject(this.#signal!.reason), { once: true });
       this.#hear = (entry) => {

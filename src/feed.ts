@@ -59,18 +59,23 @@ export async function* feed(
   try {
     let n = after;
     let open = undefined as string | undefined;
+    let since = 0;
+    const took = (entry: Entry): void => {
+      n = entry.n;
+      open = openRun(entry);
+      if (begins(entry)) since = n;
+    };
     for (let past = [] as Stored[], full = true; full; full = past.length === PAGE) {
       past = await orchestrator.journal.read(key, n + 1, PAGE);
       for (const { entry } of past) {
         if (signal?.aborted) return;
-        n = entry.n;
-        open = openRun(entry);
+        took(entry);
         yield { type: 'entry', entry };
       }
     }
     // Someone who comes back may have all entries and still lack the beginning of the answer that is being written.
     if (n === after) open = openRun((await orchestrator.journal.last(key))?.entry);
-    const late = orchestrator.openAnswer(key);
+    const late = await orchestrator.openAnswer(key);
     const begun = late && `${late.run_id}#${late.attempt}`;
     // An entry may wait already that takes the floor from it.
     const over = waiting.some((item) => item.type === 'entry' && item.entry.n > n && breaksOff(item.entry));
@@ -90,10 +95,9 @@ export async function* feed(
         wake = undefined;
       } else if (item.type === 'entry') {
         if (item.entry.n <= n) continue;
-        n = item.entry.n;
-        open = openRun(item.entry);
+        took(item.entry);
         yield item;
-      } else if (`${item.part.run_id}#${item.part.attempt}` === open) yield item;
+      } else if (`${item.part.run_id}#${item.part.attempt}` === open && item.part.entry >= since) yield item;
     }
   } finally {
     signal?.removeEventListener('abort', aborted);
@@ -102,6 +106,10 @@ export async function* feed(
     unstop();
   }
 }
+
+/** Whether an attempt begins with this entry, for the first time or anew in another process: older pieces are not its own. */
+const begins = ({ event, emitted }: Entry): boolean =>
+  event.type === 'recovered' || emitted.some(({ type }) => type === 'agent_invoke_started');
 
 /** The attempt that an entry leaves at work. */
 function openRun(entry: Entry | undefined): string | undefined {

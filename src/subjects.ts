@@ -20,7 +20,7 @@ export function serveSubjects(troupe: Troupe, transport: Transport): () => void 
   const tell = (subject: string, told: () => object): void => {
     if (transport.hears?.(subject) ?? true) transport.publish(subject, JSON.stringify(told()));
   };
-  const unfollow = troupe.journal.follow('*', (key, { entry }) => {
+  const unfollow = troupe.orchestrator.hearAll((key, entry) => {
     if (key.session.startsWith('@')) return;
     const { n, at, state, event } = entry;
     const base = eventsOf(key);

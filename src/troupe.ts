@@ -1,7 +1,7 @@
 // The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
 import { type Birth, Orchestrator, REGISTRY } from '../actors/orchestrator.ts';
 import { AgentPool, type PoolOptions } from '../actors/pool.ts';
-import type { Registered, RegistryContext } from '../machines/registry/rules.ts';
+import type { Registered } from '../machines/registry/rules.ts';
 import {
   type BodyInput,
   type SessionContext,
@@ -9,8 +9,11 @@ import {
   settings as settingsSchema,
 } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
-import type { AgentDefinition, AgentFunction, HttpAgent } from './agent.ts';
+import type { AgentDefinition, AgentFunction } from './agent.ts';
 import { type Clock, realClock } from './clock.ts';
+import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
+import { ClusterConversations } from './cluster/conversations.ts';
+import { OtherNodes } from './cluster/elsewhere.ts';
 import {
   Conversations,
   type Outcome,
@@ -28,6 +31,7 @@ import { type HookFunctions, Hooks } from './hooks.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { type Emitted, type Entry, type Journal, type Key, keyName } from './journal.ts';
 import { type Log, silent } from './log.ts';
+import { Registry } from './registry.ts';
 import type { Router } from './routing.ts';
 import { serveSubjects } from './subjects.ts';
 import type { Tool } from './tools.ts';
@@ -53,6 +57,8 @@ export interface TroupeOptions extends HookFunctions {
   /** What sessions are created with; see `settings` for each one's meaning and default. */
   readonly settings?: Partial<Settings>;
   readonly pool?: Omit<PoolOptions, 'clock' | 'transport'>;
+  /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
+  readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
   /** An idle session leaves memory after so many ms; 60,000 unless told. */
   readonly passivate_ms?: number;
   /** At most so many idle sessions stay in memory; 10,000 unless told. */
@@ -101,7 +107,10 @@ export class Troupe {
   readonly journal: Journal;
   readonly log: Log;
   readonly transport: Transport;
+  /** This node's part in the cluster, when there is one. */
+  readonly cluster: Cluster | undefined;
   readonly #clock: Clock;
+  readonly #registry: Registry;
   #unserve: (() => void) | undefined;
 
   constructor(options: TroupeOptions) {
@@ -120,7 +129,11 @@ export class Troupe {
       routing: options.routing,
       noMatch: handleNoMatch && NO_MATCH,
     });
+    const cluster = options.cluster && this.#joining(options.cluster);
+    const elsewhere = cluster && new OtherNodes(cluster, this.transport);
+    this.cluster = cluster;
     this.orchestrator = new Orchestrator({
+      elsewhere,
       journal,
       clock,
       pool: this.pool,
@@ -131,23 +144,32 @@ export class Troupe {
       passivate_ms: options.passivate_ms ?? 60_000,
       max_resident: options.max_resident ?? 10_000,
     });
-    this.conversations = new Conversations(this.orchestrator, this.directory);
+    elsewhere?.serve(this.orchestrator);
+    this.conversations = cluster
+      ? new ClusterConversations({ cluster, transport: this.transport, log }, this.orchestrator, this.directory)
+      : new Conversations(this.orchestrator, this.directory);
+    this.#registry = new Registry({
+      journal,
+      transport: this.transport,
+      pool: this.pool,
+      conversations: this.conversations,
+    });
   }
 
   async start(): Promise<void> {
     // First who can be called, then those who are owed a call.
-    for (const { key } of await this.journal.rows({ state: 'listing', limit: 1_000_000 })) {
-      if (key.session !== REGISTRY) continue;
-      const { agents } = (await this.#registry(key.tenant)).context;
-      for (const agent of Object.values(agents)) this.pool.register(key.tenant, definitionOf(agent));
-    }
+    await this.#registry.start();
     await this.orchestrator.start();
+    if (this.conversations instanceof ClusterConversations) this.conversations.serve();
+    await this.cluster?.join();
     this.#unserve = serveSubjects(this, this.transport);
   }
 
   /** Stops taking messages, leaves what is owed to the journal, and closes it. */
   async close(): Promise<void> {
     this.#unserve?.();
+    this.#registry.stop();
+    await this.cluster?.leave();
     await this.orchestrator.stop();
     this.pool.stop();
     await this.transport.close();
@@ -197,21 +219,12 @@ export class Troupe {
    * endpoints come to those it has. Endpoints that stay as they were keep their books and breakers.
    */
   async registerAgent(tenant: string, agent: Registered, { join = false }: { join?: boolean } = {}): Promise<void> {
-    checkAgent(definitionOf(agent));
-    const registry = await this.orchestrator.open({ tenant, session: REGISTRY });
-    await registry.send({ type: 'register', agent, join } as never).catch(ignoreIllegal);
-    const known = (registry.snapshot.context as RegistryContext).agents[agent.agent_id];
-    if (known) this.pool.amend(tenant, definitionOf(known));
+    await this.#registry.register(tenant, agent, join);
   }
 
   /** Forgets an agent that was registered from outside. Rejects with `Refused('unknown_agent')`. */
   async deregisterAgent(tenant: string, agent_id: string): Promise<void> {
-    const registry = await this.orchestrator.find({ tenant, session: REGISTRY });
-    const event = { type: 'deregister', agent_id } as never;
-    await (registry ? registry.send(event) : Promise.reject(new Refused('illegal_in_state', ''))).catch(() => {
-      throw new Refused('unknown_agent', `no agent "${agent_id}" is registered`, 404);
-    });
-    this.pool.deregister(tenant, agent_id);
+    await this.#registry.deregister(tenant, agent_id);
   }
 
   /** The agents at work for a tenant: the open runs in this process. */
@@ -277,9 +290,18 @@ export class Troupe {
     }
   }
 
-  async #registry(tenant: string): Promise<{ context: RegistryContext }> {
-    const session = await this.orchestrator.open({ tenant, session: REGISTRY });
-    return session.snapshot as unknown as { context: RegistryContext };
+  #joining(options: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>): Cluster {
+    const { transport, log } = this;
+    const within = (shard: number) => (key: Key) => cluster.shardOf(key) === shard;
+    const cluster: Cluster = new Cluster(
+      { ...options, transport, clock: this.#clock, log },
+      {
+        recover: (shard) => this.orchestrator.recover({ index: shard, of: options.shards }),
+        release: (shard) => this.orchestrator.rest(within(shard)),
+        drop: (shard) => this.orchestrator.drop(within(shard)),
+      },
+    );
+    return cluster;
   }
 
   #declare(agent: AgentDefinition): void {
@@ -388,12 +410,6 @@ export class SessionHandle {
     return this.#troupe.conversations;
   }
 }
-
-const definitionOf = ({ agent_id, ...agent }: Registered): HttpAgent => ({ id: agent_id, ...agent });
-
-const ignoreIllegal = (error: unknown): void => {
-  if (!(error instanceof Refused && error.code === 'illegal_in_state')) throw error;
-};
 
 function statusOf({ turn }: SessionView): ActiveAgent['status'] {
   if (turn === 'running.awaitingInput') return 'waiting_for_input';

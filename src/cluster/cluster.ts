@@ -1,0 +1,224 @@
+// This node's part in the cluster: which shards it has, and where everybody else's are.
+import { type Actor, createActor, fromPromise } from 'xstate';
+import { shardMachine } from '../../machines/shard/machine.ts';
+import type { ShardLimits } from '../../machines/shard/rules.ts';
+import type { Clock } from '../clock.ts';
+import { Refused } from '../errors.ts';
+import { shardOf } from '../journal/shards.ts';
+import type { Key } from '../journal.ts';
+import type { Log } from '../log.ts';
+import type { Transport } from '../transport.ts';
+import { Members, type MembersOptions } from './members.ts';
+import { Table } from './table.ts';
+
+export interface ClusterOptions extends Omit<MembersOptions, 'bucket'> {
+  readonly buckets: { readonly nodes: MembersOptions['bucket']; readonly shards: MembersOptions['bucket'] };
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Fixed when the cluster was created. */
+  readonly shards: number;
+  readonly limits?: Partial<ShardLimits>;
+}
+
+/** What happens to the sessions of a shard. */
+export interface ShardHost {
+  /** Wakes what the shard's sessions owe. */
+  recover(shard: number): Promise<void>;
+  /** Takes no more events for the shard, lets running answers end, and forgets its sessions. */
+  release(shard: number): Promise<void>;
+  /** Stops the shard's sessions at once. */
+  drop(shard: number): void;
+}
+
+/** How long a request may wait for a shard that is on its way, ms. */
+const PATIENCE = 10_000;
+
+const stateSubject = (node: string): string => `troupe.node.${node}.shard`;
+const freeSubject = (shard: number | '*'): string => `troupe.shard.${shard}.free`;
+
+export class Cluster {
+  readonly id: string;
+  readonly shards: number;
+  readonly members: Members;
+  readonly #options: ClusterOptions;
+  readonly #table: Table;
+  readonly #actors: Actor<typeof shardMachine>[];
+  readonly #moved = new Set<() => void>();
+
+  constructor(options: ClusterOptions, host: ShardHost) {
+    const { id, shards, clock, log, limits, buckets } = options;
+    this.id = id;
+    this.shards = shards;
+    this.#options = options;
+    this.members = new Members({ ...options, bucket: buckets.nodes });
+    this.#table = new Table(buckets.shards, log);
+    const machine = shardMachine.provide({
+      actors: {
+        recover: fromPromise<void, { shard: number }>(({ input }) => host.recover(input.shard)),
+        release: fromPromise<void, { shard: number }>(({ input }) => host.release(input.shard)),
+      },
+    });
+    this.#actors = Array.from({ length: shards }, (_, shard) => {
+      const actor = createActor(machine, { clock, input: { shard, limits } });
+      let was = 'unowned';
+      actor.subscribe(({ value }) => {
+        if (value === was) return;
+        if (value === 'unowned') {
+          host.drop(shard);
+          options.transport.publish(freeSubject(shard), id);
+        }
+        was = value;
+        this.#tell();
+      });
+      return actor.start();
+    });
+  }
+
+  /** Joins the others; resolves when this node knows where every shard is. */
+  async join(): Promise<void> {
+    const { transport } = this.#options;
+    transport.subscribe(freeSubject('*'), ({ subject, data }) => {
+      const shard = Number(subject.split('.')[2]);
+      if (this.#table.current?.before[shard] === new TextDecoder().decode(data))
+        this.#actors[shard]?.send({ type: 'free' });
+    });
+    transport.subscribe(stateSubject(this.id), ({ data, reply }) => {
+      const actor = this.#actors[Number(new TextDecoder().decode(data))];
+      if (reply) transport.publish(reply, String(actor?.getSnapshot().value));
+    });
+    await this.members.join();
+    await this.#table.follow(() => this.#apply());
+    this.members.onChange(() => this.#rebalance());
+    this.members.onOversleep(() => {
+      for (const actor of this.#actors) actor.send({ type: 'lost' });
+      this.#apply();
+    });
+    this.#apply();
+    this.#rebalance();
+  }
+
+  /** Hands every shard over, then leaves. */
+  async leave(): Promise<void> {
+    const others = this.members.live().filter((id) => id !== this.id);
+    if (others.length > 0) {
+      await this.#table.write(this.shards, others);
+      await this.#until(() => this.#actors.every((actor) => actor.getSnapshot().value === 'unowned'), 30_000);
+    }
+    this.stop();
+    await this.members.leave();
+  }
+
+  /** Stops without a word: what a killed process does. */
+  stop(): void {
+    this.#table.stop();
+    this.members.stop();
+    for (const actor of this.#actors) actor.stop();
+  }
+
+  shardOf(key: Key): number {
+    return shardOf(key, this.shards);
+  }
+
+  /** The node that shall have the session, as the table says. */
+  assigned(key: Key): string | undefined {
+    return this.#table.current?.owner[this.shardOf(key)];
+  }
+
+  /** Whether this node has the session's shard and takes events for it. */
+  owns(key: Key): boolean {
+    return this.#actors[this.shardOf(key)]?.getSnapshot().value === 'owned';
+  }
+
+  /**
+   * The node that has the session's shard: this one once it really has it, another as the table says.
+   * Rejects with `Refused('no_owner')`, 503, when that does not come out in time.
+   */
+  async owner(key: Key): Promise<string> {
+    const shard = this.shardOf(key);
+    const settled = () => {
+      const owner = this.#table.current?.owner[shard];
+      if (owner === this.id) return this.owns(key);
+      return owner !== undefined && this.members.live().includes(owner);
+    };
+    if (!settled() && !(await this.#until(settled, PATIENCE)))
+      throw new Refused('no_owner', 'no node has this session right now; try again', 503, { retry_after_s: 1 });
+    return this.#table.current!.owner[shard]!;
+  }
+
+  /** Resolves at the next change of the table, of the nodes or of a shard here, or after `ms`. */
+  change(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#moved.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#moved.add(done);
+    });
+  }
+
+  /** The shards as this node sees them, for people. */
+  view(): { node: string; nodes: string[]; shards: { shard: number; owner: string | null; state: string }[] } {
+    const owners = this.#table.current?.owner;
+    return {
+      node: this.id,
+      nodes: this.members.live(),
+      shards: this.#actors.map((actor, shard) => ({
+        shard,
+        owner: owners?.[shard] ?? null,
+        state: String(actor.getSnapshot().value),
+      })),
+    };
+  }
+
+  async #until(holds: () => boolean, ms: number): Promise<boolean> {
+    const { clock } = this.#options;
+    const end = clock.now() + ms;
+    while (!holds()) {
+      if (clock.now() >= end) return false;
+      await this.change(Math.min(100, end - clock.now()));
+    }
+    return true;
+  }
+
+  /** The oldest node writes the table; all others wait for it. */
+  #rebalance(): void {
+    const live = this.members.live();
+    if (live[0] === this.id) void this.#table.write(this.shards, live);
+    // Whoever was to hand a shard over may just have died.
+    this.#apply();
+  }
+
+  #apply(): void {
+    const { current } = this.#table;
+    if (!current) return;
+    const live = new Set(this.members.live());
+    this.#actors.forEach((actor, shard) => {
+      const mine = current.owner[shard] === this.id;
+      const { value } = actor.getSnapshot();
+      if (mine && value === 'unowned') actor.send({ type: 'assigned' });
+      if (!mine && value !== 'unowned') actor.send({ type: 'unassigned' });
+      const before = current.before[shard];
+      if (!mine || actor.getSnapshot().value !== 'claiming') return;
+      if (!before || !live.has(before)) actor.send({ type: 'free' });
+      else if (value === 'unowned') this.#ask(before, shard);
+    });
+    this.#tell();
+  }
+
+  /** It may have said that the shard is free before this node listened. */
+  #ask(node: string, shard: number): void {
+    this.#options.transport.request(stateSubject(node), String(shard), { timeout: 1_000 }).then(
+      ({ data }) => {
+        if (new TextDecoder().decode(data) === 'unowned') this.#actors[shard]?.send({ type: 'free' });
+      },
+      () => {},
+    );
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#moved]) listener();
+  }
+}

@@ -1,0 +1,191 @@
+// Conversations in a cluster: whoever is asked, the node that has the session decides; a request outlives the node it went to.
+import { randomUUID } from 'node:crypto';
+import type { Birth } from '../../actors/orchestrator.ts';
+import type { Body, Verb } from '../../machines/session/events.ts';
+import { Conversations, type Outcome, type SendOptions, type SessionView } from '../conversation.ts';
+import { Refused } from '../errors.ts';
+import type { Key } from '../journal.ts';
+import type { Log } from '../log.ts';
+import { NoResponders, RequestTimeout, type Subscription, type Transport } from '../transport.ts';
+import type { Cluster } from './cluster.ts';
+
+type Method = 'send' | 'begin' | 'create' | 'command' | 'tell' | 'view';
+
+/** What one node asks another; the answer is `{ ok }` or `{ refused }`. */
+interface Request {
+  readonly method: Method;
+  readonly key: Key;
+  readonly args: readonly unknown[];
+}
+
+/** The session is on its way to another node: ask again. */
+const MOVING = new Set(['moved', 'stopped', 'no_owner']);
+/** A request is repeated for so long, ms; then the caller is told to try again. */
+const PATIENCE = 15_000;
+/** Longer than any answer takes: that the owner is gone is noticed otherwise. */
+const LONGEST = 24 * 60 * 60 * 1_000;
+
+const doSubject = (node: string): string => `troupe.node.${node}.do`;
+
+export interface ClusterSide {
+  readonly cluster: Cluster;
+  readonly transport: Transport;
+  readonly log: Log;
+}
+
+export class ClusterConversations extends Conversations {
+  readonly #side: ClusterSide;
+
+  constructor(side: ClusterSide, ...rest: ConstructorParameters<typeof Conversations>) {
+    super(...rest);
+    this.#side = side;
+  }
+
+  /** Answers the other nodes. */
+  serve(): Subscription {
+    const { cluster, transport } = this.#side;
+    return transport.subscribe(doSubject(cluster.id), ({ data, reply }) => {
+      const request = JSON.parse(new TextDecoder().decode(data)) as Request;
+      void this.#locally(request).then(
+        (ok) => reply && transport.publish(reply, JSON.stringify({ ok })),
+        (error) => reply && transport.publish(reply, JSON.stringify({ refused: this.#refusal(error) })),
+      );
+    });
+  }
+
+  override create(key: Key, birth: Birth = {}, idempotencyKey: string = randomUUID()): Promise<SessionView> {
+    return this.#at('create', key, [birth, idempotencyKey]);
+  }
+
+  override async send(key: Key, body: Body<'message'>, options: SendOptions = {}): Promise<Outcome> {
+    const { idempotencyKey = `m-${randomUUID()}`, birth, signal, accepted } = options;
+    const args = [body, { idempotencyKey, birth }];
+    // Told at once, though the answer may take long; asking again with the same key waits for the same answer.
+    if (accepted) {
+      const { run_id, message_id } = await this.#at<Awaited<ReturnType<Conversations['begin']>>>('begin', key, args);
+      accepted({ run_id, message_id });
+    }
+    return this.#at('send', key, args, signal);
+  }
+
+  override begin(key: Key, body: Body<'message'>, options: SendOptions = {}): ReturnType<Conversations['begin']> {
+    const { idempotencyKey = `m-${randomUUID()}`, birth } = options;
+    return this.#at('begin', key, [body, { idempotencyKey, birth }]);
+  }
+
+  override command<V extends Exclude<Verb, 'message'>>(
+    key: Key,
+    verb: V,
+    body: Body<V>,
+    idempotencyKey: string = randomUUID(),
+  ): Promise<SessionView> {
+    return this.#at('command', key, [verb, body, idempotencyKey]);
+  }
+
+  override tell(key: Key, event: { readonly type: string }): Promise<void> {
+    return this.#at('tell', key, [event]);
+  }
+
+  override view(key: Key): Promise<SessionView> {
+    return this.#at('view', key, []);
+  }
+
+  /** Asks the owner, whoever it is by now, until there is an answer. Every method carries its key, so asking twice is harmless. */
+  async #at<T>(method: Method, key: Key, args: readonly unknown[], signal?: AbortSignal): Promise<T> {
+    const { cluster } = this.#side;
+    const request: Request = { method, key, args };
+    let until = Date.now() + PATIENCE;
+    for (;;) {
+      signal?.throwIfAborted();
+      const owner = await cluster.owner(key);
+      const before = Date.now();
+      try {
+        if (owner === cluster.id) return (await this.#locally(request)) as T;
+        return (await this.#remotely(owner, request, signal)) as T;
+      } catch (error) {
+        const again = error instanceof Moved || (error instanceof Refused && MOVING.has(error.code));
+        // Waiting for a slow answer is no failure to reach anybody.
+        if (Date.now() - before > 1_000) until = Date.now() + PATIENCE;
+        if (!again || Date.now() > until) throw error instanceof Moved ? unreachable() : error;
+        await cluster.change(20);
+      }
+    }
+  }
+
+  async #locally({ method, key, args }: Request): Promise<unknown> {
+    if (!this.#side.cluster.owns(key)) throw new Refused('moved', 'this node does not have the session', 503);
+    const [first, second, third] = args as [never, never, never];
+    switch (method) {
+      case 'send':
+        return super.send(key, first, second);
+      case 'begin':
+        return super.begin(key, first, second);
+      case 'create':
+        return super.create(key, first, second);
+      case 'command':
+        return super.command(key, first, second, third);
+      case 'tell':
+        return super.tell(key, first);
+      case 'view':
+        return super.view(key);
+    }
+  }
+
+  async #remotely(owner: string, request: Request, signal?: AbortSignal): Promise<unknown> {
+    const { cluster, transport } = this.#side;
+    const over = new AbortController();
+    const reply = transport.request(doSubject(owner), JSON.stringify(request), { timeout: LONGEST });
+    // Whoever wins, the other must not be an unhandled rejection.
+    reply.catch(() => {});
+    try {
+      const { data } = await Promise.race([
+        reply,
+        this.#gone(owner, request.key, over.signal),
+        ...(signal ? [aborted(signal)] : []),
+      ]);
+      const answer = JSON.parse(new TextDecoder().decode(data)) as {
+        ok?: unknown;
+        refused?: { code: string; message: string; status: number; details: Record<string, unknown> };
+      };
+      if (!answer.refused) return answer.ok;
+      const { code, message, status, details } = answer.refused;
+      throw new Refused(code, message, status, details);
+    } catch (error) {
+      if (error instanceof NoResponders) {
+        cluster.members.lost(owner, 'nobody answers for it');
+        throw new Moved();
+      }
+      if (error instanceof RequestTimeout) throw new Moved();
+      throw error;
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** Rejects as soon as the session belongs to somebody else than the node that was asked. */
+  async #gone(node: string, key: Key, over: AbortSignal): Promise<never> {
+    const { cluster } = this.#side;
+    while (!over.aborted) {
+      if (!cluster.members.live().includes(node) || cluster.assigned(key) !== node) throw new Moved();
+      await cluster.change(1_000);
+    }
+    return new Promise<never>(() => {});
+  }
+
+  #refusal(error: unknown) {
+    if (error instanceof Refused) {
+      const { code, message, status, details } = error;
+      return { code, message, status, details };
+    }
+    this.#side.log.error({ err: error }, 'a request of another node broke');
+    return { code: 'internal', message: 'the request broke the node that has the session', status: 500, details: {} };
+  }
+}
+
+class Moved extends Error {}
+
+const unreachable = (): Refused =>
+  new Refused('no_owner', 'no node has this session right now; try again', 503, { retry_after_s: 1 });
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));

@@ -1,0 +1,53 @@
+// How one node hears what is written on another: the pieces of answers, live and as far as they are.
+import type { Elsewhere, Orchestrator, PartListener } from '../../actors/orchestrator.ts';
+import type { Part } from '../../actors/parts.ts';
+import type { Key } from '../journal.ts';
+import type { Transport } from '../transport.ts';
+import type { Cluster } from './cluster.ts';
+
+const openSubject = (node: string): string => `troupe.node.${node}.open`;
+const deltaSubject = ({ tenant, session }: Key): string =>
+  `troupe.${tenant}.session.${session}.event.agent_stream_delta`;
+const decode = (data: Uint8Array) => JSON.parse(new TextDecoder().decode(data));
+
+export class OtherNodes implements Elsewhere {
+  readonly #cluster: Cluster;
+  readonly #transport: Transport;
+
+  constructor(cluster: Cluster, transport: Transport) {
+    this.#cluster = cluster;
+    this.#transport = transport;
+  }
+
+  /** Tells the other nodes what this one is writing. */
+  serve(orchestrator: Orchestrator): void {
+    this.#transport.subscribe(openSubject(this.#cluster.id), async ({ data, reply }) => {
+      const part = await orchestrator.openAnswer(decode(data) as Key);
+      if (reply) this.#transport.publish(reply, JSON.stringify(part ?? null));
+    });
+  }
+
+  owns(key: Key): boolean {
+    return this.#cluster.owns(key);
+  }
+
+  /** Nothing rather than waiting long: the pieces that come live begin again when the session has moved. */
+  async openAnswer(key: Key): Promise<Part | undefined> {
+    const owner = this.#cluster.assigned(key);
+    if (owner === undefined || owner === this.#cluster.id) return;
+    try {
+      const { data } = await this.#transport.request(openSubject(owner), JSON.stringify(key), { timeout: 500 });
+      return decode(data) ?? undefined;
+    } catch {
+      return;
+    }
+  }
+
+  listen(key: Key, listener: PartListener): () => void {
+    const subscription = this.#transport.subscribe(deltaSubject(key), ({ data }) => {
+      // What this node writes itself it hears directly.
+      if (!this.#cluster.owns(key)) listener(decode(data) as Part);
+    });
+    return () => subscription.unsubscribe();
+  }
+}

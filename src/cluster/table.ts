@@ -1,0 +1,114 @@
+// The assignment table: which node has which shard, written by the oldest node, followed by all.
+import type { KV } from '@nats-io/kv';
+import type { Log } from '../log.ts';
+
+/** One version of the table. */
+export interface Assignment {
+  /** Per shard: the node that shall have it. */
+  readonly owner: readonly string[];
+  /** Per shard: the node that had it and is alive, so that it is asked to hand it over; null when nobody need be asked. */
+  readonly before: readonly (string | null)[];
+}
+
+const KEY = 'assignment';
+
+/** Where every shard belongs when these nodes are alive, given where it was. */
+export function assign(shards: number, live: readonly string[], last: Assignment | undefined): Assignment {
+  const owner: string[] = [];
+  const before: (string | null)[] = [];
+  for (let shard = 0; shard < shards; shard += 1) {
+    const now = place(shard, live)!;
+    const was = last?.owner[shard];
+    owner.push(now);
+    // Still being handed over: the one who really had it is the one before, not the one who never got it.
+    const holder = was === now ? (last?.before[shard] ?? null) : (was ?? null);
+    before.push(holder !== null && holder !== now && live.includes(holder) ? holder : null);
+  }
+  return { owner, before };
+}
+
+export class Table {
+  readonly #bucket: KV;
+  readonly #log: Log;
+  #revision = 0;
+  #current: Assignment | undefined;
+  #stop: (() => void) | undefined;
+
+  constructor(bucket: KV, log: Log) {
+    this.#bucket = bucket;
+    this.#log = log;
+  }
+
+  get current(): Assignment | undefined {
+    return this.#current;
+  }
+
+  /** Follows the table; resolves when its present state is known. */
+  async follow(changed: () => void): Promise<void> {
+    const watch = await this.#bucket.watch({ key: KEY });
+    this.#stop = () => watch.stop();
+    const entry = await this.#bucket.get(KEY);
+    if (entry) this.#take(entry.revision, entry.value);
+    void (async () => {
+      for await (const { revision, value, operation } of watch)
+        if (operation === 'PUT' && this.#take(revision, value)) changed();
+    })().catch((error) => this.#log.warn({ err: error }, 'the watch of the assignment table ended'));
+  }
+
+  /** Writes the table for these nodes, if it says something else. Loses quietly to whoever wrote in between. */
+  async write(shards: number, live: readonly string[]): Promise<void> {
+    const next = assign(shards, live, this.#current);
+    if (JSON.stringify(next) === JSON.stringify(this.#current)) return;
+    const value = JSON.stringify(next);
+    try {
+      const revision =
+        this.#revision === 0
+          ? await this.#bucket.create(KEY, value)
+          : await this.#bucket.update(KEY, value, this.#revision);
+      this.#log.info({ revision, nodes: live }, 'shards are assigned anew');
+    } catch (error) {
+      this.#log.debug({ err: error }, 'another node wrote the assignment table');
+    }
+  }
+
+  stop(): void {
+    this.#stop?.();
+  }
+
+  #take(revision: number, value: Uint8Array): boolean {
+    if (revision <= this.#revision) return false;
+    this.#revision = revision;
+    this.#current = JSON.parse(new TextDecoder().decode(value));
+    return true;
+  }
+}
+
+/**
+ * Rendezvous hashing: each shard goes to the node that scores highest for it, so that a node that comes or goes moves only
+ * its own shards. Undefined when there is no node.
+ */
+export function place(shard: number, nodes: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let highest = -1;
+  for (const node of nodes) {
+    const score = hash(`${node}#${shard}`);
+    if (score > highest || (score === highest && node < best!)) {
+      highest = score;
+      best = node;
+    }
+  }
+  return best;
+}
+
+/** FNV-1a, 32 bits, mixed once more: its last bits alone are poor for names that differ in their last letter. */
+function hash(text: string): number {
+  let state = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    state ^= text.charCodeAt(index);
+    state = Math.imul(state, 0x01000193);
+  }
+  state ^= state >>> 16;
+  state = Math.imul(state, 0x7feb352d);
+  state ^= state >>> 15;
+  return state >>> 0;
+}

@@ -1,0 +1,86 @@
+// The agents that came from outside: kept in a journal of their tenant, known to the pool of every node.
+import { REGISTRY } from '../actors/orchestrator.ts';
+import type { AgentPool } from '../actors/pool.ts';
+import type { Registered, RegistryContext, RegistryEvent } from '../machines/registry/rules.ts';
+import type { HttpAgent } from './agent.ts';
+import type { Conversations } from './conversation.ts';
+import { checkAgent } from './define.ts';
+import { Refused } from './errors.ts';
+import type { Journal } from './journal.ts';
+import type { Subscription, Transport } from './transport.ts';
+
+/** Tells every node that a tenant's list changed; the list itself is in the journal. */
+const CHANGED = 'troupe.registry.changed';
+
+export interface RegistryOptions {
+  readonly journal: Journal;
+  readonly transport: Transport;
+  readonly pool: AgentPool;
+  readonly conversations: Conversations;
+}
+
+export class Registry {
+  readonly #options: RegistryOptions;
+  /** What the pool knows of each tenant's list, by agent. */
+  readonly #known = new Map<string, Set<string>>();
+  #changes: Subscription | undefined;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Makes every registered agent known to the pool, now and whenever a list changes on any node. */
+  async start(): Promise<void> {
+    const { journal, transport } = this.#options;
+    this.#changes = transport.subscribe(CHANGED, ({ data }) => void this.#load(new TextDecoder().decode(data)));
+    for (const { key } of await journal.rows({ state: 'listing', limit: 1_000_000 }))
+      if (key.session === REGISTRY) await this.#load(key.tenant);
+  }
+
+  stop(): void {
+    this.#changes?.unsubscribe();
+  }
+
+  /**
+   * Registers an agent for one tenant, durably. Registering the same again changes nothing; with `join` its endpoints come to
+   * those it has. Endpoints that stay as they were keep their books and breakers.
+   */
+  async register(tenant: string, agent: Registered, join: boolean): Promise<void> {
+    checkAgent(definitionOf(agent));
+    await this.#tell(tenant, { type: 'register', agent, join }).catch((error) => {
+      // It is registered just so already.
+      if (!isIllegal(error)) throw error;
+    });
+    await this.#changed(tenant);
+  }
+
+  /** Rejects with `Refused('unknown_agent')`. */
+  async deregister(tenant: string, agent_id: string): Promise<void> {
+    await this.#tell(tenant, { type: 'deregister', agent_id }).catch((error) => {
+      throw isIllegal(error) ? new Refused('unknown_agent', `no agent "${agent_id}" is registered`, 404) : error;
+    });
+    await this.#changed(tenant);
+  }
+
+  #tell(tenant: string, event: RegistryEvent): Promise<void> {
+    return this.#options.conversations.tell({ tenant, session: REGISTRY }, event);
+  }
+
+  async #changed(tenant: string): Promise<void> {
+    await this.#load(tenant);
+    this.#options.transport.publish(CHANGED, tenant);
+  }
+
+  async #load(tenant: string): Promise<void> {
+    const { journal, pool } = this.#options;
+    const stored = await journal.last({ tenant, session: REGISTRY });
+    const { agents } = (stored?.entry.snapshot.context ?? { agents: {} }) as RegistryContext;
+    for (const agent of Object.values(agents)) pool.amend(tenant, definitionOf(agent));
+    for (const gone of this.#known.get(tenant) ?? []) if (!(gone in agents)) pool.deregister(tenant, gone);
+    this.#known.set(tenant, new Set(Object.keys(agents)));
+  }
+}
+
+const definitionOf = ({ agent_id, ...agent }: Registered): HttpAgent => ({ id: agent_id, ...agent });
+
+const isIllegal = (error: unknown): boolean => error instanceof Refused && error.code === 'illegal_in_state';
