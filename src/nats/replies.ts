@@ -55,6 +55,7 @@ export class Replies {
   /** Pending while the connection is down. */
   #up = Promise.withResolvers<void>();
   #isUp = true;
+  readonly #onReconnect = new Set<() => void>();
 
   constructor(connection: NatsConnection, { failWhenLost = false, onDenied = () => {} }: RepliesOptions = {}) {
     this.#connection = connection;
@@ -82,6 +83,12 @@ export class Replies {
     clearTimeout(timer);
   }
 
+  /** Calls back whenever the connection was lost and is there again. Returns the function that stops it. */
+  onReconnect(callback: () => void): () => void {
+    this.#onReconnect.add(callback);
+    return () => void this.#onReconnect.delete(callback);
+  }
+
   /**
    * Publishes, and waits at most `timeout` ms for the first reply. Rejects with `NoResponders`, `RequestTimeout`, `Denied`,
    * `ConnectionLost`, or the client's own error when the message is too large or the connection closed.
@@ -89,6 +96,7 @@ export class Replies {
   ask(subject: string, data: Uint8Array | string, timeout: number, headers?: Encoded): Promise<Msg> {
     return new Promise((resolve, reject) => {
       if (this.#refusal) return reject(this.#refusal);
+      if (this.#failWhenLost && !this.#isUp) return reject(new ConnectionLost('the NATS server cannot be reached'));
       const token = (this.#next++).toString(36);
       this.#connection.publish(subject, data, { reply: this.#inbox + token, headers: headers?.forClient });
       const timer = setTimeout(() => this.#expire(token, timeout), timeout);
@@ -143,6 +151,7 @@ export class Replies {
       } else if (status.type === 'reconnect') {
         this.#isUp = true;
         this.#up.resolve();
+        for (const callback of [...this.#onReconnect]) callback();
       } else if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) {
         // The server names the subject, not the message: everything that waits on it shares the answer.
         const { operation, subject, message } = status.error;

@@ -1,0 +1,39 @@
+// What can go wrong with JetStream, in the journal's words.
+
+import { JournalError } from '../../errors.ts';
+import { NatsError } from '../../nats/connect.ts';
+import { ApiError, isClosed, isSilence } from '../../nats/jetstream.ts';
+import { Denied } from '../../nats/replies.ts';
+
+// Limits of the account, of the server's memory or disk, of the stream.
+const FULL = new Set([10002, 10023, 10028, 10047]);
+/** Storing failed, for a reason that only the text gives. */
+const STORE_FAILED = 10077;
+const TOO_LARGE = new Set([10054, 10097]);
+const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+
+/** The fence: the expected version was not the last. 10164 is the same while the other write is still on its way. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof ApiError && WRONG_LAST_SEQUENCE.has(error.code);
+}
+
+/** `doing` completes the sentence "The journal could not …". */
+export function journalFailure(error: unknown, doing: string): JournalError {
+  if (error instanceof JournalError) return error;
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const failure = (code: string, advice: string) =>
+    new JournalError(code, `The journal could not ${doing}: ${cause.message.replace(/\.$/, '')}. ${advice}`, { cause });
+
+  if (isSilence(cause)) return failure('journal_unreachable', 'Whether it did is unknown: read before you go on.');
+  if (isClosed(cause)) return failure('journal_unreachable', 'Keep the connection open as long as the journal.');
+  if (cause instanceof NatsError) return failure(cause.code, '');
+  if (cause instanceof Denied) {
+    return failure('journal_denied', 'Permit this user the subjects of the journal, $JS.API.> and its inbox.');
+  }
+  if (!(cause instanceof ApiError)) return failure('journal_failed', '');
+  if (TOO_LARGE.has(cause.code)) return failure('entry_too_large', "Raise the stream's max_msg_size.");
+  if (FULL.has(cause.code) || (cause.code === STORE_FAILED && /maximum|resource|space/.test(cause.message))) {
+    return failure('journal_full', 'Give the stream or its server more room.');
+  }
+  return failure('journal_failed', 'Look into the log of the NATS server.');
+}

@@ -1,0 +1,76 @@
+// The rows of all sessions, in memory once somebody lists them, and kept true by following the journal.
+
+import type { Subscription } from '@nats-io/transport-node';
+import type { Key, Version } from '../../journal.ts';
+import type { JetStream } from '../../nats/jetstream.ts';
+import { Rows } from '../rows.ts';
+import type { Hearing } from './hearing.ts';
+import type { Scanned } from './scan.ts';
+
+/**
+ * A removal leaves nothing in the stream that others could follow, so it is announced, on `<name>.removed.<tenant>.<session>`.
+ * Announcements may be missed while the connection is down; then the rows are scanned again.
+ */
+export class Listing {
+  readonly #js: JetStream;
+  readonly #announcements: string;
+  readonly #hearing: Hearing;
+  readonly #scan: () => Promise<Scanned[]>;
+  #rows: Promise<Rows> | undefined;
+  #end: () => void = () => {};
+
+  constructor(js: JetStream, name: string, hearing: Hearing, scan: () => Promise<Scanned[]>) {
+    this.#js = js;
+    this.#announcements = `${name}.removed`;
+    this.#hearing = hearing;
+    this.#scan = scan;
+  }
+
+  /** The first call scans the journal: a second or so for 100,000 sessions. */
+  rows(): Promise<Rows> {
+    this.#rows ??= this.#build();
+    return this.#rows;
+  }
+
+  /** Forgets a row here and in every other process. `last` is the last version that was removed. */
+  remove({ tenant, session }: Key, last: Version): void {
+    this.#js.connection.publish(`${this.#announcements}.${tenant}.${session}`, String(last));
+    this.#rows?.then((rows) => rows.remove({ tenant, session }, last)).catch(() => {});
+  }
+
+  close(): void {
+    this.#rows = undefined;
+    this.#end();
+  }
+
+  async #build(): Promise<Rows> {
+    const rows = new Rows();
+    const unfollow = this.#hearing.follow('*', (key, { version, entry: { n, at, state, wake } }) => {
+      rows.set({ key, n, at, state, wake }, version);
+    });
+    const announced = this.#hearRemovals(rows);
+    const forgetReconnects = this.#js.onReconnect(() => this.close());
+    this.#end = () => {
+      unfollow();
+      announced.unsubscribe();
+      forgetReconnects();
+    };
+    try {
+      await this.#hearing.live();
+      for (const { row, version } of await this.#scan()) rows.set(row, version);
+      return rows;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #hearRemovals(rows: Rows): Subscription {
+    return this.#js.connection.subscribe(`${this.#announcements}.*.*`, {
+      callback: (refused, message) => {
+        const [tenant, session] = refused ? [] : message.subject.split('.').slice(-2);
+        if (tenant && session) rows.remove({ tenant, session }, Number(message.string()));
+      },
+    });
+  }
+}

@@ -1,0 +1,143 @@
+// The stream of a journal: created once, with every setting said, and checked whenever it is opened.
+
+import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
+import { JournalError } from '../../errors.ts';
+import { assertReplicable } from '../../nats/connect.ts';
+import { ApiError, type JetStream } from '../../nats/jetstream.ts';
+import { NoResponders } from '../../transport.ts';
+import { journalFailure } from './failures.ts';
+
+export interface StreamSettings {
+  /** The first token of the subjects, and of the stream's name. */
+  readonly name: string;
+  /** How many shards a new journal has. An existing one keeps its number; another one here is refused. */
+  readonly shards?: number;
+  readonly replicas: number;
+}
+
+export interface OpenedStream {
+  readonly stream: string;
+  readonly shards: number;
+}
+
+const SHARDS = 64;
+const STREAM_NOT_FOUND = 10059;
+const NAME_IN_USE = 10058;
+
+/** Opens the stream of a journal, and creates it when there is none. Rejects with `JournalError`. */
+export async function openStream(js: JetStream, settings: StreamSettings): Promise<OpenedStream> {
+  const stream = `${settings.name}-journal`;
+  const doing = `open the stream ${stream}`;
+  try {
+    await assertJetStream(js);
+    assertReplicable(js.connection, settings.replicas);
+    const config = (await find(js, stream)) ?? (await create(js, stream, settings));
+    return { stream, shards: check(config, stream, settings) };
+  } catch (error) {
+    throw journalFailure(error, doing);
+  }
+}
+
+/** Where no JetStream is, its API has no subscribers. Where its servers are just starting it has none either. */
+async function assertJetStream(js: JetStream): Promise<void> {
+  try {
+    await js.ask('$JS.API.INFO');
+  } catch (error) {
+    if (!(error instanceof NoResponders) || js.connection.info?.jetstream) return;
+    throw new JournalError(
+      'jetstream_disabled',
+      `The NATS server at ${js.connection.getServer()} has no JetStream, which keeps the journal. Start it with --jetstream.`,
+      { cause: error },
+    );
+  }
+}
+
+async function find(js: JetStream, stream: string): Promise<StreamConfig | undefined> {
+  try {
+    return (await js.call<StreamInfo>(`STREAM.INFO.${stream}`)).config;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === STREAM_NOT_FOUND) return undefined;
+    throw error;
+  }
+}
+
+async function create(js: JetStream, stream: string, settings: StreamSettings): Promise<StreamConfig> {
+  try {
+    return (await js.call<StreamInfo>(`STREAM.CREATE.${stream}`, configuration(stream, settings))).config;
+  } catch (error) {
+    // Another process was faster, with another number of shards.
+    const existing = error instanceof ApiError && error.code === NAME_IN_USE && (await find(js, stream));
+    if (existing) return existing;
+    throw error;
+  }
+}
+
+function configuration(stream: string, { name, shards = SHARDS, replicas }: StreamSettings): Partial<StreamConfig> {
+  return {
+    name: stream,
+    subjects: [`${name}.journal.>`],
+    // The number of shards is fixed here: a session's subject depends on it. Metadata would need nats-server 2.10.
+    description: `Troupe journal, ${shards} shards`,
+    // What is remembered stays until the session is removed: entries are neither consumed, nor do they age.
+    retention: 'limits',
+    max_age: 0,
+    // A journal must outlive its server.
+    storage: 'file',
+    // Three replicas survive the loss of one server, with every acknowledged entry.
+    num_replicas: replicas,
+    // One subject is one session, however long; and no size is too large but the server's own.
+    max_msgs_per_subject: -1,
+    max_msgs: -1,
+    max_bytes: -1,
+    max_msg_size: -1,
+    max_consumers: -1,
+    // Where an operator sets a limit all the same, appends fail rather than the oldest sessions disappear.
+    discard: 'new',
+    // An append waits for its entry to be stored.
+    no_ack: false,
+    // Reads are answered by any server that has the stream, without the queue of the API.
+    allow_direct: true,
+    // The fence makes a repeated append harmless. The window covers the retries, so that a server which looks at the message id
+    // first can answer them by itself; each message id costs the server's memory for so long.
+    duplicate_window: 30e9,
+    // Nobody replaces a session's entries with one message; removing a session is a purge.
+    allow_rollup_hdrs: false,
+    deny_delete: false,
+    deny_purge: false,
+  };
+}
+
+/** Refuses a stream that would not keep the journal's promise. Returns the number of its shards. */
+function check(config: StreamConfig, stream: string, { name, shards, replicas }: StreamSettings): number {
+  const found = Number(config.description?.match(/^Troupe journal, (\d+) shards$/)?.[1]);
+  if (!found || config.subjects.join() !== `${name}.journal.>`) {
+    throw new JournalError(
+      'journal_foreign',
+      `The stream ${stream} is no journal of Troupe. Remove it, or give the journal another name.`,
+    );
+  }
+  if (shards !== undefined && shards !== found) {
+    throw new JournalError(
+      'journal_mismatch',
+      `The stream ${stream} was created for ${found} shards, not ${shards}. The number is fixed when the journal is created.`,
+    );
+  }
+  if (config.num_replicas !== replicas) {
+    throw new JournalError(
+      'journal_mismatch',
+      `The stream ${stream} has ${replicasOf(config.num_replicas)}, not ${replicas}. To change it: nats stream edit ${stream} --replicas=${replicas}.`,
+    );
+  }
+  for (const [setting, value] of Object.entries(NEEDED)) {
+    if (config[setting as keyof typeof NEEDED] === value) continue;
+    throw new JournalError(
+      'journal_mismatch',
+      `The stream ${stream} was changed: its ${setting} must be ${value}, or entries that were acknowledged may be lost.`,
+    );
+  }
+  return found;
+}
+
+const NEEDED = { retention: 'limits', storage: 'file', discard: 'new', max_age: 0, max_msgs_per_subject: -1 } as const;
+
+const replicasOf = (count: number): string => `${count} ${count === 1 ? 'replica' : 'replicas'}`;

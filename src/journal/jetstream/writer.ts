@@ -1,0 +1,67 @@
+// Appending: publish against the fence, and when the answer is lost find out what became of it.
+
+import { Conflict, JournalError } from '../../errors.ts';
+import { keyName, type Version } from '../../journal.ts';
+import { answer, type JetStream } from '../../nats/jetstream.ts';
+import { isConflict, journalFailure } from './failures.ts';
+import { type Draft, idOf } from './messages.ts';
+import type { Reader } from './reader.ts';
+
+export class Writer {
+  readonly #js: JetStream;
+  readonly #reader: Reader;
+
+  constructor(js: JetStream, reader: Reader) {
+    this.#js = js;
+    this.#reader = reader;
+  }
+
+  /** Resolves to the version once the entry is stored. Rejects with `Conflict` or `JournalError`. */
+  async write(draft: Draft): Promise<Version> {
+    this.#assertFits(draft);
+    let unknown = false;
+    try {
+      return await this.#js.patiently(async () => {
+        try {
+          return await this.#publish(draft);
+        } catch (error) {
+          if (isConflict(error) && unknown) return await this.#winner(draft);
+          // From here on an earlier attempt may have been stored, though nobody said so.
+          unknown = true;
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (error instanceof Conflict || isConflict(error)) throw conflict(draft);
+      throw journalFailure(error, `append entry ${draft.entry.n} of ${keyName(draft.key)}`);
+    }
+  }
+
+  async #publish({ subject, body, headers }: Draft): Promise<Version> {
+    return answer<{ seq: Version }>(await this.#js.ask(subject, body, headers)).seq;
+  }
+
+  /**
+   * Whoever came after `after` was the winner: this append, when the answer to an earlier attempt was lost. Some servers look at
+   * the message id first and say so by themselves; from 2.12 on they look at the fence first.
+   */
+  async #winner(draft: Draft): Promise<Version> {
+    const winner = await this.#reader.following(draft.key, draft.after);
+    if (!winner || idOf(winner) !== draft.id) throw conflict(draft);
+    return winner.version;
+  }
+
+  #assertFits({ key, entry, body, headers }: Draft): void {
+    const size = body.length + headers.bytes.length;
+    const most = this.#js.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    if (size <= most) return;
+    throw new JournalError(
+      'entry_too_large',
+      `Entry ${entry.n} of ${keyName(key)} has ${size} bytes; the NATS server takes ${most}. Raise its max_payload.`,
+    );
+  }
+}
+
+function conflict({ key, entry, after }: Draft): Conflict {
+  return new Conflict(`${keyName(key)}: entry ${entry.n} does not follow version ${after}; somebody else wrote`);
+}

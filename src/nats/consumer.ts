@@ -1,0 +1,162 @@
+// Following a stream: a push consumer that keeps the order, and says so when it can no longer.
+//
+// The client's own ordered consumer starts again at the first message of the stream when its server dies before anything was
+// delivered, and takes a minute to notice. Here whoever follows knows its position and decides how to go on.
+
+import type { ConsumerConfig, ConsumerInfo } from '@nats-io/jetstream';
+import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node';
+import { inboxPrefix } from './connect.ts';
+import type { JetStream } from './jetstream.ts';
+import { ConnectionLost } from './replies.ts';
+
+export interface Delivery {
+  /** The message's sequence in the stream. */
+  readonly sequence: number;
+  /** How many messages are still to come, as far as the server knows. */
+  readonly pending: number;
+  readonly message: Msg;
+}
+
+export interface ConsumerHandlers {
+  /** Called for each message, in the order of the stream, without gaps. */
+  readonly onDelivery: (delivery: Delivery) => void;
+  /** Called once, after the start, when deliveries may be missing from here on: some were lost, or the server fell silent. */
+  readonly onBroken: () => void;
+  /** Called when the consumer was idle for a second. */
+  readonly onIdle?: () => void;
+}
+
+/** A second without messages is filled with a heartbeat; three without either mean that the consumer is gone. */
+const HEARTBEAT = 1000;
+const SILENCE = 1500;
+
+export class Consumer {
+  readonly #js: JetStream;
+  readonly #stream: string;
+  readonly #handlers: ConsumerHandlers;
+  readonly #subscription: Subscription;
+  readonly #forgetReconnects: () => void;
+  #name: string | undefined;
+  #started = false;
+  #delivered = 0;
+  #heard = true;
+  #silences = 0;
+  #watch: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** Resolves, when the server follows the stream, to what it said of the consumer. Rejects as `JetStream.call` does. */
+  static async start(
+    js: JetStream,
+    stream: string,
+    config: Partial<ConsumerConfig>,
+    handlers: ConsumerHandlers,
+  ): Promise<{ consumer: Consumer; info: ConsumerInfo }> {
+    const consumer = new Consumer(js, stream, handlers);
+    try {
+      const info = await consumer.#create(config);
+      if (consumer.#closed) throw new ConnectionLost('the consumer was lost while it started');
+      consumer.#started = true;
+      return { consumer, info };
+    } catch (error) {
+      consumer.close();
+      throw error;
+    }
+  }
+
+  private constructor(js: JetStream, stream: string, handlers: ConsumerHandlers) {
+    this.#js = js;
+    this.#stream = stream;
+    this.#handlers = handlers;
+    this.#subscription = js.connection.subscribe(createInbox(inboxPrefix(js.connection)), {
+      callback: (error, message) => {
+        if (error) this.#break();
+        else if (!this.#closed) this.#heardOf(message);
+      },
+    });
+    // A server that was restarted has forgotten the consumer; one that was not may have sent what nobody received.
+    this.#forgetReconnects = js.onReconnect(() => this.#break());
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#watch);
+    this.#forgetReconnects();
+    this.#subscription.unsubscribe();
+    // A courtesy: without it the server removes the consumer when it has been inactive for a while.
+    if (this.#name) this.#js.ask(`$JS.API.CONSUMER.DELETE.${this.#stream}.${this.#name}`).catch(() => {});
+  }
+
+  async #create(config: Partial<ConsumerConfig>): Promise<ConsumerInfo> {
+    const info = await this.#js.call<ConsumerInfo>(`CONSUMER.CREATE.${this.#stream}`, {
+      stream_name: this.#stream,
+      config: {
+        ...config,
+        deliver_subject: this.#subscription.getSubject(),
+        // Nothing is acknowledged: what is lost is noticed by its number and read again from the stream.
+        ack_policy: 'none',
+        max_deliver: 1,
+        replay_policy: 'instant',
+        flow_control: true,
+        idle_heartbeat: HEARTBEAT * 1e6,
+        inactive_threshold: 10e9,
+        mem_storage: true,
+        num_replicas: 1,
+      },
+    });
+    this.#name = info.name;
+    this.#watch = setInterval(() => this.#checkSilence(), SILENCE);
+    this.#watch.unref();
+    return info;
+  }
+
+  #heardOf(message: Msg): void {
+    this.#heard = true;
+    if (message.data.length === 0 && message.headers?.code === 100) {
+      this.#control(message);
+      return;
+    }
+    const { sequence, delivered, pending } = parseReply(message.reply!);
+    if (delivered !== this.#delivered + 1) {
+      this.#break();
+      return;
+    }
+    this.#delivered = delivered;
+    this.#handlers.onDelivery({ sequence, pending, message });
+  }
+
+  /** Flow control wants an answer; a heartbeat says how much should have arrived, and may carry a stalled flow control. */
+  #control(message: Msg): void {
+    const stalled = message.headers!.get('Nats-Consumer-Stalled');
+    if (message.reply || stalled) {
+      this.#js.connection.publish(message.reply || stalled);
+      return;
+    }
+    if (Number(message.headers!.get('Nats-Last-Consumer')) > this.#delivered) this.#break();
+    else this.#handlers.onIdle?.();
+  }
+
+  // Twice, because after the event loop was busy for long this timer comes before the messages that wait in the socket.
+  #checkSilence(): void {
+    this.#silences = this.#heard ? 0 : this.#silences + 1;
+    this.#heard = false;
+    if (this.#silences >= 2) this.#break();
+  }
+
+  #break(): void {
+    if (this.#closed) return;
+    this.close();
+    if (this.#started) this.#handlers.onBroken();
+  }
+}
+
+/** `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<sequence>.<delivered>.<time>.<pending>[.<random>]` */
+function parseReply(reply: string): { sequence: number; delivered: number; pending: number } {
+  const tokens = reply.split('.');
+  const shift = tokens.length > 9 ? 2 : 0;
+  return {
+    sequence: Number(tokens[5 + shift]),
+    delivered: Number(tokens[6 + shift]),
+    pending: Number(tokens[8 + shift]),
+  };
+}

@@ -1,0 +1,96 @@
+// JetStream's API: requests in JSON, the errors it answers with, and patience while its servers change leaders.
+
+import { errors, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import { NoResponders, RequestTimeout } from '../transport.ts';
+import type { Encoded } from './headers.ts';
+import { ConnectionLost, Replies } from './replies.ts';
+
+/** JetStream refused a request. `code` is its own error code, such as 10071; `status` is like HTTP's. */
+export class ApiError extends Error {
+  override name = 'ApiError';
+  readonly code: number;
+  readonly status: number;
+
+  constructor({ code, err_code, description }: { code: number; err_code?: number; description: string }) {
+    super(`${description} (JetStream error ${err_code ?? code})`);
+    this.code = err_code ?? code;
+    this.status = code;
+  }
+}
+
+/** Milliseconds after which one attempt is given up. A healthy server answers within one. */
+const ATTEMPT = 2000;
+
+export class JetStream {
+  readonly connection: NatsConnection;
+  readonly #replies: Replies;
+  readonly #patience: number;
+
+  /** `patience` is how many ms a request may be tried again while no server answers it. */
+  constructor(connection: NatsConnection, patience: number) {
+    this.connection = connection;
+    this.#patience = patience;
+    // What is asked here is safe to ask again, so nothing waits for a reply that may have been lost with the connection.
+    this.#replies = new Replies(connection, { failWhenLost: true });
+  }
+
+  /** Calls back whenever the connection was lost and is there again. Returns the function that stops it. */
+  onReconnect(callback: () => void): () => void {
+    return this.#replies.onReconnect(callback);
+  }
+
+  /** One attempt at any request. Rejects with whatever `Replies.ask` rejects with. */
+  ask(subject: string, data: Uint8Array | string = '', headers?: Encoded): Promise<Msg> {
+    return this.#replies.ask(subject, data, ATTEMPT, headers);
+  }
+
+  /** Calls the API, e.g. `STREAM.INFO.orders`, patiently. Rejects with `ApiError` when it refuses. */
+  call<T = unknown>(verb: string, body?: object): Promise<T> {
+    return this.patiently(async () => answer<T>(await this.ask(`$JS.API.${verb}`, body ? JSON.stringify(body) : '')));
+  }
+
+  /** Attempts again and again while nobody answers; at the end of the patience rejects with the last attempt's error. */
+  async patiently<T>(attempt: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + this.#patience;
+    for (let pause = 10; ; pause = Math.min(pause * 2, 250)) {
+      // What is published while the connection is down is dropped by the client.
+      if (!this.#replies.isUp) await this.#replies.up(deadline - performance.now());
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!mayPass(error) || performance.now() + pause > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+
+  /** Ends every wait with this error. The connection stays open. */
+  close(error: Error): void {
+    this.#replies.close(error);
+  }
+}
+
+/** The body of an answer of the API. Throws `ApiError` when it is a refusal. */
+export function answer<T>(message: Msg): T {
+  const body = message.json<T & { error?: ConstructorParameters<typeof ApiError>[0] }>();
+  if (body.error) throw new ApiError(body.error);
+  return body;
+}
+
+/** Nobody answered: the server is away, its stream has no leader, or the answer was lost. */
+export function isSilence(error: unknown): boolean {
+  return error instanceof NoResponders || error instanceof RequestTimeout || error instanceof ConnectionLost;
+}
+
+// 10008 and 10009: no leader yet, or no longer. 10158: an earlier attempt with the same message id is still being replicated.
+const PASSING = new Set([10008, 10009, 10158]);
+
+/** Whether the same request may succeed in a moment. */
+function mayPass(error: unknown): boolean {
+  return isSilence(error) || (error instanceof ApiError && PASSING.has(error.code));
+}
+
+/** Whether the connection was closed by its owner. */
+export function isClosed(error: unknown): boolean {
+  return error instanceof errors.ClosedConnectionError || error instanceof errors.DrainingConnectionError;
+}
