@@ -1,0 +1,82 @@
+// What goes out to one client: everything of one turn of the event loop in one write, and no more than so much waiting.
+
+import type { Socket } from 'node:net';
+
+const FIRST_SIZE = 4 * 1024;
+/** A larger buffer is handed to the socket and a fresh one begun; a smaller one is copied out of and used again. */
+const KEPT_SIZE = 64 * 1024;
+
+export class Outbox {
+  readonly #socket: Socket;
+  readonly #max: number;
+  readonly #overflow: () => void;
+  #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_SIZE);
+  #length = 0;
+  #scheduled = false;
+
+  /** `overflow` is called when more than `max` bytes wait for a client that does not read; nothing more is taken then. */
+  constructor(socket: Socket, max: number, overflow: () => void) {
+    this.#socket = socket;
+    this.#max = max;
+    this.#overflow = overflow;
+  }
+
+  /** A line, without its end. */
+  line(text: string): void {
+    if (!this.#begin(3 * text.length + 2)) return;
+    this.#text(text);
+    this.#text('\r\n');
+  }
+
+  /** A message: its line, then its headers if it has any and its payload. */
+  message(line: string, header: Uint8Array | undefined, payload: Uint8Array): void {
+    // A character of UTF-16 takes at most three bytes.
+    if (!this.#begin(3 * line.length + (header?.length ?? 0) + payload.length + 4)) return;
+    this.#text(line);
+    this.#text('\r\n');
+    if (header) this.#copy(header);
+    this.#copy(payload);
+    this.#text('\r\n');
+  }
+
+  /** Writes what waits now. */
+  readonly flush = (): void => {
+    this.#scheduled = false;
+    if (this.#length === 0 || this.#socket.destroyed) return;
+    const ready = this.#bytes.subarray(0, this.#length);
+    this.#length = 0;
+    if (this.#bytes.length > KEPT_SIZE) {
+      this.#bytes = Buffer.allocUnsafeSlow(FIRST_SIZE);
+      this.#socket.write(ready);
+    } else this.#socket.write(Buffer.from(ready));
+  };
+
+  /** Makes room; false when the client has fallen too far behind. */
+  #begin(size: number): boolean {
+    if (this.#socket.destroyed) return false;
+    const needed = this.#length + size;
+    if (needed + this.#socket.writableLength > this.#max) {
+      this.#overflow();
+      return false;
+    }
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(this.flush);
+    }
+    return true;
+  }
+
+  #text(text: string): void {
+    this.#length += this.#bytes.write(text, this.#length);
+  }
+
+  #copy(bytes: Uint8Array): void {
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+}
