@@ -20,7 +20,7 @@ import type { Clock } from '../src/clock.ts';
 import type { Directory } from '../src/directory.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import type { Hooks } from '../src/hooks.ts';
-import { type Entry, type Journal, type Key, keyName, type RowQuery } from '../src/journal.ts';
+import { type Entry, type Journal, type Key, keyName, type Row } from '../src/journal.ts';
 import type { Log } from '../src/log.ts';
 import { asHistory, before, type TranscriptMessage } from '../src/transcript.ts';
 import { OpenAnswer, type Part } from './parts.ts';
@@ -105,19 +105,20 @@ export class Orchestrator implements Host {
   /** Wakes every session that owes something, then serves. In a cluster that is done shard by shard, as they come. */
   async start(): Promise<void> {
     this.actor.send({ type: 'journal.opened' });
-    if (!this.#options.elsewhere) await this.recover();
+    for (let after: Key | undefined, full = !this.#options.elsewhere; full; ) {
+      const rows = await this.journal.rows({ waking: true, after, limit: 1_000 });
+      await this.recover(rows);
+      after = rows.at(-1)?.key;
+      full = rows.length === 1_000;
+    }
     this.actor.send({ type: 'joined' });
     this.#sweepAgain();
   }
 
-  /** Wakes the sessions that owe something, of one shard or of all; resolves when they are awake. */
-  async recover(of?: RowQuery['shard']): Promise<void> {
-    for (let after: Key | undefined; ; ) {
-      const rows = await this.journal.rows({ waking: true, shard: of, after, limit: 1_000 });
-      await Promise.all(rows.map(({ key }) => this.#resident.has(keyName(key)) || this.#wake(key)));
-      if (rows.length < 1_000) return;
-      after = rows.at(-1)!.key;
-    }
+  /** Wakes those of these sessions that owe something; resolves when they are awake. */
+  async recover(rows: readonly Row[]): Promise<void> {
+    const owing = rows.filter(({ key, wake }) => wake !== undefined && !this.#resident.has(keyName(key)));
+    await Promise.all(owing.map(({ key }) => this.#wake(key)));
   }
 
   /** Resolves when none of these sessions is at work; those that wait for a person or a timer are not. */

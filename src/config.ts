@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import type { Settings } from '../machines/session/events.ts';
 import { type ConfigFile, dataFile, environment, type LogLevel, programFile } from './config/schemas.ts';
 import { Refused } from './errors.ts';
+import type { NatsNodeOptions } from './nats/node.ts';
 import type { TroupeOptions } from './troupe.ts';
 
 /** Where sessions are remembered: in this process only, or in a file. */
@@ -17,6 +18,10 @@ export interface Config {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Whether another free port will do when that one is taken. */
+  readonly any_port?: boolean;
+  /** The cluster this process joins; then sessions are remembered there, and `database` is not opened. */
+  readonly nats?: NatsNodeOptions;
   readonly database: Database;
   /** Every event is pushed to `{ingress_url}/internal/send`. */
   readonly ingress_url?: string;
@@ -45,11 +50,15 @@ export async function loadConfig({ env = process.env, cwd = process.cwd(), file 
   const said = readEnvironment(env);
   const path = findFile(cwd, file ?? said.TROUPE_CONFIG);
   const told: ConfigFile = path === undefined ? {} : await readFileOf(path);
-  refuseNats(said.NATS_URL ?? told.nats_url);
+  const nats_url = said.NATS_URL ?? told.nats_url;
+  const port = said.HTTP_PORT ?? told.http?.port;
   const attempt_ms = said.AGENT_TIMEOUT_MS ?? told.settings?.attempt_ms ?? told.agent_timeout_ms;
   return {
     host: said.HTTP_HOST ?? told.http?.host ?? '127.0.0.1',
-    port: said.HTTP_PORT ?? told.http?.port ?? 8080,
+    port: port ?? 8080,
+    // Several nodes of a cluster may well be started on one machine with the same command.
+    ...(nats_url !== undefined && port === undefined && { any_port: true }),
+    ...(nats_url !== undefined && { nats: { url: nats_url, replicas: said.NATS_REPLICAS ?? told.nats_replicas } }),
     database: databaseOf(said.DATABASE_URL ?? told.database_url ?? '.troupe/troupe.db', cwd),
     ingress_url: said.INGRESS_URL ?? told.ingress_url,
     log_level: said.LOG_LEVEL ?? told.log_level ?? 'info',
@@ -144,11 +153,6 @@ function check<S extends z.ZodType>(schema: S, input: unknown, name?: string): z
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`);
   throw bad((name === undefined ? issues : issues.map((issue) => `${name}: ${issue}`)).join('\n'));
-}
-
-function refuseNats(url: string | undefined): void {
-  if (url === undefined) return;
-  throw bad('NATS_URL: this version runs on one node and has no NATS yet; unset it to run on the embedded default');
 }
 
 const bad = (sentence: string): Refused => new Refused('bad_config', sentence, 400);

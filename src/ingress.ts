@@ -1,12 +1,14 @@
 // Pushes every event of every session to an ingress (D6): in order per session, tried until it is taken, never in a run's way.
 import { setTimeout as pause } from 'node:timers/promises';
 import { REGISTRY } from '../actors/orchestrator.ts';
-import { type Journal, type Key, keyName } from './journal.ts';
+import { type Key, keyName } from './journal.ts';
 import type { Log } from './log.ts';
 import { eventsOf, type RunEvent } from './transcript.ts';
+import type { Troupe } from './troupe.ts';
 
 export interface IngressOptions {
-  readonly journal: Journal;
+  /** Whose sessions: in a cluster each node pushes what it decides itself. */
+  readonly troupe: Pick<Troupe, 'journal' | 'orchestrator'>;
   /** Events go to `POST {url}/internal/send`. */
   readonly url: string;
   readonly log: Log;
@@ -35,7 +37,7 @@ const LONGEST_WAIT = 30_000;
  * `tenant/session#id` as its `Idempotency-Key`. What was not delivered when the process ends is not pushed by the next one: the
  * receiver sees the gap in the ids and can read it at `GET /v1/sessions/{id}/events?after=`.
  */
-export function startIngress({ journal, log, ...options }: IngressOptions): Ingress {
+export function startIngress({ troupe, log, ...options }: IngressOptions): Ingress {
   const { concurrency = 16, timeout_ms = 10_000, backoff_ms = 200 } = options;
   const target = `${options.url.replace(/\/+$/, '')}/internal/send`;
   const counts = { sent: 0, retried: 0, refused: 0 };
@@ -44,7 +46,7 @@ export function startIngress({ journal, log, ...options }: IngressOptions): Ingr
   const behind = new Map<string, { readonly key: Key; next: number; last: number }>();
   const working = new Set<string>();
 
-  const unfollow = journal.follow('*', (key, { entry }) => {
+  const unfollow = troupe.orchestrator.hearAll((key, entry) => {
     const name = keyName(key);
     const known = behind.get(name);
     if (known) known.last = entry.n;
@@ -67,7 +69,7 @@ export function startIngress({ journal, log, ...options }: IngressOptions): Ingr
     const session = behind.get(name)!;
     try {
       for (; session.next <= session.last && !stop.signal.aborted; session.next += 1) {
-        const [stored] = await journal.read(session.key, session.next, 1);
+        const [stored] = await troupe.journal.read(session.key, session.next, 1);
         for (const event of stored ? eventsOf(stored.entry) : []) await push(session.key, event);
       }
     } catch (error) {

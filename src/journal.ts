@@ -77,8 +77,6 @@ export interface RowQuery {
   readonly state?: string;
   /** Only rows that have `wake`. */
   readonly waking?: boolean;
-  /** Only the sessions of this shard. */
-  readonly shard?: { readonly index: number; readonly of: number };
   readonly after?: Key;
   /** At most so many rows; 100 unless told. */
   readonly limit?: number;

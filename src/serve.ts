@@ -7,6 +7,7 @@ import { createServer } from './http/server.ts';
 import { startIngress } from './ingress.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { sqliteJournal } from './journal/sqlite.ts';
+import { natsNode } from './nats/node.ts';
 import { createTroupe, type Troupe } from './troupe.ts';
 
 export interface Service {
@@ -33,12 +34,15 @@ export interface ServeOptions {
  */
 export async function serve(config: Config, options: ServeOptions = {}): Promise<Service> {
   const { log = pino({ level: config.log_level }), signals = true, grace_ms = 10_000 } = options;
-  const journal = openJournal(config.database);
-  const troupe = await createTroupe({ ...config.troupe, journal, log }).catch(async (error) => {
+  const node = config.nats && (await natsNode(config.nats));
+  const journal = node?.journal ?? openJournal(config.database);
+  const shared = { transport: node?.transport, cluster: node?.cluster };
+  const troupe = await createTroupe({ ...config.troupe, ...shared, journal, log }).catch(async (error) => {
     await journal.close();
+    await node?.close();
     throw error;
   });
-  const ingress = config.ingress_url ? startIngress({ journal, url: config.ingress_url, log }) : undefined;
+  const ingress = config.ingress_url ? startIngress({ troupe, url: config.ingress_url, log }) : undefined;
   const app = await createServer(troupe);
 
   let closed: Promise<void> | undefined;
@@ -56,6 +60,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     clearTimeout(late);
     ingress?.close();
     await troupe.close();
+    await node?.close();
   };
   const leave = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'closing');
@@ -75,7 +80,8 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     throw error;
   });
   if (signals) for (const signal of SIGNALS) process.once(signal, leave);
-  log.info({ url, database: config.database, file: config.file }, 'listening');
+  const remembered = node ? { node: node.cluster.id, nats: true } : { database: config.database };
+  log.info({ url, ...remembered, file: config.file }, 'listening');
   return { url, troupe, app, close };
 }
 
@@ -84,8 +90,9 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const openJournal = (database: Database) =>
   database.kind === 'memory' ? memoryJournal() : sqliteJournal({ path: database.path });
 
-function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
+function listen(app: FastifyInstance, { host, port, any_port }: Config): Promise<string> {
   return app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EADDRINUSE' && any_port) return app.listen({ host, port: 0 });
     const where = `${host}:${port}`;
     if (error.code === 'EADDRINUSE')
       throw new Refused('port_in_use', `${where} is in use; stop what listens there, or set HTTP_PORT`, 409);

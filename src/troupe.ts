@@ -296,7 +296,7 @@ export class Troupe {
     const cluster: Cluster = new Cluster(
       { ...options, transport, clock: this.#clock, log },
       {
-        recover: (shard) => this.orchestrator.recover({ index: shard, of: options.shards }),
+        recover: async (shard) => this.orchestrator.recover(await options.scan(shard)),
         release: (shard) => this.orchestrator.rest(within(shard)),
         drop: (shard) => this.orchestrator.drop(within(shard)),
       },

@@ -166,7 +166,8 @@ test.each([
   [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL: Invalid option: expected one of "trace"|"debug"'],
   [{ DATABASE_URL: 'postgres://db/x' }, 'DATABASE_URL: postgres: is not known; use a path, "sqlite:<path>"'],
   [{ DATABASE_URL: 'data/' }, 'DATABASE_URL: names no file'],
-  [{ NATS_URL: 'nats://127.0.0.1' }, 'NATS_URL: this version runs on one node and has no NATS yet'],
+  [{ NATS_URL: 'http://127.0.0.1 x' }, 'NATS_URL: must be nats://host:port'],
+  [{ NATS_REPLICAS: '9' }, 'NATS_REPLICAS'],
 ] as const)('%o is refused: %s', async (env, sentence) => {
   expect(await refused(load({ ...env }))).toContain(sentence);
 });

@@ -49,7 +49,7 @@ const echo: AgentDefinition = { id: 'echo', run: (text) => text };
 
 async function pushing(url: string, options: Partial<IngressOptions> = {}) {
   const troupe = await createTroupe({ agents: [talking, echo] });
-  const ingress = startIngress({ journal: troupe.journal, url, log: silent, backoff_ms: 5, ...options });
+  const ingress = startIngress({ troupe, url, log: silent, backoff_ms: 5, ...options });
   onTestFinished(async () => {
     ingress.close();
     await troupe.close();

@@ -27,12 +27,12 @@ async function logOf({ log_level: level }: Config, pretty: boolean | undefined):
   return pino({ level }, prettier({ destination: 2, ignore: 'pid,hostname' }));
 }
 
-function hints({ host, port, file, troupe, database }: Config, url: string): string {
+function hints({ host, port, file, troupe, database, nats }: Config, url: string): string {
   const where = host === '127.0.0.1' && port === 8080 ? '' : ` --url ${url}`;
   const agents = (troupe.agents ?? []).map(({ id }) => id).join(', ');
   return [
     `  agents    ${agents || 'none yet: POST /v1/agents/register'}${file ? '' : ' (the front desk of the examples)'}`,
-    `  sessions  ${database.kind === 'memory' ? 'in memory only' : database.path}`,
+    `  sessions  ${nats ? 'in the JetStream journal of the cluster' : database.kind === 'memory' ? 'in memory only' : database.path}`,
     `Now try, in another terminal:`,
     `  npx troupe chat${where}`,
     `  curl -X POST ${url}/v1/sessions/s1/messages -H 'content-type: application/json' -d '{"content":"where is my order 1234?"}'`,

@@ -5,7 +5,7 @@ import type { ShardLimits } from '../../machines/shard/rules.ts';
 import type { Clock } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import { shardOf } from '../journal/shards.ts';
-import type { Key } from '../journal.ts';
+import type { Key, Row } from '../journal.ts';
 import type { Log } from '../log.ts';
 import type { Transport } from '../transport.ts';
 import { Members, type MembersOptions } from './members.ts';
@@ -19,6 +19,8 @@ export interface ClusterOptions extends Omit<MembersOptions, 'bucket'> {
   /** Fixed when the cluster was created. */
   readonly shards: number;
   readonly limits?: Partial<ShardLimits>;
+  /** What is known of each session of a shard: what taking it over begins with. */
+  readonly scan: (shard: number) => Promise<Row[]>;
 }
 
 /** What happens to the sessions of a shard. */
@@ -102,7 +104,7 @@ export class Cluster {
   async leave(): Promise<void> {
     const others = this.members.live().filter((id) => id !== this.id);
     if (others.length > 0) {
-      await this.#table.write(this.shards, others);
+      await this.#table.write(this.shards, others, [...others, this.id]);
       await this.#until(() => this.#actors.every((actor) => actor.getSnapshot().value === 'unowned'), 30_000);
     }
     this.stop();

@@ -12,17 +12,25 @@ export interface Assignment {
 
 const KEY = 'assignment';
 
-/** Where every shard belongs when these nodes are alive, given where it was. */
-export function assign(shards: number, live: readonly string[], last: Assignment | undefined): Assignment {
+/**
+ * Where every shard belongs when these nodes take shards, given where it was. `alive` are the nodes that can still hand one
+ * over: one that leaves takes none and hands all over.
+ */
+export function assign(
+  shards: number,
+  nodes: readonly string[],
+  last: Assignment | undefined,
+  alive: readonly string[] = nodes,
+): Assignment {
   const owner: string[] = [];
   const before: (string | null)[] = [];
   for (let shard = 0; shard < shards; shard += 1) {
-    const now = place(shard, live)!;
+    const now = place(shard, nodes)!;
     const was = last?.owner[shard];
     owner.push(now);
     // Still being handed over: the one who really had it is the one before, not the one who never got it.
     const holder = was === now ? (last?.before[shard] ?? null) : (was ?? null);
-    before.push(holder !== null && holder !== now && live.includes(holder) ? holder : null);
+    before.push(holder !== null && holder !== now && alive.includes(holder) ? holder : null);
   }
   return { owner, before };
 }
@@ -56,8 +64,8 @@ export class Table {
   }
 
   /** Writes the table for these nodes, if it says something else. Loses quietly to whoever wrote in between. */
-  async write(shards: number, live: readonly string[]): Promise<void> {
-    const next = assign(shards, live, this.#current);
+  async write(shards: number, nodes: readonly string[], alive = nodes): Promise<void> {
+    const next = assign(shards, nodes, this.#current, alive);
     if (JSON.stringify(next) === JSON.stringify(this.#current)) return;
     const value = JSON.stringify(next);
     try {
@@ -65,7 +73,7 @@ export class Table {
         this.#revision === 0
           ? await this.#bucket.create(KEY, value)
           : await this.#bucket.update(KEY, value, this.#revision);
-      this.#log.info({ revision, nodes: live }, 'shards are assigned anew');
+      this.#log.info({ revision, nodes }, 'shards are assigned anew');
     } catch (error) {
       this.#log.debug({ err: error }, 'another node wrote the assignment table');
     }

@@ -23,6 +23,14 @@ const written = <S extends z.ZodType<number, number>>(schema: S) =>
     .transform((text) => (/^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN))
     .pipe(schema);
 
+const natsUrl = z
+  .string()
+  .regex(
+    /^((nats|tls):\/\/)?[^\s,/]+(,((nats|tls):\/\/)?[^\s,/]+)*$/,
+    'must be nats://host:port, several separated by commas',
+  );
+const replicas = z.int().min(1).max(5);
+
 export const environment = z.object({
   HTTP_HOST: z.string().optional(),
   HTTP_PORT: written(port).optional(),
@@ -30,7 +38,8 @@ export const environment = z.object({
   INGRESS_URL: url.optional(),
   AGENT_TIMEOUT_MS: written(milliseconds).optional(),
   LOG_LEVEL: logLevel.optional(),
-  NATS_URL: z.string().optional(),
+  NATS_URL: natsUrl.optional(),
+  NATS_REPLICAS: written(replicas).optional(),
   TROUPE_CONFIG: z.string().optional(),
 });
 
@@ -51,7 +60,8 @@ export const dataFile = z.strictObject({
   ingress_url: url.optional(),
   agent_timeout_ms: milliseconds.optional(),
   log_level: logLevel.optional(),
-  nats_url: z.string().optional(),
+  nats_url: natsUrl.optional(),
+  nats_replicas: replicas.optional(),
   settings: ownSettings.optional(),
   agents: z.array(httpAgent).optional(),
   flows: z

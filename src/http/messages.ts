@@ -7,7 +7,16 @@ import type { Troupe } from '../troupe.ts';
 import { type TurnItem, turn } from '../turn.ts';
 import { toldBy } from './frames.ts';
 import { failedRun } from './problems.ts';
-import { type App, idempotencyKeyOf, keyOf, leaving, sessionParams, tenantOf, wantsEvents } from './requests.ts';
+import {
+  type App,
+  ending,
+  idempotencyKeyOf,
+  keyOf,
+  leaving,
+  sessionParams,
+  tenantOf,
+  wantsEvents,
+} from './requests.ts';
 import { outcome } from './shapes.ts';
 import { type EventStreams, frame, frames } from './sse.ts';
 
@@ -30,16 +39,17 @@ export function messageRoutes(app: App, troupe: Troupe, streams: EventStreams, b
     },
     async (request, reply) => {
       const key = keyOf(request);
-      const options = { idempotencyKey: idempotencyKeyOf(request), signal: leaving(reply) };
+      const idempotencyKey = idempotencyKeyOf(request);
       if (wantsEvents(request)) {
-        const items = turn(orchestrator, conversations, key, request.body, { ...options, buffer });
+        const options = { idempotencyKey, signal: ending(reply), buffer };
+        const items = turn(orchestrator, conversations, key, request.body, options);
         // A refusal is thrown here, while it can still be a problem document.
         const { value: accepted } = await items.next();
         if (accepted?.type !== 'accepted') return reply;
         await streams.open(reply).tell(items, turnFrames(key.session, accepted.run_id));
         return reply;
       }
-      const result = await conversations.send(key, request.body, options);
+      const result = await conversations.send(key, request.body, { idempotencyKey, signal: leaving(reply) });
       if (result.error) throw failedRun(result);
       return reply.code(LATER.has(result.status) ? 202 : 200).send(result);
     },

@@ -44,8 +44,17 @@ export const idempotencyKeyOf = ({ headers }: FastifyRequest): string | undefine
 export const wantsEvents = ({ headers }: FastifyRequest): boolean =>
   headers.accept?.includes('text/event-stream') ?? false;
 
-/** Aborted with `Disconnected` when nobody waits for this reply any more: it was given, or the caller left. */
+/** Aborted with `Disconnected` when the caller leaves before it was answered. */
 export function leaving({ raw }: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  raw.once('close', () => {
+    if (!raw.writableFinished) controller.abort(LEFT);
+  });
+  return controller.signal;
+}
+
+/** Aborted when a stream of events is over, whoever ended it. */
+export function ending({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController();
   raw.once('close', () => controller.abort(LEFT));
   return controller.signal;

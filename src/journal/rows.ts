@@ -1,7 +1,6 @@
 // Rows in memory, in key order: for journals whose store cannot list them by itself.
 
 import { type Key, keyName, type Row, type RowQuery, type Version } from '../journal.ts';
-import { shardOf } from './shards.ts';
 
 interface Listed {
   row: Row;
@@ -68,8 +67,7 @@ export class Rows {
   }
 }
 
-function matches(row: Row, { tenant, state, waking, shard }: RowQuery): boolean {
-  if (shard && shardOf(row.key, shard.of) !== shard.index) return false;
+function matches(row: Row, { tenant, state, waking }: RowQuery): boolean {
   if (tenant !== undefined && row.key.tenant !== tenant) return false;
   if (waking && row.wake === undefined) return false;
   if (state === undefined || row.state === state) return true;

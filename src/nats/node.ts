@@ -1,0 +1,54 @@
+// What a process needs to be a node of a cluster on NATS: transport, journal, and the two buckets the nodes share.
+import { randomBytes } from 'node:crypto';
+import { Kvm } from '@nats-io/kv';
+import type { ClusterOptions } from '../cluster/cluster.ts';
+import { jetstreamJournal } from '../journal/jetstream.ts';
+import type { Journal } from '../journal.ts';
+import { natsTransport } from '../transport/nats.ts';
+import type { Transport } from '../transport.ts';
+import { connectNats } from './connect.ts';
+
+export interface NatsNodeOptions {
+  /** `nats://host:port`, several of a cluster separated by commas. */
+  readonly url: string;
+  /** Copies of the journal and the buckets; 1 unless told. More than one need nats-server 2.10.27 or newer. */
+  readonly replicas?: number;
+  /** Shards of a new cluster; 64 unless told. One that exists keeps its number. */
+  readonly shards?: number;
+  /** Names the node in logs and in the cluster; drawn unless told. A token. */
+  readonly id?: string;
+}
+
+export interface NatsNode {
+  readonly journal: Journal;
+  readonly transport: Transport;
+  readonly cluster: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
+  /** Ends the connection; the runtime must be closed before. */
+  close(): Promise<void>;
+}
+
+/** The signs of life of the nodes; one that ends without a word is forgotten after so long, ms. */
+const PRESENCE = 5_000;
+
+/** Connects and opens what is shared. Rejects with `NatsError` or `JournalError`, which say what was tried and what to do. */
+export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
+  const { url, replicas = 1, shards, id = `node-${randomBytes(4).toString('hex')}` } = options;
+  const connection = await connectNats({ servers: url, name: id });
+  try {
+    const journal = await jetstreamJournal({ connection, replicas, shards });
+    const kvm = new Kvm(connection);
+    const buckets = {
+      nodes: await kvm.create('troupe-nodes', { history: 1, ttl: PRESENCE, replicas }),
+      shards: await kvm.create('troupe-shards', { history: 1, replicas }),
+    };
+    return {
+      journal,
+      transport: natsTransport(connection),
+      cluster: { id, buckets, shards: journal.shards, scan: (shard) => journal.scan(shard) },
+      close: () => connection.close(),
+    };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
