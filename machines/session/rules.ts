@@ -139,6 +139,12 @@ const pending = (event: Of<'message'>, run: number): Pending => ({
   route: event.route,
 });
 
+/** With its words: whoever holds the session must read them though no run begins. */
+const accepted = (event: SessionEvent, run_id: string) => {
+  const { id, content } = event as Of<'message'>;
+  return { type: 'message_accepted', run_id, message_id: id, content };
+};
+
 const cancelRunBecause = (reason: string) =>
   enqueueActions(({ context, enqueue }) => {
     enqueue.emit({
@@ -208,12 +214,12 @@ export const actions = {
   keep: enqueueActions(({ context, event, enqueue }) => {
     const run = context.runs + 1;
     enqueue.assign({ runs: run, queue: [...context.queue, pending(event as Of<'message'>, run)] });
-    enqueue.emit({ type: 'message_accepted', message_id: (event as Of<'message'>).id, run_id: runId(context.id, run) });
+    enqueue.emit(accepted(event, runId(context.id, run)));
   }),
   keepForRun: enqueueActions(({ context, event, enqueue }) => {
     const run = context.run!.n;
     enqueue.assign({ queue: [...context.queue, pending(event as Of<'message'>, run)] });
-    enqueue.emit({ type: 'message_accepted', message_id: (event as Of<'message'>).id, run_id: runId(context.id, run) });
+    enqueue.emit(accepted(event, runId(context.id, run)));
   }),
   steer: enqueueActions(({ context, event, enqueue }) => {
     const { id, content } = event as Of<'message'>;
@@ -221,7 +227,7 @@ export const actions = {
     const run_id = runId(context.id, run.n);
     // The earlier message's caller is answered together with this one.
     enqueue.emit({ type: 'run_joined', run_id, message_id: run.message, into: run_id, by: id });
-    enqueue.emit({ type: 'message_accepted', message_id: id, run_id });
+    enqueue.emit(accepted(event, run_id));
     enqueue.emit({ type: 'user_input', run_id, message_id: id, content });
     enqueue.assign({ run: { ...run, message: id, input: [...run.input, { id, content }], tries: 0 } });
   }),
