@@ -1,22 +1,26 @@
 // The door for messages on subjects: any client of the transport can talk to a session, steer it and watch it.
-import { bodies, type Verb } from '../machines/session/events.ts';
+import { bodies, token, type Verb } from '../machines/session/events.ts';
 import type { Conversations } from './conversation.ts';
-import { parseBody } from './conversation.ts';
+import { parse, parseBody } from './conversation.ts';
 import { Refused } from './errors.ts';
+import { Heartbeats, heartbeat } from './heartbeats.ts';
 import type { Key } from './journal.ts';
-import type { Message, Transport } from './transport.ts';
+import { type Micro, microService } from './nats/micro.ts';
+import type { Headers, Message, Subscription, Transport } from './transport.ts';
 import type { Troupe } from './troupe.ts';
+import { version } from './version.ts';
 
 /** `troupe.<tenant>.session.<id>.<verb>`, request and reply. */
 const REQUESTS = 'troupe.*.session.*.*';
 /** One of the nodes takes each request. */
 const QUEUE = 'troupe';
+const VERBS = [...Object.keys(bodies), 'get'];
+/** `troupe.<tenant>.agent.<agent>.heartbeat`. Every node hears all of them: each has its own picture of the agents. */
+const HEARTBEATS = 'troupe.*.agent.*.heartbeat';
 
 /** Serves the subjects of a runtime on a transport. Returns the function that stops it. */
 export function serveSubjects(troupe: Troupe, transport: Transport): () => void {
-  const requests = transport.subscribe(REQUESTS, (message) => void answer(troupe, transport, message), {
-    queue: QUEUE,
-  });
+  const serving = new Serving(troupe, transport);
   const tell = (subject: string, told: () => object): void => {
     if (transport.hears?.(subject) ?? true) transport.publish(subject, JSON.stringify(told()));
   };
@@ -33,7 +37,7 @@ export function serveSubjects(troupe: Troupe, transport: Transport): () => void 
     tell(`${eventsOf(key)}.agent_stream_delta`, () => ({ type: 'agent_stream_delta', ...part }));
   });
   return () => {
-    requests.unsubscribe();
+    serving.stop();
     unfollow();
     unlisten();
   };
@@ -41,20 +45,84 @@ export function serveSubjects(troupe: Troupe, transport: Transport): () => void 
 
 const eventsOf = ({ tenant, session }: Key): string => `troupe.${tenant}.session.${session}.event`;
 
-async function answer(troupe: Troupe, transport: Transport, message: Message): Promise<void> {
-  const { reply } = message;
-  try {
-    const result = await perform(troupe.conversations, message);
-    if (reply) transport.publish(reply, JSON.stringify(result));
-  } catch (error) {
-    const problem = problemOf(error);
-    if (!(error instanceof Refused)) troupe.log.error({ err: error, subject: message.subject }, 'a request broke');
-    if (!reply) return;
-    const headers = {
-      'Nats-Service-Error': oneLine(problem.detail),
-      'Nats-Service-Error-Code': String(problem.status),
-    };
-    transport.publish(reply, JSON.stringify(problem), { headers });
+/** The requests on subjects, and the service that NATS tools see. */
+class Serving {
+  readonly #troupe: Troupe;
+  readonly #transport: Transport;
+  readonly #subscriptions: Subscription[];
+  readonly #micro: Micro;
+  readonly #heartbeats: Heartbeats;
+  #stopped = false;
+
+  constructor(troupe: Troupe, transport: Transport) {
+    this.#troupe = troupe;
+    this.#transport = transport;
+    this.#heartbeats = new Heartbeats(troupe.pool);
+    this.#micro = microService(transport, {
+      name: 'troupe',
+      version,
+      description: 'sessions with AI agents',
+      endpoints: VERBS.map((name) => ({ name, subject: `troupe.*.session.*.${name}`, queue_group: QUEUE })),
+    });
+    this.#subscriptions = [
+      transport.subscribe(REQUESTS, (message) => this.#request(message), { queue: QUEUE }),
+      transport.subscribe(HEARTBEATS, (message) => this.#heartbeat(message)),
+    ];
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#micro.stop();
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  async #request(message: Message): Promise<void> {
+    const began = performance.now();
+    const verb = message.subject.split('.').at(-1)!;
+    const problem = await this.#answer(message, async () =>
+      JSON.stringify(await perform(this.#troupe.conversations, message)),
+    );
+    const error = problem && { code: problem.status, message: problem.detail };
+    this.#micro.note(verb, performance.now() - began, error);
+  }
+
+  async #heartbeat(message: Message): Promise<void> {
+    const problem = await this.#answer(message, () => {
+      const [, tenant, , agent] = message.subject.split('.');
+      const key = { tenant: parse(token, tenant, 'tenant'), agent_id: parse(token, agent, 'agent_id') };
+      this.#heartbeats.hear(key.tenant, key.agent_id, parse(heartbeat, jsonOf(message.data), 'heartbeat'));
+      return '';
+    });
+    if (problem && !message.reply) this.#troupe.log.warn({ ...problem, subject: message.subject }, 'a bad heartbeat');
+  }
+
+  /** Replies with what `work` makes, or with the problem that it had, which it also returns. */
+  async #answer(message: Message, work: () => string | Promise<string>): Promise<Problem | undefined> {
+    const { subject, reply } = message;
+    try {
+      const body = await work();
+      this.#reply(reply, body);
+      return undefined;
+    } catch (error) {
+      const problem = problemOf(error);
+      if (!(error instanceof Refused)) this.#troupe.log.error({ err: error, subject }, 'a request broke');
+      const headers = {
+        'Nats-Service-Error': oneLine(problem.detail),
+        'Nats-Service-Error-Code': String(problem.status),
+      };
+      this.#reply(reply, JSON.stringify(problem), headers);
+      return problem;
+    }
+  }
+
+  #reply(reply: string | undefined, body: string, headers?: Headers): void {
+    if (reply === undefined) return;
+    try {
+      this.#transport.publish(reply, body, { headers });
+    } catch (error) {
+      // What ends after the runtime was stopped finds the transport closed.
+      if (!this.#stopped) throw error;
+    }
   }
 }
 
@@ -63,12 +131,8 @@ async function perform(conversations: Conversations, { subject, data, headers }:
   const key = conversations.key(tenant, id);
   const idempotencyKey = headers?.['Nats-Msg-Id'];
   if (verb === 'get') return conversations.view(key);
-  if (!(verb in bodies))
-    throw new Refused(
-      'unknown_verb',
-      `"${verb}" is no verb; there are ${[...Object.keys(bodies), 'get'].join(', ')}`,
-      404,
-    );
+  if (!Object.hasOwn(bodies, verb))
+    throw new Refused('unknown_verb', `"${verb}" is no verb; there are ${VERBS.join(', ')}`, 404);
   const body = jsonOf(data);
   if (verb === 'message') return conversations.send(key, parseBody('message', body), { idempotencyKey });
   const command = verb as Exclude<Verb, 'message'>;
@@ -85,7 +149,13 @@ function jsonOf(data: Uint8Array): unknown {
 }
 
 /** The members of the HTTP problem, so that a caller reads the same on both doors. */
-function problemOf(error: unknown) {
+interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+}
+
+function problemOf(error: unknown): Problem {
   if (!(error instanceof Refused)) return { status: 500, code: 'internal', detail: 'the request broke the runtime' };
   return { status: error.status, code: error.code, detail: error.message, ...error.details };
 }

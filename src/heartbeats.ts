@@ -1,0 +1,71 @@
+// Heartbeats on subjects: what the instances of an agent that share its one subject say of themselves, added up.
+
+import { z } from 'zod';
+import type { Heartbeat } from '../actors/endpoint.ts';
+import type { AgentPool } from '../actors/pool.ts';
+import { token } from '../machines/session/events.ts';
+import { type Clock, realClock } from './clock.ts';
+
+/** The body of `troupe.<tenant>.agent.<agent>.heartbeat`. */
+export const heartbeat = z.strictObject({
+  instance_id: token,
+  in_flight: z.int().min(0).optional(),
+  capacity: z.int().min(1).optional(),
+  /** Seconds until the next one; 30 unless told. */
+  interval_s: z.number().positive().max(86_400).optional(),
+  ts: z.union([z.number(), z.string()]).optional(),
+});
+
+interface Sign {
+  readonly beat: Heartbeat;
+  /** When it is forgotten: one heartbeat may be lost and the next one late. */
+  readonly until: number;
+}
+
+const INTERVAL_S = 30;
+const PATIENCE = 2.5;
+/** The pool calls an agent of kind `nats` through one endpoint of this name, whichever instance then takes the call. */
+const SUBJECT = 'subject';
+
+export class Heartbeats {
+  readonly #pool: AgentPool;
+  readonly #clock: Clock;
+  readonly #signs = new Map<string, Map<string, Sign>>();
+
+  constructor(pool: AgentPool, clock: Clock = realClock) {
+    this.#pool = pool;
+    this.#clock = clock;
+  }
+
+  /**
+   * Notes a sign of life. An agent that nobody declared becomes one of this tenant, called on its subject, for as long as the
+   * process lives. Throws `Refused('unknown_instance')` when the agent is called elsewhere and has no such instance there.
+   */
+  hear(tenant: string, agent_id: string, beat: Heartbeat): void {
+    const known = this.#pool.get(tenant, agent_id) ?? this.#pool.register(tenant, { id: agent_id, kind: 'nats' });
+    const all = known.definition.kind === 'nats' ? this.#together(`${tenant}/${agent_id}`, beat) : beat;
+    this.#pool.heartbeat(tenant, agent_id, all);
+  }
+
+  /** One heartbeat for all instances that are still heard of. */
+  #together(agent: string, beat: Heartbeat): Heartbeat {
+    const now = this.#clock.now();
+    const signs = this.#signs.get(agent) ?? new Map<string, Sign>();
+    this.#signs.set(agent, signs);
+    signs.set(beat.instance_id, { beat, until: now + intervalOf(beat) * PATIENCE * 1000 });
+    for (const [instance, { until }] of signs) if (until < now) signs.delete(instance);
+    const beats = [...signs.values()].map((sign) => sign.beat);
+    return {
+      instance_id: SUBJECT,
+      in_flight: sum(beats.map(({ in_flight = 0 }) => in_flight)),
+      // Who does not say how much it takes at once is taken to have no limit.
+      ...(beats.every(({ capacity }) => capacity !== undefined) && {
+        capacity: sum(beats.map(({ capacity = 0 }) => capacity)),
+      }),
+      interval_s: Math.max(...beats.map(intervalOf)),
+    };
+  }
+}
+
+const intervalOf = ({ interval_s = INTERVAL_S }: Heartbeat): number => interval_s;
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
