@@ -1,7 +1,6 @@
 // `troupe supervise`: watch a session as staff see it, and act on it.
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import type { Entry } from '../journal.ts';
 import type { TranscriptMessage } from '../transcript.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { act, complaint } from './chat.ts';
@@ -28,7 +27,7 @@ async function attend(service: Service, session: string, entry: number, name: st
   const messages = await messagesOf(service, session);
   for (const message of messages) screen.say(lineOf(message));
   screen.say(styleText('dim', `watching ${session}; /help lists what you may type`));
-  const watch = new Watch(service, session, screen, entry, waitingShown(service, session, screen));
+  const watch = new Watch(service, session, screen, entry, waitingShown(screen));
   watch.ended.catch((error: Error) => screen.say(complaint(error))).then(() => terminal.close());
 
   let by = name;
@@ -47,13 +46,15 @@ async function attend(service: Service, session: string, entry: number, name: st
   watch.stop();
 }
 
-/** A message that waits for a person is taken up by no run, so that only the journal has its words. */
-const waitingShown = (service: Service, session: string, screen: Screen) => async (told: Told) => {
-  if (told.type !== 'state_change' || told.event !== 'message' || told.waiting === 0) return;
-  const path = `/v1/sessions/${session}/journal?from=${told.entry}&limit=1`;
-  const { entries } = await service.get<{ entries: Entry[] }>(path);
-  screen.say(styleText('green', `user (waits): ${entries[0]!.event.content}`));
-};
+/** A message that waits for a person is taken up by no run, so that nothing else shows its words. */
+function waitingShown(screen: Screen): (told: Told) => void {
+  let said: unknown;
+  return (told) => {
+    if (told.type === 'message_accepted') said = told.content;
+    if (told.type === 'state_change' && told.event === 'message' && told.waiting !== 0)
+      screen.say(styleText('green', `user (waits): ${said}`));
+  };
+}
 
 const messagesOf = async (service: Service, session: string): Promise<readonly TranscriptMessage[]> =>
   (await service.get<{ messages: TranscriptMessage[] }>(`/v1/sessions/${session}/messages?view=full`)).messages;
