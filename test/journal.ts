@@ -128,6 +128,16 @@ export function journalConformance(name: string, make: () => Promise<JournalUnde
       expect((await journal.tail(key('a'), 1))[0]).toEqual(await journal.last(key('a')));
     });
 
+    test('a long session is read at any place of it', async () => {
+      await Promise.all([fill(journal, key('a'), 1000), fill(journal, key('b'), 130)]);
+      for (const from of [1, 2, 63, 64, 65, 127, 128, 129, 500, 640, 998]) {
+        expect(numbers(await journal.read(key('a'), from, 3))).toEqual([from, from + 1, from + 2]);
+      }
+      expect(numbers(await journal.read(key('a'), 999, 3))).toEqual([999, 1000]);
+      expect(numbers(await journal.read(key('b')))).toEqual(Array.from({ length: 130 }, (_, i) => i + 1));
+      expect(numbers(await journal.tail(key('b'), 129))[0]).toBe(2);
+    });
+
     test('followers hear every entry once, in order, before its append resolves', async () => {
       const heard: string[] = [];
       journal.follow('*', (key, { entry }) => heard.push(`* ${keyName(key)} ${entry.n}`));

@@ -4,26 +4,25 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Conflict, JournalError } from '../errors.ts';
+import { SESSION_COLUMNS } from './sqlite-sessions.ts';
 import { walDamage } from './sqlite-wal.ts';
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** `TRUP`, in the file's header: tells our file from another program's. */
 const APPLICATION = 0x54525550;
 
-// `sessions` holds what lists and wake-ups need, and the last version for the compare-and-set. It is its own index, in key
-// order, so that an append touches one page of it. AUTOINCREMENT: a version is never given twice, even after a removal.
+// An entry's row has all that its session's row needs: `sessions` lags behind, complete up to the version in `synced`.
+// The body comes last, so that the links before it are read without it.
 const SCHEMA = `
   BEGIN;
-  CREATE TABLE sessions (
-    tenant TEXT NOT NULL, session TEXT NOT NULL, id INTEGER NOT NULL, n INTEGER NOT NULL, last INTEGER NOT NULL,
-    at REAL NOT NULL, state TEXT NOT NULL, wake REAL,
-    PRIMARY KEY (tenant, session)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX sessions_waking ON sessions (tenant, session) WHERE wake IS NOT NULL;
   CREATE TABLE entries (
-    version INTEGER PRIMARY KEY AUTOINCREMENT, session INTEGER NOT NULL, n INTEGER NOT NULL, body TEXT NOT NULL
+    version INTEGER PRIMARY KEY, tenant TEXT NOT NULL, session TEXT NOT NULL, n INTEGER NOT NULL,
+    prev INTEGER NOT NULL, mark INTEGER NOT NULL, at REAL NOT NULL, state TEXT NOT NULL, wake REAL, body TEXT NOT NULL
   ) STRICT;
-  CREATE UNIQUE INDEX entries_in_order ON entries (session, n);
+  CREATE TABLE sessions ${SESSION_COLUMNS};
+  CREATE INDEX sessions_waking ON sessions (tenant, session) WHERE wake IS NOT NULL;
+  CREATE TABLE synced (version INTEGER NOT NULL) STRICT;
+  INSERT INTO synced VALUES (0);
   PRAGMA application_id = ${APPLICATION};
   PRAGMA user_version = ${SCHEMA_VERSION};
   COMMIT;`;
@@ -47,8 +46,9 @@ export function openFile(path: string): DatabaseSync {
     db.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
+      PRAGMA temp_store = MEMORY; -- what changed in the sessions since they were last written
       PRAGMA cache_size = -65536; -- KiB; the pages that 100,000 sessions keep coming back to
-      PRAGMA wal_autocheckpoint = 2000; -- pages; many sessions touch many pages, and a page changed twice is moved once`);
+      PRAGMA wal_autocheckpoint = 2000; -- pages; the last page changes with every commit, and is moved once`);
     // Takes the lock, and finds out now whether the file may be written.
     db.exec('BEGIN IMMEDIATE; COMMIT');
     return db;
@@ -58,7 +58,7 @@ export function openFile(path: string): DatabaseSync {
   }
 }
 
-/** True when nothing was written yet. Refuses what another program or a later version wrote. */
+/** True when nothing was written yet. Refuses what another program, or another version with another schema, wrote. */
 function isNew(path: string, db: DatabaseSync): boolean {
   const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()!.count;
   const application = db.prepare('PRAGMA application_id').get()!.application_id;
@@ -71,6 +71,12 @@ function isNew(path: string, db: DatabaseSync): boolean {
     throw new JournalError(
       'journal_newer',
       `${path} has schema ${version}, and this version of Troupe knows ${SCHEMA_VERSION}. Run the version that wrote it, or a later one.`,
+    );
+  }
+  if (version < SCHEMA_VERSION) {
+    throw new JournalError(
+      'journal_older',
+      `${path} has schema ${version}, and this version of Troupe knows ${SCHEMA_VERSION}. Run the version that wrote it, or give the journal a new file.`,
     );
   }
   return false;

@@ -1,22 +1,20 @@
 // The journal in one SQLite file: appends that come in the same turn of the event loop share one durable transaction.
 
-import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { Conflict, JournalError } from '../errors.ts';
-import {
-  type Entry,
-  type Journal,
-  type Key,
-  keyName,
-  type Row,
-  type RowQuery,
-  type Stored,
-  type Version,
-} from '../journal.ts';
+import { type Entry, type Journal, type Key, keyName, type Version } from '../journal.ts';
 import { Followers } from './followers.ts';
+import { Entries } from './sqlite-entries.ts';
 import { openFile, sqliteFailure } from './sqlite-file.ts';
+import { Sessions } from './sqlite-sessions.ts';
 
 /** More than this in one transaction gains nothing and keeps the event loop waiting. */
 const LARGEST_BATCH = 1024;
+
+/**
+ * Entries that the table of sessions may lag behind. With fewer its pages are written more often; with more it takes longer
+ * to write them, which the event loop waits for: up to 60 ms with a million sessions, when each entry is another one's.
+ */
+const LARGEST_LAG = 4096;
 
 interface Append {
   readonly key: Key;
@@ -28,35 +26,11 @@ interface Append {
 }
 
 export function sqliteJournal({ path }: { path: string }): Journal {
-  const db = openFile(path);
+  const { db, entries, sessions, ...found } = open(path);
   const followers = new Followers();
   const pending: Append[] = [];
-  let head = Number(db.prepare(`SELECT seq FROM sqlite_sequence WHERE name = 'entries'`).get()?.seq ?? 0);
+  let { head, synced } = found;
   let closed = false;
-
-  // A session is numbered after its first entry, so the two rows of a new session are written without asking back.
-  const create = db.prepare(
-    `INSERT INTO sessions (tenant, session, id, n, last, at, state, wake) VALUES (?, ?, ?, 1, ?, ?, ?, ?)
-     ON CONFLICT DO NOTHING`,
-  );
-  const advance = db.prepare(
-    `UPDATE sessions SET n = ?, last = ?, at = ?, state = ?, wake = ?
-     WHERE tenant = ? AND session = ? AND last = ? AND n = ? RETURNING id`,
-  );
-  const insert = db.prepare('INSERT INTO entries (version, session, n, body) VALUES (?, ?, ?, ?)');
-
-  const idOf = '(SELECT id FROM sessions WHERE tenant = ? AND session = ?)';
-  const last = db.prepare(
-    `SELECT s.n, s.last AS version, e.body FROM sessions s LEFT JOIN entries e ON e.version = s.last
-     WHERE s.tenant = ? AND s.session = ?`,
-  );
-  const forward = db.prepare(
-    `SELECT n, version, body FROM entries WHERE session = ${idOf} AND n >= ? ORDER BY n LIMIT ?`,
-  );
-  const backward = db.prepare(`SELECT n, version, body FROM entries WHERE session = ${idOf} ORDER BY n DESC LIMIT ?`);
-  const forgetEntries = db.prepare(`DELETE FROM entries WHERE session = ${idOf}`);
-  const forgetSession = db.prepare('DELETE FROM sessions WHERE tenant = ? AND session = ?');
-  const listings = new Map<string, StatementSync>();
 
   function flush(): void {
     const batch = pending.splice(0, LARGEST_BATCH);
@@ -69,6 +43,7 @@ export function sqliteJournal({ path }: { path: string }): Journal {
     let versions: (Version | undefined)[];
     const before = head;
     try {
+      if (head - synced >= LARGEST_LAG) sync();
       versions = transaction(() => batch.map(write));
     } catch (error) {
       head = before;
@@ -91,16 +66,20 @@ export function sqliteJournal({ path }: { path: string }): Journal {
   }
 
   /** The compare-and-set. Undefined when `after` is not the last version: then nothing was written. */
-  function write({ key: { tenant, session }, after, entry, body }: Append): Version | undefined {
+  function write({ key, after, entry, body }: Append): Version | undefined {
+    const tip = sessions.find(key);
+    if (tip.last !== after || tip.n + 1 !== entry.n) return undefined;
     const version = head + 1;
-    const { n, at, state, wake = null } = entry;
-    let id: SQLInputValue | undefined;
-    if (after !== 0) id = advance.get(n, version, at, state, wake, tenant, session, after, n - 1)?.id;
-    else if (n === 1 && create.run(tenant, session, version, version, at, state, wake).changes === 1) id = version;
-    if (id === undefined) return undefined;
-    insert.run(version, id, n, body);
+    entries.add(version, key, tip, entry, body);
+    sessions.fold(head);
     head = version;
     return version;
+  }
+
+  function sync(): void {
+    if (synced === head) return;
+    transaction(() => sessions.sync(head));
+    synced = head;
   }
 
   function transaction<T>(work: () => T): T {
@@ -125,15 +104,6 @@ export function sqliteJournal({ path }: { path: string }): Journal {
     }
   }
 
-  function parse(key: Key, row: Record<string, SQLInputValue>): Stored {
-    const entry = quietly(() => JSON.parse(row.body as string) as Entry);
-    if (entry && entry.n === row.n) return { version: row.version as number, entry };
-    throw new JournalError(
-      'journal_corrupt',
-      `${path}: entry ${row.n} of ${keyName(key)} cannot be read. Restore the file from a backup, or remove the session.`,
-    );
-  }
-
   return {
     append(key, after, entry) {
       return new Promise((resolve, reject) => {
@@ -145,51 +115,38 @@ export function sqliteJournal({ path }: { path: string }): Journal {
     },
 
     async last(key) {
-      return attempt(() => {
-        const row = last.get(key.tenant, key.session);
-        return row && parse(key, row);
-      });
+      return attempt(() => entries.last(key));
     },
 
     async read(key, from = 1, limit = Number.POSITIVE_INFINITY) {
-      return attempt(() => forward.all(key.tenant, key.session, from, atMost(limit)).map((row) => parse(key, row)));
+      return attempt(() => entries.read(key, sessions.find(key), from, from + limit - 1));
     },
 
     async tail(key, count) {
       return attempt(() => {
-        const rows = backward.all(key.tenant, key.session, atMost(count));
-        return rows.reverse().map((row) => parse(key, row));
+        const tip = sessions.find(key);
+        return entries.read(key, tip, tip.n - count + 1, tip.n);
       });
     },
 
     follow: (key, follower) => followers.add(key, follower),
 
     async rows(query = {}) {
-      return attempt(() => {
-        const { sql, values } = listing(query);
-        const statement = listings.get(sql) ?? db.prepare(sql);
-        listings.set(sql, statement);
-        return statement.all(...values).map(toRow);
-      });
+      return attempt(() => sessions.rows(query));
     },
 
     async census(tenant) {
-      return attempt(() => {
-        const where = tenant === undefined ? '' : 'WHERE tenant = ?';
-        const values = tenant === undefined ? [] : [tenant];
-        const counts = db
-          .prepare(`SELECT state, count(*) AS count FROM sessions ${where} GROUP BY state`)
-          .all(...values);
-        return new Map(counts.map(({ state, count }) => [state as string, count as number]));
-      });
+      return attempt(() => sessions.census(tenant));
     },
 
-    async remove({ tenant, session }) {
+    async remove(key) {
       attempt(() => {
         while (pending.length > 0) flush();
+        // Also keeps the versions from being given twice: the head is on disk before its entries go.
+        sync();
         transaction(() => {
-          forgetEntries.run(tenant, session);
-          forgetSession.run(tenant, session);
+          entries.remove(sessions.find(key));
+          sessions.remove(key);
         });
       });
     },
@@ -198,43 +155,28 @@ export function sqliteJournal({ path }: { path: string }): Journal {
       if (closed) return;
       closed = true;
       while (pending.length > 0) flush();
+      // Should it fail, nothing is lost: who opens the file folds the entries again.
+      quietly(sync);
       db.close();
     },
   };
 }
 
-/** The statement for a query. There are few shapes of it, so each is prepared once. */
-function listing({ tenant, state, waking, after, limit = 100 }: RowQuery): { sql: string; values: SQLInputValue[] } {
-  const conditions: string[] = ['true'];
-  const values: SQLInputValue[] = [];
-  const when = (condition: string, ...bound: SQLInputValue[]) => {
-    conditions.push(condition);
-    values.push(...bound);
-  };
-  if (waking) when('wake IS NOT NULL');
-  if (tenant !== undefined) when('tenant = ?', tenant);
-  if (after) when('(tenant, session) > (?, ?)', after.tenant, after.session);
-  // The same once more, for SQLite uses a row value for one end of a range only: without it each page walks the tenant.
-  if (after && after.tenant === tenant) when('session > ?', after.session);
-  if (state !== undefined) {
-    const part = `instr('/' || state || '/', '/' || ? || '/') > 0 OR instr('/' || state, '/' || ? || '.') > 0`;
-    when(`(state = ? OR (instr(?, '/') = 0 AND (${part})))`, state, state, state, state);
+/** Opens the file and catches up with what it holds: `sessions` knows every entry up to `head`. */
+function open(path: string) {
+  const db = openFile(path);
+  try {
+    const sessions = new Sessions(db);
+    const entries = new Entries(path, db);
+    const synced = sessions.synced();
+    sessions.fold(synced);
+    // After a removal the newest entry may be an old one.
+    return { db, entries, sessions, synced, head: Math.max(synced, entries.newest()) };
+  } catch (error) {
+    db.close();
+    throw sqliteFailure(path, error);
   }
-  return {
-    sql: `SELECT tenant, session, n, at, state, wake FROM sessions WHERE ${conditions.join(' AND ')}
-          ORDER BY tenant, session LIMIT ?`,
-    values: [...values, atMost(limit)],
-  };
 }
-
-function toRow(row: Record<string, SQLInputValue>): Row {
-  const key = { tenant: row.tenant as string, session: row.session as string };
-  const wake = (row.wake as number | null) ?? undefined;
-  return { key, n: row.n as number, at: row.at as number, state: row.state as string, wake };
-}
-
-/** SQLite knows no infinity. */
-const atMost = (limit: number): number => Math.min(limit, Number.MAX_SAFE_INTEGER);
 
 function quietly<T>(work: () => T): T | undefined {
   try {
