@@ -1,6 +1,7 @@
 // The story of an agent from outside: registered and invoked over HTTP, killed in the middle of an answer, avoided, and back.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { SteppedClock } from '../src/clock.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
 import type { TroupeOptions } from '../src/troupe.ts';
 import { type AgentServer, EVENTS, event, type Handler, serveAgent } from './agent-server.ts';
@@ -141,7 +142,8 @@ test('one that dies in the middle of an answer is replaced by the other, and lis
 });
 
 test('a breaker opens after five failures, lets one call through after its time, and closes when that went well', async () => {
-  const door = await open({ pool: { breaker: { recovery_ms: 300 } } });
+  const clock = new SteppedClock();
+  const door = await open({ clock });
   const [a, b] = [await instance(answer('a')), await instance(answer('b'))];
   await register(door, { a, b });
   await a.die();
@@ -163,13 +165,15 @@ test('a breaker opens after five failures, lets one call through after its time,
       'agent_invoke_done desk/b',
     ]);
 
-  await expect.poll(() => breakers(door)).toEqual({ a: 'halfOpen', b: 'closed' });
+  clock.advance(60_000);
+  expect(await breakers(door)).toEqual({ a: 'halfOpen', b: 'closed' });
   // The trial fails: it stays out for as long again.
   expect(told((await invoke(door, 'trial')).events)).toContain('agent_invoke_failed desk/a unreachable');
   expect(await breakers(door)).toMatchObject({ a: 'open' });
 
   await a.revive();
-  await expect.poll(() => breakers(door)).toMatchObject({ a: 'halfOpen' });
+  clock.advance(60_000);
+  expect(await breakers(door)).toMatchObject({ a: 'halfOpen' });
   expect(told((await invoke(door, 'well')).events)).toEqual(['agent_invoke_started', 'agent_invoke_done desk/a']);
   expect(await breakers(door)).toEqual({ a: 'closed', b: 'closed' });
   expect((await door.get('/v1/agents/desk')).body.state).toBe('available');
@@ -193,13 +197,17 @@ test('with all instances dead a run tries again after a while, then fails and sa
 });
 
 test('an instance that comes back during the wait answers', async () => {
-  const door = await open({ settings: { backoff_ms: 150, attempts: 4 } });
+  const clock = new SteppedClock();
+  const door = await open({ clock, settings: { backoff_ms: 500 } });
   const a = await instance(answer('a'));
   await register(door, { a });
   await a.die();
-  setTimeout(() => void a.revive(), 60);
-  const { run } = await invoke(door, 's1');
-  expect(run).toMatchObject({ status: 'DONE', attempts: 2, final_message: 'good day from a' });
+  const invoked = invoke(door, 's1');
+  const turn = async () => (await door.get('/v1/sessions/s1')).body.turn;
+  await expect.poll(turn).toBe('running.backingOff');
+  await a.revive();
+  clock.advance(500);
+  expect((await invoked).run).toMatchObject({ status: 'DONE', attempts: 2, final_message: 'good day from a' });
 });
 
 test('when every breaker is open a message is 503 with Retry-After', async () => {
