@@ -1,0 +1,88 @@
+// `troupe prove`: claims about a cluster, put to the test on this machine. Exits with 1 when one does not hold.
+import { styleText } from 'node:util';
+import { Command } from 'commander';
+import type { Distribution, Proof } from '../prove/failover.ts';
+import { type Progress, progress } from './progress.ts';
+import { Complaint } from './service.ts';
+
+interface FailoverFlags {
+  readonly nodes: string;
+  readonly kills: string;
+  readonly sessions: string;
+  readonly callers: string;
+  readonly seed?: string;
+  readonly json?: true;
+}
+
+const failover = new Command('failover')
+  .description(
+    'kill and freeze nodes under load: nothing acknowledged is lost or doubled, nobody speaks after a takeover',
+  )
+  .option('--nodes <count>', 'nodes of the cluster', '3')
+  .option('--kills <count>', 'how often a node is struck; every fourth time it is frozen instead of killed', '10')
+  .option('--sessions <count>', 'conversations', '2000')
+  .option('--callers <count>', 'how many talk at once', '16')
+  .option('--seed <number>', 'repeats the same blows; drawn unless told')
+  .option('--json', 'for programs')
+  .action(async ({ json, seed, ...flags }: FailoverFlags) => {
+    const options = {
+      nodes: count('nodes', flags.nodes, 2),
+      kills: count('kills', flags.kills, 0),
+      sessions: count('sessions', flags.sessions, 1),
+      callers: count('callers', flags.callers, 1),
+      seed: seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('seed', seed, 0),
+    };
+    const { proveFailover } = await import('../prove/failover.ts');
+    console.error(`seed ${options.seed}`);
+    let bar: Progress = progress('kills', options.kills);
+    const proof = await proveFailover(options, {
+      struck: () => bar.add(),
+      reading: (sessions) => {
+        bar.done();
+        bar = progress('transcripts', sessions);
+      },
+      read: () => bar.add(),
+    });
+    bar.done();
+    console.log(json ? JSON.stringify(proof, null, 2) : told(proof));
+    if (proof.lost.length + proof.duplicated.length + proof.disordered.length + proof.spoken > 0) process.exitCode = 1;
+  });
+
+export const prove = new Command('prove').description('put a claim to the test on this machine').addCommand(failover);
+
+function count(name: string, text: string, least: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new Complaint('bad_option', `--${name} takes a whole number from ${least} on, not "${text}"`);
+}
+
+function told(proof: Proof): string {
+  const { options, blows, recovery } = proof;
+  const never = (label: string, what: readonly string[]): string =>
+    [verdict(label, what.length), ...what.slice(0, 10).map((one) => `      ${one}`)].join('\n');
+  return [
+    `${options.nodes} nodes, ${blows.SIGKILL} × kill -9, ${blows.SIGSTOP} × frozen, ${proof.seconds.toFixed(0)} s, seed ${options.seed}`,
+    line(
+      'messages acknowledged',
+      `${proof.acknowledged} in ${proof.sessions} sessions (${proof.answered} with their answer)`,
+    ),
+    line('requests repeated', proof.repeats),
+    never('lost', proof.lost),
+    never('duplicated', proof.duplicated),
+    never('out of order', proof.disordered),
+    verdict('spoken after a takeover', proof.spoken, `of ${proof.takeovers} takeovers`),
+    line('stale writes refused', proof.stale),
+    line('agent calls', `${proof.invocations}, ${proof.reinvocations} of them again with the same key`),
+    line('recovery after kill -9', times(recovery.SIGKILL)),
+    line('recovery when frozen', times(recovery.SIGSTOP)),
+    ...proof.errors.slice(0, 10).map((error) => `  ${styleText('yellow', '!')} ${error}`),
+  ].join('\n');
+}
+
+const line = (label: string, value: string | number): string => `  ${label.padEnd(24)} ${value}`;
+
+const verdict = (label: string, failures: number, of = ''): string =>
+  `${failures === 0 ? styleText('green', '✓') : styleText('red', '✗')} ${label.padEnd(24)} ${failures} ${of}`.trimEnd();
+
+const times = ({ count, p50, p99, max }: Distribution): string =>
+  count === 0 ? '–' : `p50 ${p50} ms, p99 ${p99} ms, max ${max} ms (${count} who waited)`;

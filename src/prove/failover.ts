@@ -1,0 +1,146 @@
+// The proof of failover: real nodes under load, killed and frozen at random; then everything that was acknowledged is looked for.
+import { setTimeout as pause } from 'node:timers/promises';
+import { random } from '../testing/random.ts';
+import { Caller } from './caller.ts';
+import { freeze, kill } from './chaos.ts';
+import { type Blow, Ledger, type Said } from './ledger.ts';
+import { Load } from './load.ts';
+import { NatsServer } from './nats-server.ts';
+import { type Node, startNodes } from './nodes.ts';
+import { Takeovers } from './takeovers.ts';
+import { readBack, type Verdict } from './transcripts.ts';
+
+export interface FailoverOptions {
+  readonly nodes: number;
+  readonly kills: number;
+  readonly sessions: number;
+  readonly callers: number;
+  readonly seed: number;
+}
+
+export interface Distribution {
+  readonly count: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface Proof extends Verdict {
+  readonly options: FailoverOptions;
+  readonly seconds: number;
+  readonly blows: Readonly<Record<Blow, number>>;
+  /** Messages that somebody said are kept, and those of them that came with their answer. */
+  readonly acknowledged: number;
+  readonly answered: number;
+  readonly sessions: number;
+  readonly repeats: number;
+  readonly takeovers: number;
+  /** Words of the AI after a takeover was acknowledged, or shown. */
+  readonly spoken: number;
+  /** Writes of a node that had lost the session, refused by the journal. */
+  readonly stale: number;
+  readonly invocations: number;
+  /** Calls with an idempotency key that an agent had seen before. */
+  readonly reinvocations: number;
+  /** From the blow to the answer of whoever was waiting for one, ms. */
+  readonly recovery: Readonly<Record<Blow, Distribution>>;
+  readonly errors: readonly string[];
+}
+
+/** Told how far the proof is: blows struck, then transcripts read. */
+export interface Watcher {
+  struck(): void;
+  reading(sessions: number): void;
+  read(): void;
+}
+
+/** Every so many blows one is a freeze. */
+const FREEZE_EVERY = 4;
+/** Transcripts read at once. */
+const READERS = 8;
+
+/** Rejects with `Refused` when there is no nats-server, or a node does not come up. */
+export async function proveFailover(options: FailoverOptions, watcher: Watcher): Promise<Proof> {
+  const began = Date.now();
+  await using nats = await NatsServer.start();
+  const ledger = new Ledger();
+  const nodes = await startNodes(nats.url, options.nodes, ledger.hear);
+  try {
+    const urls = nodes.map(({ url }) => url);
+    const caller = new Caller(urls, random(options.seed + 1));
+    const load = new Load(caller, ledger, random(options.seed + 2), options);
+    const takeovers = new Takeovers(caller, ledger, random(options.seed + 3), load);
+    const blows = await strike(nodes, ledger, takeovers, options, watcher);
+    await takeovers.stop();
+    await load.stop();
+    const verdict = await judgeAll(caller, ledger.said, watcher);
+    const acknowledged = ledger.said.filter((said) => said.acknowledged !== undefined);
+    return {
+      ...verdict,
+      options,
+      seconds: (Date.now() - began) / 1_000,
+      blows,
+      acknowledged: acknowledged.length,
+      answered: acknowledged.filter(({ answered }) => answered).length,
+      sessions: new Set(ledger.said.map(({ session }) => session)).size,
+      repeats: caller.repeats,
+      takeovers: takeovers.watched,
+      spoken: takeovers.spoken,
+      stale: ledger.stale,
+      invocations: ledger.invocations.size,
+      reinvocations: ledger.reinvocations,
+      recovery: { SIGKILL: distribution(ledger.recoveries.SIGKILL), SIGSTOP: distribution(ledger.recoveries.SIGSTOP) },
+      errors: ledger.errors,
+    };
+  } finally {
+    await Promise.all(nodes.map((node) => node.kill()));
+  }
+}
+
+async function strike(
+  nodes: readonly Node[],
+  ledger: Ledger,
+  takeovers: Takeovers,
+  { seed, kills }: FailoverOptions,
+  watcher: Watcher,
+): Promise<Record<Blow, number>> {
+  const chance = random(seed);
+  const blows = { SIGKILL: 0, SIGSTOP: 0 };
+  for (let count = 1; count <= kills; count += 1) {
+    // Sometimes the cluster has found its order again, sometimes not.
+    await pause(500 + chance.below(2_500));
+    const struck = { node: chance.pick(nodes), random: chance, ledger, takeovers };
+    const frozen = count % FREEZE_EVERY === 0;
+    await (frozen ? freeze(struck) : kill(struck));
+    blows[frozen ? 'SIGSTOP' : 'SIGKILL'] += 1;
+    watcher.struck();
+  }
+  await pause(2_000);
+  return blows;
+}
+
+async function judgeAll(caller: Caller, said: readonly Said[], watcher: Watcher): Promise<Verdict> {
+  const bySession = Object.entries(Object.groupBy(said, ({ session }) => session)) as [string, Said[]][];
+  watcher.reading(bySession.length);
+  const verdicts: Verdict[] = [];
+  const left = bySession.values();
+  await Promise.all(
+    Array.from({ length: READERS }, async () => {
+      for (const [session, told] of left) {
+        verdicts.push(await readBack(caller, session, told));
+        watcher.read();
+      }
+    }),
+  );
+  return {
+    lost: verdicts.flatMap(({ lost }) => lost),
+    duplicated: verdicts.flatMap(({ duplicated }) => duplicated),
+    disordered: verdicts.flatMap(({ disordered }) => disordered),
+  };
+}
+
+function distribution(times: readonly number[]): Distribution {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
+  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0 };
+}

@@ -1,0 +1,68 @@
+// Callers that talk to sessions all the time, so that there is something to lose whenever a node dies.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Random } from '../testing/random.ts';
+import type { Caller } from './caller.ts';
+import type { Ledger, Said } from './ledger.ts';
+
+export interface LoadOptions {
+  readonly sessions: number;
+  readonly callers: number;
+}
+
+/** Of so many messages one goes to a session that many talk to. */
+const CROWD = 8;
+const CROWDED = 10;
+
+export class Load {
+  readonly #caller: Caller;
+  readonly #ledger: Ledger;
+  readonly #random: Random;
+  readonly #sessions: number;
+  readonly #callers: Promise<void>[];
+  #said = 0;
+  #over = false;
+
+  constructor(caller: Caller, ledger: Ledger, random: Random, { sessions, callers }: LoadOptions) {
+    this.#caller = caller;
+    this.#ledger = ledger;
+    this.#random = random;
+    this.#sessions = sessions;
+    this.#callers = Array.from({ length: callers }, () => this.#talk());
+  }
+
+  /** Lets every caller have its last answer. */
+  async stop(): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#callers);
+  }
+
+  session(): string {
+    const among = this.#random.below(CROWD) === 0 ? CROWDED : this.#sessions;
+    return `s${this.#random.below(Math.min(among, this.#sessions)) + 1}`;
+  }
+
+  /** Says one thing; resolves when it is acknowledged. */
+  async say(session: string): Promise<Said> {
+    this.#said += 1;
+    const content = `message ${this.#said}`;
+    const said = this.#ledger.begin(session, content);
+    try {
+      const asked = (url: string) => {
+        said.asked = url;
+      };
+      const { status, body } = await this.#caller.post(`/v1/sessions/${session}/messages`, { content }, content, asked);
+      if (status === 200 || status === 202) this.#ledger.acknowledge(said, status === 200);
+      else this.#ledger.errors.push(`"${content}" to ${session}: ${status} ${body?.detail}`);
+    } finally {
+      this.#ledger.end(said);
+    }
+    return said;
+  }
+
+  async #talk(): Promise<void> {
+    while (!this.#over) {
+      await this.say(this.session()).catch((error: Error) => this.#ledger.errors.push(error.message));
+      await pause(this.#random.below(60));
+    }
+  }
+}

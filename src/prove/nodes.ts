@@ -1,0 +1,97 @@
+// The nodes of the proof: processes that are killed, frozen, and started again at the same place.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Refused } from '../errors.ts';
+import type { Report } from './node.ts';
+import { freePort } from './ports.ts';
+
+const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './node.ts' : './node.js', import.meta.url));
+/** A process that has not said anything for so long does not come up, ms. */
+const PATIENCE = 30_000;
+
+export class Node {
+  readonly url: string;
+  readonly #nats: string;
+  readonly #name: string;
+  readonly #hear: (node: Node, report: Report) => void;
+  /** The sessions whose answers this node is writing, by the key of the call. */
+  readonly working = new Map<string, string>();
+  #child: ChildProcess | undefined;
+  #lives = 0;
+
+  constructor(nats: string, name: string, port: number, hear: (node: Node, report: Report) => void) {
+    this.#nats = nats;
+    this.#name = name;
+    this.url = `http://127.0.0.1:${port}`;
+    this.#hear = hear;
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Resolves when it listens. Every life has its own id: a node that died does not come back. */
+  async start(): Promise<void> {
+    this.#lives += 1;
+    const args = [this.#nats, new URL(this.url).port, `${this.#name}-${this.#lives}`];
+    const child = fork(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    this.#child = child;
+    let said = '';
+    child.stderr!.on('data', (chunk) => {
+      said += chunk;
+    });
+    await new Promise<void>((resolve, reject) => {
+      const refuse = (why: string) => reject(new Refused('no_node', `a node ${why}\n${said}`, 503));
+      const late = setTimeout(() => refuse('does not come up'), PATIENCE);
+      child.once('exit', (code, signal) => {
+        this.working.clear();
+        clearTimeout(late);
+        refuse(`ended with ${signal ?? code}`);
+      });
+      child.on('message', (report: Report) => {
+        if (report.type === 'invoked') this.working.set(report.key, report.session);
+        if (report.type === 'ended') this.working.delete(report.key);
+        if (report.type === 'listening') {
+          clearTimeout(late);
+          resolve();
+        }
+        this.#hear(this, report);
+      });
+    });
+  }
+
+  /** `kill -9`; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** The process stands still, and nobody is told. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  /** It goes on as if nothing had been: a zombie. */
+  thaw(): void {
+    this.#child?.kill('SIGCONT');
+  }
+}
+
+/** Starts so many nodes on one NATS server; resolves when all of them listen. */
+export async function startNodes(
+  nats: string,
+  count: number,
+  hear: (node: Node, report: Report) => void,
+): Promise<Node[]> {
+  const nodes: Node[] = [];
+  for (let index = 0; index < count; index += 1) nodes.push(new Node(nats, `n${index + 1}`, await freePort(), hear));
+  process.once('exit', () => {
+    for (const node of nodes) void node.kill();
+  });
+  await Promise.all(nodes.map((node) => node.start()));
+  return nodes;
+}

@@ -1,0 +1,37 @@
+// What the agent of the proof says: a function of the session and the message, so that every answer can be checked.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FunctionAgent } from '../agent.ts';
+
+/** The whole answer to a message. */
+export const answerTo = (session: string, message: string): string =>
+  `${session} was told: ${message}. ${words(message)}`;
+
+export interface Told {
+  readonly invoked: (session: string, key: string) => void;
+  readonly ended: (session: string, key: string) => void;
+}
+
+/** Answers word by word within 20 to 100 ms, and tells of every call that it gets. */
+export const scripted = ({ invoked, ended }: Told): FunctionAgent => ({
+  id: 'scripted',
+  triggers: ['message'],
+  async *run(message, { call, signal }) {
+    const { session_id, idempotency_key } = call;
+    invoked(session_id, idempotency_key);
+    try {
+      const pieces = answerTo(session_id, message).split(/(?<= )/);
+      const each = (20 + (hash(message) % 80)) / pieces.length;
+      for (const piece of pieces) {
+        await pause(each, undefined, { signal });
+        yield piece;
+      }
+    } finally {
+      ended(session_id, idempotency_key);
+    }
+  },
+});
+
+const words = (message: string): string =>
+  ['It', 'is', 'so.', 'Good', 'bye.'].slice(0, 2 + (hash(message) % 4)).join(' ');
+
+const hash = (text: string): number => [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 7);
