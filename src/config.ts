@@ -22,6 +22,8 @@ export interface Config {
   readonly any_port?: boolean;
   /** The cluster this process joins; then sessions are remembered there, and `database` is not opened. */
   readonly nats?: NatsNodeOptions;
+  /** Where this process speaks the NATS protocol when it joins no cluster; 0 takes any free port. 4222, if free, unless told. */
+  readonly nats_port?: number | 'off';
   readonly database: Database;
   /** Every event is pushed to `{ingress_url}/internal/send`. */
   readonly ingress_url?: string;
@@ -51,6 +53,7 @@ export async function loadConfig({ env = process.env, cwd = process.cwd(), file 
   const path = findFile(cwd, file ?? said.TROUPE_CONFIG);
   const told: ConfigFile = path === undefined ? {} : await readFileOf(path);
   const nats_url = said.NATS_URL ?? told.nats_url;
+  const nats_port = said.NATS_PORT ?? told.nats_port;
   const port = said.HTTP_PORT ?? told.http?.port;
   const attempt_ms = said.AGENT_TIMEOUT_MS ?? told.settings?.attempt_ms ?? told.agent_timeout_ms;
   return {
@@ -59,6 +62,7 @@ export async function loadConfig({ env = process.env, cwd = process.cwd(), file 
     // Several nodes of a cluster may well be started on one machine with the same command.
     ...(nats_url !== undefined && port === undefined && { any_port: true }),
     ...(nats_url !== undefined && { nats: { url: nats_url, replicas: said.NATS_REPLICAS ?? told.nats_replicas } }),
+    ...(nats_port !== undefined && { nats_port }),
     database: databaseOf(said.DATABASE_URL ?? told.database_url ?? '.troupe/troupe.db', cwd),
     ingress_url: said.INGRESS_URL ?? told.ingress_url,
     log_level: said.LOG_LEVEL ?? told.log_level ?? 'info',

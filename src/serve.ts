@@ -8,11 +8,14 @@ import { startIngress } from './ingress.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { sqliteJournal } from './journal/sqlite.ts';
 import { natsNode } from './nats/node.ts';
+import { type NatsPort, natsPort } from './nats/port.ts';
 import { createTroupe, type Troupe } from './troupe.ts';
 
 export interface Service {
   /** Where it listens: `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Where NATS clients find its subjects, if it opened a port for them: `nats://127.0.0.1:4222`. */
+  readonly nats_url: string | undefined;
   readonly troupe: Troupe;
   readonly app: FastifyInstance;
   /** Stops taking requests, gives those that wait a bounded time, closes the journal. What is owed is done after the next start. */
@@ -59,6 +62,8 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     await app.close();
     clearTimeout(late);
     ingress?.close();
+    // Agents of those who waited may have been on it.
+    await clients?.close();
     await troupe.close();
     await node?.close();
   };
@@ -75,20 +80,41 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     for (const again of SIGNALS) process.once(again, () => process.exit(1));
   };
 
-  const url = await listen(app, config).catch(async (error) => {
+  let clients: NatsPort | undefined;
+  const open = async (): Promise<string> => {
+    clients = await openNatsPort(config, troupe, log);
+    return listen(app, config);
+  };
+  const url = await open().catch(async (error) => {
     await close();
     throw error;
   });
   if (signals) for (const signal of SIGNALS) process.once(signal, leave);
   const remembered = node ? { node: node.cluster.id, nats: true } : { database: config.database };
-  log.info({ url, ...remembered, file: config.file }, 'listening');
-  return { url, troupe, app, close };
+  log.info({ url, nats_url: clients?.url, ...remembered, file: config.file }, 'listening');
+  return { url, nats_url: clients?.url, troupe, app, close };
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 const openJournal = (database: Database) =>
   database.kind === 'memory' ? memoryJournal() : sqliteJournal({ path: database.path });
+
+/** The port where NATS clients look first. */
+const NATS_PORT = 4222;
+
+/** Opens the embedded default's own NATS port. Where nobody asked for one, it stays out of the way of a nats-server. */
+async function openNatsPort({ nats, nats_port }: Config, troupe: Troupe, log: Logger): Promise<NatsPort | undefined> {
+  if (nats || nats_port === 'off') return undefined;
+  const port = nats_port ?? NATS_PORT;
+  return natsPort(troupe.transport, { port, log }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error;
+    const reason = `127.0.0.1:${port} ${error.code === 'EACCES' ? 'is not for this process' : 'is in use'}`;
+    if (nats_port !== undefined) throw new Refused('port_in_use', `${reason}; choose another NATS_PORT, or 0`, 409);
+    log.info({ port }, `${reason}, so no NATS port is opened; set NATS_PORT to have one elsewhere`);
+    return undefined;
+  });
+}
 
 function listen(app: FastifyInstance, { host, port, any_port }: Config): Promise<string> {
   return app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {

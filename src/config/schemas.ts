@@ -17,11 +17,9 @@ const milliseconds = z.int('must be a whole number of milliseconds').positive('m
 const logLevel = z.enum(logLevels);
 
 /** A number as the environment has it. */
-const written = <S extends z.ZodType<number, number>>(schema: S) =>
-  z
-    .string()
-    .transform((text) => (/^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN))
-    .pipe(schema);
+const written = <S extends z.ZodType<number, number>>(schema: S) => z.string().transform(numberIn).pipe(schema);
+
+const numberIn = (text: string): number => (/^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN);
 
 const natsUrl = z
   .string()
@@ -29,6 +27,7 @@ const natsUrl = z
     /^((nats|tls):\/\/)?[^\s,/]+(,((nats|tls):\/\/)?[^\s,/]+)*$/,
     'must be nats://host:port, several separated by commas',
   );
+const natsPort = z.union([z.literal('off'), port], { error: `${PORT}, or "off"` });
 const replicas = z.int().min(1).max(5);
 
 export const environment = z.object({
@@ -39,6 +38,11 @@ export const environment = z.object({
   AGENT_TIMEOUT_MS: written(milliseconds).optional(),
   LOG_LEVEL: logLevel.optional(),
   NATS_URL: natsUrl.optional(),
+  NATS_PORT: z
+    .string()
+    .transform((text) => (text.trim() === 'off' ? 'off' : numberIn(text)))
+    .pipe(natsPort)
+    .optional(),
   NATS_REPLICAS: written(replicas).optional(),
   TROUPE_CONFIG: z.string().optional(),
 });
@@ -61,6 +65,8 @@ export const dataFile = z.strictObject({
   agent_timeout_ms: milliseconds.optional(),
   log_level: logLevel.optional(),
   nats_url: natsUrl.optional(),
+  /** Where clients of NATS find this process when there is no `nats_url`; 4222, if that is free, unless told. */
+  nats_port: natsPort.optional(),
   nats_replicas: replicas.optional(),
   settings: ownSettings.optional(),
   agents: z.array(httpAgent).optional(),

@@ -58,11 +58,11 @@ export function metricsRoutes(app: App, troupe: Troupe, streams: EventStreams): 
   );
 }
 
-function sessionMetrics(app: App, { orchestrator, journal }: Troupe, registers: Registry[]): void {
+function sessionMetrics(app: App, { orchestrator }: Troupe, registers: Registry[]): void {
   const transitions = new Map<string, number>();
   const runs = new Map<string, number>();
   const count = (counts: Map<string, number>, name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
-  const unfollow = journal.follow('*', ({ session }, { entry }) => {
+  const unfollow = orchestrator.hearAll(({ session }, entry) => {
     if (session === REGISTRY) return;
     count(transitions, entry.state);
     for (const { type } of entry.emitted) if (RUN_ENDS[type]) count(runs, RUN_ENDS[type]);
