@@ -96,6 +96,25 @@ describe('the NATS port', () => {
     for (const share of Object.values(counts)) expect(share).toBeGreaterThan(0);
   });
 
+  test('a member of a queue group that drains answers all it was given, and the others get the rest', async () => {
+    const { transport, port } = await open();
+    const [leaving, staying] = [await client(port), await client(port)];
+    const heard: string[] = [];
+    const callback = (_: Error | null, message: { string(): string }) => heard.push(message.string());
+    const member = leaving.subscribe('work', { queue: 'workers', callback });
+    staying.subscribe('work', { queue: 'workers', callback });
+    await Promise.all([leaving.flush(), staying.flush()]);
+    const sent = Array.from({ length: 20_000 }, (_, i) => `${i}`);
+    for (const [i, number] of sent.entries()) {
+      if (i === 5_000) void member.drain();
+      transport.publish('work', number);
+      if (i % 500 === 0) await new Promise(setImmediate);
+    }
+    await expect.poll(() => heard.length).toBe(sent.length);
+    expect(new Set(heard)).toEqual(new Set(sent));
+    expect(member.getReceived()).toBeLessThan(sent.length / 2);
+  });
+
   test('a message of the largest size passes whole; one byte more ends the connection', async () => {
     const { port } = await open();
     const transport = natsTransport(await client(port));

@@ -117,7 +117,8 @@ export class Connection {
     }
   }
 
-  // Whoever sees PONG has seen all that was published before PING, and whoever leaves still gets what was chosen for him.
+  // Whoever sees PONG has seen all that was published before PING, and whoever leaves still gets what was chosen for him
+  // until then; a transport so far behind that more is chosen for him while it flushes drops that.
   #workAfterFlush(operation: Operation): void {
     this.#waits = true;
     this.#socket.pause();
