@@ -52,12 +52,18 @@ export interface Birth {
 /** The name under which a tenant's registered agents are journaled; no session id can look like it. */
 export const REGISTRY = '@agents';
 
+const keyOf = (name: string): Key => {
+  const [tenant, session] = name.split('/') as [string, string];
+  return { tenant, session };
+};
 const machineOf = ({ session }: Key) => (session === REGISTRY ? registryMachine : sessionMachine);
 
 /** The rest of the cluster, as one node's orchestrator needs it. */
 export interface Elsewhere {
   /** Whether this node has the session: no other may wake it. */
   owns(key: Key): boolean;
+  /** This node has lost touch with the others, who may have taken what it had: it says nothing until it knows. */
+  readonly away: boolean;
   /** What the node that has the session is writing right now. */
   openAnswer(key: Key): Promise<Part | undefined>;
   /** Hears the pieces of a session's answers wherever they are written. */
@@ -134,8 +140,12 @@ export class Orchestrator implements Host {
       this.#resident.delete(name);
       this.#open.delete(name);
       session.stop();
-      for (const { moved } of this.#hearers.get(name) ?? []) moved?.();
     }
+    // One that is being woken must not come to life any more.
+    for (const name of this.#waking.keys()) if (which(keyOf(name))) this.#waking.delete(name);
+    // Also of those that broke before: nobody here goes on with them.
+    for (const [name, hearers] of this.#hearers)
+      if (which(keyOf(name))) for (const { moved } of [...hearers]) moved?.();
   }
 
   /** Stops taking work, lets nothing be lost: what is owed stays in the journal. */
@@ -321,7 +331,7 @@ export class Orchestrator implements Host {
     const began = this.clock.now();
     const part = (text: string): void => {
       // The fence: from the moment the session decided to leave this attempt, not one more word passes.
-      if (text === '' || !work.live()) return;
+      if (text === '' || !work.live() || this.#options.elsewhere?.away) return;
       if (!answer) {
         answer = new OpenAnswer({ run_id, attempt: input.attempt, epoch: input.epoch }, began);
         this.#open.set(name, answer);
@@ -387,16 +397,19 @@ export class Orchestrator implements Host {
 
   #wake(key: Key): Promise<Session> {
     const name = keyName(key);
-    const woken = this.journal
+    const woken: Promise<Session> = this.journal
       .last(key)
       .then((stored) => {
+        if (this.#waking.get(name) !== woken) throw moved(key);
         if (!stored) throw unknownSession(key);
         const session = Session.wake(key, this, machineOf(key), stored);
         this.counts.woken += 1;
         this.#resident.set(name, session);
         return session;
       })
-      .finally(() => this.#waking.delete(name));
+      .finally(() => {
+        if (this.#waking.get(name) === woken) this.#waking.delete(name);
+      });
     this.#waking.set(name, woken);
     return woken;
   }

@@ -296,9 +296,14 @@ export class Troupe {
     const cluster: Cluster = new Cluster(
       { ...options, transport, clock: this.#clock, log },
       {
-        recover: async (shard) => this.orchestrator.recover(await options.scan(shard)),
+        recover: async (shard, signal) => {
+          const rows = await options.scan(shard);
+          if (!signal.aborted) await this.orchestrator.recover(rows);
+        },
         release: (shard) => this.orchestrator.rest(within(shard)),
         drop: (shard) => this.orchestrator.drop(within(shard)),
+        away: () => this.orchestrator.actor.send({ type: 'journal.lost' }),
+        back: () => this.orchestrator.actor.send({ type: 'journal.back' }),
       },
     );
     return cluster;

@@ -32,7 +32,7 @@ const failover = new Command('failover')
       callers: count('callers', flags.callers, 1),
       seed: seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('seed', seed, 0),
     };
-    const { proveFailover } = await import('../prove/failover.ts');
+    const { holds, proveFailover } = await import('../prove/failover.ts');
     console.error(`seed ${options.seed}`);
     let bar: Progress = progress('kills', options.kills);
     const proof = await proveFailover(options, {
@@ -45,7 +45,7 @@ const failover = new Command('failover')
     });
     bar.done();
     console.log(json ? JSON.stringify(proof, null, 2) : told(proof));
-    if (proof.lost.length + proof.duplicated.length + proof.disordered.length + proof.spoken > 0) process.exitCode = 1;
+    if (!holds(proof)) process.exitCode = 1;
   });
 
 export const prove = new Command('prove').description('put a claim to the test on this machine').addCommand(failover);
@@ -70,6 +70,7 @@ function told(proof: Proof): string {
     never('lost', proof.lost),
     never('duplicated', proof.duplicated),
     never('out of order', proof.disordered),
+    never('refused or unanswered', proof.failed),
     verdict('spoken after a takeover', proof.spoken, `of ${proof.takeovers} takeovers`),
     line('stale writes refused', proof.stale),
     line('agent calls', `${proof.invocations}, ${proof.reinvocations} of them again with the same key`),

@@ -26,15 +26,22 @@ export interface ClusterOptions extends Omit<MembersOptions, 'bucket'> {
 /** What happens to the sessions of a shard. */
 export interface ShardHost {
   /** Wakes what the shard's sessions owe. */
-  recover(shard: number): Promise<void>;
+  recover(shard: number, signal: AbortSignal): Promise<void>;
   /** Takes no more events for the shard, lets running answers end, and forgets its sessions. */
   release(shard: number): Promise<void>;
   /** Stops the shard's sessions at once. */
   drop(shard: number): void;
+  /** This node cannot reach the others, and owns nothing until `back` is told. */
+  away(): void;
+  back(): void;
 }
 
-/** How long a request may wait for a shard that is on its way, ms. */
-const PATIENCE = 10_000;
+/** How long a request may wait for a shard that is on its way, ms: longer than it takes to hand one over. */
+const PATIENCE = 15_000;
+/** The table is looked at so often, ms: a write may have been lost to another one's, or to a server that was away. */
+const REVIEW = 1_000;
+/** How long a node that leaves waits for its shards to be handed over, ms. */
+const FAREWELL = 30_000;
 
 const stateSubject = (node: string): string => `troupe.node.${node}.shard`;
 const freeSubject = (shard: number | '*'): string => `troupe.shard.${shard}.free`;
@@ -47,17 +54,23 @@ export class Cluster {
   readonly #table: Table;
   readonly #actors: Actor<typeof shardMachine>[];
   readonly #moved = new Set<() => void>();
+  readonly #host: ShardHost;
+  /** From going away until the table has been read again: what is known of it is old. */
+  #out = false;
+  #reviewing: unknown;
+  #stopped = false;
 
   constructor(options: ClusterOptions, host: ShardHost) {
     const { id, shards, clock, log, limits, buckets } = options;
     this.id = id;
     this.shards = shards;
     this.#options = options;
+    this.#host = host;
     this.members = new Members({ ...options, bucket: buckets.nodes });
     this.#table = new Table(buckets.shards, log);
     const machine = shardMachine.provide({
       actors: {
-        recover: fromPromise<void, { shard: number }>(({ input }) => host.recover(input.shard)),
+        recover: fromPromise<void, { shard: number }>(({ input, signal }) => host.recover(input.shard, signal)),
         release: fromPromise<void, { shard: number }>(({ input }) => host.release(input.shard)),
       },
     });
@@ -72,6 +85,8 @@ export class Cluster {
         }
         was = value;
         this.#tell();
+        // It may have become this node's again while it was being handed over.
+        if (value === 'unowned') queueMicrotask(() => this.#apply());
       });
       return actor.start();
     });
@@ -92,20 +107,25 @@ export class Cluster {
     await this.members.join();
     await this.#table.follow(() => this.#apply());
     this.members.onChange(() => this.#rebalance());
-    this.members.onOversleep(() => {
+    this.members.onAway(() => {
+      this.#out = true;
       for (const actor of this.#actors) actor.send({ type: 'lost' });
-      this.#apply();
+      this.#host.away();
+      this.#tell();
     });
+    this.members.onBack(() => void this.#return());
     this.#apply();
-    this.#rebalance();
+    this.#review();
   }
 
   /** Hands every shard over, then leaves. */
   async leave(): Promise<void> {
-    const others = this.members.live().filter((id) => id !== this.id);
-    if (others.length > 0) {
-      await this.#table.write(this.shards, others, [...others, this.id]);
-      await this.#until(() => this.#actors.every((actor) => actor.getSnapshot().value === 'unowned'), 30_000);
+    if (this.members.live().length > 1) {
+      await this.members.retire().catch(() => {});
+      const free = () =>
+        this.#table.current?.owner.includes(this.id) === false &&
+        this.#actors.every((actor) => actor.getSnapshot().value === 'unowned');
+      await this.#until(free, FAREWELL);
     }
     this.stop();
     await this.members.leave();
@@ -113,6 +133,8 @@ export class Cluster {
 
   /** Stops without a word: what a killed process does. */
   stop(): void {
+    this.#stopped = true;
+    this.#options.clock.clearTimeout(this.#reviewing);
     this.#table.stop();
     this.members.stop();
     for (const actor of this.#actors) actor.stop();
@@ -129,21 +151,28 @@ export class Cluster {
 
   /** Whether this node has the session's shard and takes events for it. */
   owns(key: Key): boolean {
-    return this.#actors[this.shardOf(key)]?.getSnapshot().value === 'owned';
+    return !this.away && this.#actors[this.shardOf(key)]?.getSnapshot().value === 'owned';
+  }
+
+  /** Whether this node owns nothing because it cannot reach the others. */
+  get away(): boolean {
+    return this.#out || this.members.away;
   }
 
   /**
    * The node that has the session's shard: this one once it really has it, another as the table says.
-   * Rejects with `Refused('no_owner')`, 503, when that does not come out in time.
+   * Rejects with `Refused('no_owner')`, 503, when that does not come out in time, or this node reaches nobody.
    */
   async owner(key: Key): Promise<string> {
     const shard = this.shardOf(key);
     const settled = () => {
+      if (this.away) return false;
       const owner = this.#table.current?.owner[shard];
       if (owner === this.id) return this.owns(key);
       return owner !== undefined && this.members.live().includes(owner);
     };
-    if (!settled() && !(await this.#until(settled, PATIENCE)))
+    const known = () => this.away || settled();
+    if (!settled() && !((await this.#until(known, PATIENCE)) && settled()))
       throw new Refused('no_owner', 'no node has this session right now; try again', 503, { retry_after_s: 1 });
     return this.#table.current!.owner[shard]!;
   }
@@ -188,21 +217,43 @@ export class Cluster {
   /** The oldest node writes the table; all others wait for it. */
   #rebalance(): void {
     const live = this.members.live();
-    if (live[0] === this.id) void this.#table.write(this.shards, live);
+    const takers = this.members.takers();
+    if (live[0] === this.id && !this.away) void this.#table.write(this.shards, takers.length > 0 ? takers : live, live);
     // Whoever was to hand a shard over may just have died.
     this.#apply();
   }
 
+  #review(): void {
+    this.#rebalance();
+    this.#reviewing = this.#options.clock.setTimeout(() => this.#review(), REVIEW);
+  }
+
+  /** Nothing is taken back before it is known who has it by now. */
+  async #return(): Promise<void> {
+    try {
+      await this.#table.refresh();
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'the assignment table cannot be read yet');
+      this.#options.clock.setTimeout(() => void this.#return(), REVIEW);
+      return;
+    }
+    if (this.#stopped || this.members.away) return;
+    this.#out = false;
+    this.#host.back();
+    this.#rebalance();
+  }
+
   #apply(): void {
     const { current } = this.#table;
-    if (!current) return;
+    if (!current || this.away || this.#stopped) return;
     const live = new Set(this.members.live());
     this.#actors.forEach((actor, shard) => {
       const mine = current.owner[shard] === this.id;
       const { value } = actor.getSnapshot();
       if (mine && value === 'unowned') actor.send({ type: 'assigned' });
-      if (!mine && value !== 'unowned') actor.send({ type: 'unassigned' });
       const before = current.before[shard];
+      // Whoever is not asked to hand a shard over was taken for dead, and another one has it already.
+      if (!mine && value !== 'unowned') actor.send({ type: before === this.id ? 'unassigned' : 'lost' });
       if (!mine || actor.getSnapshot().value !== 'claiming') return;
       if (!before || !live.has(before)) actor.send({ type: 'free' });
       else if (value === 'unowned') this.#ask(before, shard);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Birth } from '../../actors/orchestrator.ts';
 import type { Body, Verb } from '../../machines/session/events.ts';
 import { Conversations, type Outcome, type SendOptions, type SessionView } from '../conversation.ts';
-import { Refused } from '../errors.ts';
+import { JournalError, Refused } from '../errors.ts';
 import type { Key } from '../journal.ts';
 import type { Log } from '../log.ts';
 import { NoResponders, RequestTimeout, type Subscription, type Transport } from '../transport.ts';
@@ -100,7 +100,7 @@ export class ClusterConversations extends Conversations {
       const owner = await cluster.owner(key);
       const before = Date.now();
       try {
-        if (owner === cluster.id) return (await this.#locally(request)) as T;
+        if (owner === cluster.id) return (await this.#here(request)) as T;
         return (await this.#remotely(owner, request, signal)) as T;
       } catch (error) {
         const again = error instanceof Moved || (error instanceof Refused && MOVING.has(error.code));
@@ -110,6 +110,30 @@ export class ClusterConversations extends Conversations {
         await cluster.change(20);
       }
     }
+  }
+
+  /** As long as this node reaches the others: an append that hangs may have been stored, so the caller has to ask again. */
+  async #here(request: Request): Promise<unknown> {
+    const over = new AbortController();
+    const result = this.#locally(request);
+    result.catch(() => {});
+    try {
+      return await Promise.race([result, this.#cutOff(over.signal)]);
+    } catch (error) {
+      if (error instanceof JournalError) throw unreachable();
+      throw error;
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #cutOff(over: AbortSignal): Promise<never> {
+    const { cluster } = this.#side;
+    while (!over.aborted) {
+      if (cluster.away) throw unreachable();
+      await cluster.change(1_000);
+    }
+    return new Promise<never>(() => {});
   }
 
   async #locally({ method, key, args }: Request): Promise<unknown> {
@@ -152,7 +176,7 @@ export class ClusterConversations extends Conversations {
       throw new Refused(code, message, status, details);
     } catch (error) {
       if (error instanceof NoResponders) {
-        cluster.members.lost(owner, 'nobody answers for it');
+        cluster.members.unanswered(owner);
         throw new Moved();
       }
       if (error instanceof RequestTimeout) throw new Moved();
@@ -166,6 +190,7 @@ export class ClusterConversations extends Conversations {
   async #gone(node: string, key: Key, over: AbortSignal): Promise<never> {
     const { cluster } = this.#side;
     while (!over.aborted) {
+      if (cluster.away) throw unreachable();
       if (!cluster.members.live().includes(node) || cluster.assigned(key) !== node) throw new Moved();
       await cluster.change(1_000);
     }

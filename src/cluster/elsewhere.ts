@@ -31,6 +31,10 @@ export class OtherNodes implements Elsewhere {
     return this.#cluster.owns(key);
   }
 
+  get away(): boolean {
+    return this.#cluster.away;
+  }
+
   /** Nothing rather than waiting long: the pieces that come live begin again when the session has moved. */
   async openAnswer(key: Key): Promise<Part | undefined> {
     const owner = this.#cluster.assigned(key);

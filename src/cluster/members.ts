@@ -20,16 +20,30 @@ export interface MemberTiming {
   readonly ping: number;
   /** Silence for so long counts as death; a machine that is merely slow must not lose its shards. */
   readonly silence: number;
+  /** After a break of our own connection the others may need so long to be back as well. */
+  readonly settling: number;
+  /** For so long no news of a node that is gone bring it back: they may be old. */
+  readonly forgetting: number;
 }
 
-const timingDefaults: MemberTiming = { presence: 500, ping: 100, silence: 3_000 };
+const timingDefaults: MemberTiming = { presence: 500, ping: 100, silence: 3_000, settling: 1_000, forgetting: 5_000 };
 
-interface Member {
+/** What a node says of itself. */
+interface Presence {
   readonly id: string;
   /** When it joined, ms since the epoch: the oldest writes the assignment table. */
   readonly joined: number;
+  /** It is still there, and takes no shards any more. */
+  readonly leaving: boolean;
+}
+
+interface Member extends Presence {
+  /** When it last answered. */
   seen: number;
 }
+
+/** A longer gap between two signs of our own life is a break, ms: the server restarted, or this machine is starved. */
+const BREAK = 250;
 
 const pingSubject = (id: string): string => `troupe.node.${id}.ping`;
 
@@ -38,39 +52,55 @@ export class Members {
   readonly #options: MembersOptions;
   readonly #timing: MemberTiming;
   readonly #peers = new Map<string, Member>();
-  /** Known to be gone until it joins anew: late news of a dead node must not bring it back. */
-  readonly #gone = new Map<string, number>();
+  readonly #gone = new Map<string, { readonly joined: number; readonly at: number }>();
   readonly #changed = new Set<() => void>();
-  readonly #overslept = new Set<() => void>();
+  readonly #wentAway = new Set<() => void>();
+  readonly #cameBack = new Set<() => void>();
   #joined: number;
-  #alive: number;
+  /** When this node last heard itself through the server, and since when it has done so without a break. */
+  #reached: number;
+  #steady = 0;
+  #cutOff = false;
+  #leaving = false;
   #ponged: Subscription | undefined;
   #stopWatching: (() => void) | undefined;
   #timers: unknown[] = [];
-  #left = false;
 
   constructor(options: MembersOptions) {
     this.id = options.id;
     this.#options = options;
     this.#timing = { ...timingDefaults, ...options.timing };
     this.#joined = options.clock.now();
-    this.#alive = this.#joined;
+    this.#reached = this.#joined;
   }
 
   /** The nodes that are alive as far as this one knows, itself among them, oldest first. */
   live(): string[] {
-    const all = [...this.#peers.values()];
-    if (!this.#left) all.push({ id: this.id, joined: this.#joined, seen: 0 });
-    return all.sort((a, b) => a.joined - b.joined || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
+    return this.#all().map(({ id }) => id);
+  }
+
+  /** Those of them that take shards. */
+  takers(): string[] {
+    return this.#all().flatMap(({ id, leaving }) => (leaving ? [] : [id]));
+  }
+
+  /** The others must have given this node up: it stood still, or could not reach the server, for as long as they wait. */
+  get away(): boolean {
+    return this.#cutOff || this.#options.clock.now() - this.#reached > this.#timing.silence;
   }
 
   onChange(listener: () => void): void {
     this.#changed.add(listener);
   }
 
-  /** Told when this process stood still for so long that the others have given it up: what it owned is not its own any more. */
-  onOversleep(listener: () => void): void {
-    this.#overslept.add(listener);
+  /** Told when this node is away: what it owned is not its own any more. */
+  onAway(listener: () => void): void {
+    this.#wentAway.add(listener);
+  }
+
+  /** Told when it has joined the others anew. */
+  onBack(listener: () => void): void {
+    this.#cameBack.add(listener);
   }
 
   /** Says that it is there, and learns who else is, before it resolves. */
@@ -86,18 +116,25 @@ export class Members {
     void (async () => {
       for await (const { key, operation, value, delta } of watch) {
         if (operation === 'PUT') this.#heard(JSON.parse(new TextDecoder().decode(value)));
-        else this.lost(key, 'it left');
+        else this.#lost(key, 'it left');
         if (delta === 0 || delta === undefined) known.resolve();
       }
     })().catch((error) => this.#options.log.warn({ err: error }, 'the watch of the nodes ended'));
     await known.promise;
+    this.#reached = this.#options.clock.now();
     this.#every(this.#timing.presence, () => this.#announce());
     this.#every(this.#timing.ping, () => this.#ping());
   }
 
-  /** Says goodbye: the others take over at once. */
+  /** Says that it takes no shards any more, and hands over those it has. */
+  async retire(): Promise<void> {
+    this.#leaving = true;
+    await this.#announce();
+    this.#tell();
+  }
+
+  /** Says goodbye. */
   async leave(): Promise<void> {
-    this.#left = true;
     this.stop();
     await this.#options.bucket.delete(this.id).catch(() => {});
   }
@@ -110,54 +147,92 @@ export class Members {
     this.#ponged?.unsubscribe();
   }
 
-  /** Definite news that a node is gone: nobody answers on its subjects, or it said so. */
-  lost(id: string, why: string): void {
+  /** Nobody answers on a node's subjects. That is definite, unless the server itself has just been away. */
+  unanswered(id: string): void {
+    if (this.#options.clock.now() - this.#steady > this.#timing.settling) this.#lost(id, 'nobody answers for it');
+  }
+
+  #all(): Presence[] {
+    const self = { id: this.id, joined: this.#joined, leaving: this.#leaving };
+    return [...this.#peers.values(), self].sort((a, b) => a.joined - b.joined || (a.id < b.id ? -1 : 1));
+  }
+
+  #lost(id: string, why: string): void {
     const member = this.#peers.get(id);
     if (!member) return;
     this.#peers.delete(id);
-    this.#gone.set(id, member.joined);
+    this.#gone.set(id, { joined: member.joined, at: this.#options.clock.now() });
     this.#options.log.info({ node: id, why }, 'a node is gone');
     this.#tell();
   }
 
-  #heard({ id, joined }: { id: string; joined: number }): void {
-    if (id === this.id || this.#gone.get(id) === joined) return;
+  #heard(presence: Presence): void {
+    const { id, joined, leaving } = presence;
+    const now = this.#options.clock.now();
+    const gone = this.#gone.get(id);
+    if (id === this.id || (gone?.joined === joined && now - gone.at < this.#timing.forgetting)) return;
+    this.#gone.delete(id);
     const known = this.#peers.get(id);
-    const seen = this.#options.clock.now();
-    if (known?.joined === joined) {
-      known.seen = seen;
-      return;
-    }
-    this.#peers.set(id, { id, joined, seen });
-    this.#options.log.info({ node: id }, 'a node joined');
+    this.#peers.set(id, { ...presence, seen: now });
+    if (known?.joined === joined && known.leaving === leaving) return;
+    this.#options.log.info({ node: id }, leaving ? 'a node is leaving' : 'a node joined');
     this.#tell();
   }
 
   async #announce(): Promise<void> {
-    const { bucket } = this.#options;
-    await bucket.put(this.id, JSON.stringify({ id: this.id, joined: this.#joined }));
+    const presence: Presence = { id: this.id, joined: this.#joined, leaving: this.#leaving };
+    await this.#options.bucket.put(this.id, JSON.stringify(presence));
   }
 
   #ping(): void {
-    const { transport, clock } = this.#options;
-    const slept = clock.now() - this.#alive;
-    this.#alive = clock.now();
-    if (slept > this.#timing.silence) {
-      this.#joined = clock.now();
-      for (const member of this.#peers.values()) member.seen = clock.now();
-      for (const listener of this.#overslept) listener();
-      void this.#announce().catch(() => {});
-    }
-    for (const member of this.#peers.values())
-      transport.request(pingSubject(member.id), '', { timeout: 1_000 }).then(
-        () => {
-          member.seen = clock.now();
-        },
-        (error) => {
-          if (error instanceof NoResponders) this.lost(member.id, 'nobody answers for it');
-          else if (clock.now() - member.seen > this.#timing.silence) this.lost(member.id, 'it is silent');
-        },
+    const { transport } = this.#options;
+    if (this.away) this.#goAway();
+    const ask = (id: string) => transport.request(pingSubject(id), '', { timeout: 1_000 });
+    ask(this.id).then(
+      () => this.#reach(),
+      () => {},
+    );
+    for (const { id } of this.#peers.values())
+      ask(id).then(
+        () => this.#answered(id),
+        (error) => this.#unanswered(id, error),
       );
+  }
+
+  #answered(id: string): void {
+    const member = this.#peers.get(id);
+    if (member) member.seen = this.#options.clock.now();
+  }
+
+  #unanswered(id: string, error: unknown): void {
+    if (error instanceof NoResponders) this.unanswered(id);
+    const member = this.#peers.get(id);
+    if (!member || this.away) return;
+    // Nobody can be called silent who could not have been heard.
+    const quiet = this.#options.clock.now() - Math.max(member.seen, this.#steady);
+    if (quiet > this.#timing.silence) this.#lost(id, 'it is silent');
+  }
+
+  /** This node hears itself: whatever it says now reaches the others as well. */
+  #reach(): void {
+    const now = this.#options.clock.now();
+    if (this.away) this.#goAway();
+    if (now - this.#reached > BREAK) this.#steady = now;
+    this.#reached = now;
+    if (!this.#cutOff) return;
+    this.#cutOff = false;
+    // Joined anew, so that nobody takes it for the one that they gave up.
+    this.#joined = now;
+    this.#options.log.info({}, 'this node is back');
+    void this.#announce().catch(() => {});
+    for (const listener of this.#cameBack) listener();
+  }
+
+  #goAway(): void {
+    if (this.#cutOff) return;
+    this.#cutOff = true;
+    this.#options.log.warn({}, 'this node was away for too long; what it had is not its own any more');
+    for (const listener of this.#wentAway) listener();
   }
 
   #tell(): void {

@@ -55,12 +55,17 @@ export class Table {
   async follow(changed: () => void): Promise<void> {
     const watch = await this.#bucket.watch({ key: KEY });
     this.#stop = () => watch.stop();
-    const entry = await this.#bucket.get(KEY);
-    if (entry) this.#take(entry.revision, entry.value);
+    await this.refresh();
     void (async () => {
       for await (const { revision, value, operation } of watch)
         if (operation === 'PUT' && this.#take(revision, value)) changed();
     })().catch((error) => this.#log.warn({ err: error }, 'the watch of the assignment table ended'));
+  }
+
+  /** Reads the table as it is on the server: what the watch told last may be old. */
+  async refresh(): Promise<void> {
+    const entry = await this.#bucket.get(KEY);
+    if (entry) this.#take(entry.revision, entry.value);
   }
 
   /** Writes the table for these nodes, if it says something else. Loses quietly to whoever wrote in between. */

@@ -44,8 +44,15 @@ export interface Proof extends Verdict {
   readonly reinvocations: number;
   /** From the blow to the answer of whoever was waiting for one, ms. */
   readonly recovery: Readonly<Record<Blow, Distribution>>;
+  /** Messages that were refused, or that nobody took. */
+  readonly failed: readonly string[];
+  /** What the nodes complained about. */
   readonly errors: readonly string[];
 }
+
+/** Whether everything that is promised was kept. */
+export const holds = ({ acknowledged, lost, duplicated, disordered, failed, spoken }: Proof): boolean =>
+  acknowledged > 0 && lost.length + duplicated.length + disordered.length + failed.length + spoken === 0;
 
 /** Told how far the proof is: blows struck, then transcripts read. */
 export interface Watcher {
@@ -90,6 +97,7 @@ export async function proveFailover(options: FailoverOptions, watcher: Watcher):
       invocations: ledger.invocations.size,
       reinvocations: ledger.reinvocations,
       recovery: { SIGKILL: distribution(ledger.recoveries.SIGKILL), SIGSTOP: distribution(ledger.recoveries.SIGSTOP) },
+      failed: ledger.failed,
       errors: ledger.errors,
     };
   } finally {

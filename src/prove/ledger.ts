@@ -20,6 +20,8 @@ export type Blow = 'SIGKILL' | 'SIGSTOP';
 export class Ledger {
   readonly said: Said[] = [];
   readonly errors: string[] = [];
+  /** Messages that were refused, or that nobody answered for a minute. */
+  readonly failed: string[] = [];
   readonly invocations = new Map<string, number>();
   readonly recoveries: Record<Blow, number[]> = { SIGKILL: [], SIGSTOP: [] };
   stale = 0;

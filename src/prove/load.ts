@@ -41,7 +41,7 @@ export class Load {
     return `s${this.#random.below(Math.min(among, this.#sessions)) + 1}`;
   }
 
-  /** Says one thing; resolves when it is acknowledged. */
+  /** Says one thing; resolves when it is acknowledged, or has failed. */
   async say(session: string): Promise<Said> {
     this.#said += 1;
     const content = `message ${this.#said}`;
@@ -52,7 +52,9 @@ export class Load {
       };
       const { status, body } = await this.#caller.post(`/v1/sessions/${session}/messages`, { content }, content, asked);
       if (status === 200 || status === 202) this.#ledger.acknowledge(said, status === 200);
-      else this.#ledger.errors.push(`"${content}" to ${session}: ${status} ${body?.detail}`);
+      else this.#ledger.failed.push(`"${content}" to ${session}: ${status} ${body?.detail}`);
+    } catch (error) {
+      this.#ledger.failed.push(`"${content}" to ${session}: ${(error as Error).message}`);
     } finally {
       this.#ledger.end(said);
     }
@@ -61,7 +63,7 @@ export class Load {
 
   async #talk(): Promise<void> {
     while (!this.#over) {
-      await this.say(this.session()).catch((error: Error) => this.#ledger.errors.push(error.message));
+      await this.say(this.session());
       await pause(this.#random.below(60));
     }
   }

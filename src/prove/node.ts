@@ -22,7 +22,7 @@ const log = pino(
   new Writable({
     write(line, _, done) {
       const { err, msg } = JSON.parse(String(line)) as { err?: { type: string; message: string }; msg: string };
-      tell(err?.type === 'Conflict' ? { type: 'stale' } : { type: 'error', message: `${msg}: ${err?.message ?? ''}` });
+      if (err) tell(err.type === 'Conflict' ? { type: 'stale' } : { type: 'error', message: `${msg}: ${err.message}` });
       done();
     },
   }),

@@ -69,16 +69,15 @@ export class Takeovers {
     while (!this.#over) {
       const session = this.#load.session();
       // A session begins with its first message; nobody can listen to it before.
-      await this.#load.say(session).catch((error: Error) => this.#ledger.errors.push(error.message));
+      await this.#load.say(session);
       let said: Promise<unknown> = Promise.resolve();
       const speak = async () => {
         said = this.#load.say(session);
-        said.catch(() => {});
       };
       await this.seize(session, () => pause(LISTEN), speak).catch((error: Error) =>
         this.#ledger.errors.push(error.message),
       );
-      await said.catch((error: Error) => this.#ledger.errors.push(error.message));
+      await said;
       await pause(this.#random.below(100));
     }
   }
