@@ -100,7 +100,9 @@ describe('the NATS port', () => {
     const { transport, port } = await open();
     const [leaving, staying] = [await client(port), await client(port)];
     const heard: string[] = [];
-    const callback = (_: Error | null, message: { string(): string }) => heard.push(message.string());
+    const callback = (_: Error | null, message: { string(): string }): void => {
+      heard.push(message.string());
+    };
     const member = leaving.subscribe('work', { queue: 'workers', callback });
     staying.subscribe('work', { queue: 'workers', callback });
     await Promise.all([leaving.flush(), staying.flush()]);
