@@ -88,6 +88,17 @@ describe('a NATS transport', () => {
     await restarted.stop();
   });
 
+  test('a reply that came while this process was busy is no timeout', async () => {
+    const server = await startNats({ jetstream: true });
+    const transport = natsTransport(await connect({ servers: server.url }));
+    await transport.flush();
+    const asked = transport.request('$JS.API.INFO', '', { timeout: 50 });
+    await new Promise((resolve) => setImmediate(resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    expect((await asked).data.length).toBeGreaterThan(0);
+    await server.stop();
+  });
+
   test('what the permissions forbid is reported, and ends a request at once', async () => {
     const strict = await startNats({
       config: `authorization { users = [{ user: ann, password: pw, permissions: {

@@ -101,18 +101,18 @@ export function inboxPrefix(connection: NatsConnection): string | undefined {
   return (connection as { options?: ConnectionOptions }).options?.inboxPrefix;
 }
 
-function assertVersion(connection: NatsConnection, atLeast: string, why: string): void {
-  const version = connection.info?.version ?? '0.0.0';
-  if (isOlder(version, atLeast)) {
-    throw new NatsError('nats_too_old', `The NATS server at ${connection.getServer()} is version ${version}. ${why}.`);
-  }
-}
-
-function isOlder(version: string, atLeast: string): boolean {
-  const have = version.split('-')[0]!.split('.').map(Number);
+/** Whether the server it is connected to has at least this version. */
+export function hasVersion(connection: NatsConnection, atLeast: string): boolean {
+  const have = (connection.info?.version ?? '0.0.0').split('-')[0]!.split('.').map(Number);
   const need = atLeast.split('.').map(Number);
   const differs = need.findIndex((part, i) => part !== have[i]);
-  return differs >= 0 && !(have[differs]! > need[differs]!);
+  return differs < 0 || have[differs]! > need[differs]!;
+}
+
+function assertVersion(connection: NatsConnection, atLeast: string, why: string): void {
+  if (hasVersion(connection, atLeast)) return;
+  const { version } = connection.info!;
+  throw new NatsError('nats_too_old', `The NATS server at ${connection.getServer()} is version ${version}. ${why}.`);
 }
 
 /** The client takes credentials beside the addresses only, and the same ones for all of them. */

@@ -18,8 +18,13 @@ export class ApiError extends Error {
   }
 }
 
-/** Milliseconds after which one attempt is given up. A healthy server answers within one. */
-const ATTEMPT = 2000;
+/**
+ * Milliseconds after which the first attempt is given up; each further one may take twice as long. A healthy server answers within
+ * one. What a leader had not answered when it ceased to be one is never answered, and what an overloaded server has not answered
+ * must not be asked again too soon.
+ */
+const ATTEMPT = 1000;
+const LONGEST_ATTEMPT = 4000;
 
 export class JetStream {
   readonly connection: NatsConnection;
@@ -40,26 +45,32 @@ export class JetStream {
   }
 
   /** One attempt at any request. Rejects with whatever `Replies.ask` rejects with. */
-  ask(subject: string, data: Uint8Array | string = '', headers?: Encoded): Promise<Msg> {
-    return this.#replies.ask(subject, data, ATTEMPT, headers);
+  ask(subject: string, data: Uint8Array | string = '', timeout = ATTEMPT, headers?: Encoded): Promise<Msg> {
+    return this.#replies.ask(subject, data, timeout, headers);
   }
 
   /** Calls the API, e.g. `STREAM.INFO.orders`, patiently. Rejects with `ApiError` when it refuses. */
   call<T = unknown>(verb: string, body?: object): Promise<T> {
-    return this.patiently(async () => answer<T>(await this.ask(`$JS.API.${verb}`, body ? JSON.stringify(body) : '')));
+    const data = body ? JSON.stringify(body) : '';
+    return this.patiently(async (timeout) => answer<T>(await this.ask(`$JS.API.${verb}`, data, timeout)));
   }
 
-  /** Attempts again and again while nobody answers; at the end of the patience rejects with the last attempt's error. */
-  async patiently<T>(attempt: () => Promise<T>): Promise<T> {
+  /**
+   * Attempts again and again while nobody answers; at the end of the patience rejects with the last attempt's error. Each attempt
+   * is told how long it may wait.
+   */
+  async patiently<T>(attempt: (timeout: number) => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.#patience;
+    let timeout = ATTEMPT;
     for (let pause = 10; ; pause = Math.min(pause * 2, 250)) {
       // What is published while the connection is down is dropped by the client.
       if (!this.#replies.isUp) await this.#replies.up(deadline - performance.now());
       try {
-        return await attempt();
+        return await attempt(timeout);
       } catch (error) {
         if (!mayPass(error) || performance.now() + pause > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, pause));
+        timeout = Math.min(timeout * 2, LONGEST_ATTEMPT);
       }
     }
   }

@@ -125,9 +125,12 @@ export class Replies {
     else waiting.resolve(message);
   }
 
+  // After the event loop was busy for long, timers come before the replies that wait in the socket: they get one more turn.
   #expire(token: string, timeout: number): void {
-    const waiting = this.#take(token);
-    waiting?.reject(new RequestTimeout(`no reply on ${waiting.subject} within ${timeout} ms`));
+    setImmediate(() => {
+      const waiting = this.#take(token);
+      waiting?.reject(new RequestTimeout(`no reply on ${waiting.subject} within ${timeout} ms`));
+    });
   }
 
   #take(token: string): Waiting | undefined {
@@ -160,6 +163,6 @@ export class Replies {
         if (operation === 'publish') this.#failAll(denied, (waiting) => waiting.subject === subject);
       }
     }
-    if (!this.#refusal) this.close(new Error('the connection to NATS is closed'));
+    if (!this.#refusal) this.close(new errors.ClosedConnectionError());
   }
 }

@@ -17,14 +17,18 @@ export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && WRONG_LAST_SEQUENCE.has(error.code);
 }
 
-/** `doing` completes the sentence "The journal could not …". */
-export function journalFailure(error: unknown, doing: string): JournalError {
+/** `doing` completes the sentence "The journal could not …"; `advice` is for when nobody answered. */
+export function journalFailure(
+  error: unknown,
+  doing: string,
+  advice = 'See whether the NATS server is running.',
+): JournalError {
   if (error instanceof JournalError) return error;
   const cause = error instanceof Error ? error : new Error(String(error));
   const failure = (code: string, advice: string) =>
     new JournalError(code, `The journal could not ${doing}: ${cause.message.replace(/\.$/, '')}. ${advice}`, { cause });
 
-  if (isSilence(cause)) return failure('journal_unreachable', 'Whether it did is unknown: read before you go on.');
+  if (isSilence(cause)) return failure('journal_unreachable', advice);
   if (isClosed(cause)) return failure('journal_unreachable', 'Keep the connection open as long as the journal.');
   if (cause instanceof NatsError) return failure(cause.code, '');
   if (cause instanceof Denied) {

@@ -38,7 +38,10 @@ export class Hearing {
     this.#following += 1;
     this.#tap ??= new Tap(this.#js, this.#stream, {
       onMessage: (version, message) => this.#heard(version, message),
-      onTrouble: this.#onTrouble,
+      onTrouble: (error) => {
+        this.#release();
+        this.#onTrouble(error);
+      },
     });
     let following = true;
     return () => {
@@ -97,6 +100,7 @@ export class Hearing {
     this.#waiting.delete(version);
   }
 
+  /** Their entries are stored; they are told when the tap comes to them. */
   #release(): void {
     for (const done of this.#waiting.values()) done();
     this.#waiting = new Map();

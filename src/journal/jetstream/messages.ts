@@ -37,9 +37,9 @@ export class Subjects {
     return shard === undefined ? `${this.root}.>` : `${this.root}.${shard}.>`;
   }
 
-  /** Where a scan of one shard, or of all, leaves its mark: matched by `all`, the subject of no session. */
-  mark(shard?: number): string {
-    return shard === undefined ? `${this.root}.mark` : `${this.root}.${shard}.mark`;
+  /** Where scans leave their marks: the subject of no session. */
+  get marks(): string {
+    return `${this.root}.mark`;
   }
 }
 

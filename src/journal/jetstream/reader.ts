@@ -36,7 +36,9 @@ export class Reader {
   async newest(key: Key): Promise<Found | undefined> {
     const query = { last_by_subj: this.#subjects.of(key) };
     // A direct get is answered by any replica, also by one that is behind; the leader has all that was acknowledged.
-    return this.#reading(key, () => (this.#replicated ? this.#fromLeader(query) : this.#direct(query)));
+    return this.#reading(key, (timeout) =>
+      this.#replicated ? this.#fromLeader(query, timeout) : this.#direct(query, timeout),
+    );
   }
 
   async last(key: Key): Promise<Stored | undefined> {
@@ -128,24 +130,25 @@ export class Reader {
   }
 
   #get(key: Key, query: Query): Promise<Found | undefined> {
-    return this.#reading(key, async () => {
-      const found = await this.#direct(query);
+    return this.#reading(key, async (timeout) => {
+      const found = await this.#direct(query, timeout);
       // A replica that is behind has a beginning of the stream: what it finds is right, what it misses may be there.
-      return found || !this.#replicated ? found : this.#fromLeader(query);
+      return found || !this.#replicated ? found : this.#fromLeader(query, timeout);
     });
   }
 
-  async #direct(query: Query): Promise<Found | undefined> {
+  async #direct(query: Query, timeout: number): Promise<Found | undefined> {
     const subject = `$JS.API.DIRECT.GET.${this.#stream}`;
     const message = await ('last_by_subj' in query
-      ? this.#js.ask(`${subject}.${query.last_by_subj}`)
-      : this.#js.ask(subject, JSON.stringify(query)));
+      ? this.#js.ask(`${subject}.${query.last_by_subj}`, '', timeout)
+      : this.#js.ask(subject, JSON.stringify(query), timeout));
     return fromAnswer(message);
   }
 
-  async #fromLeader(query: Query): Promise<Found | undefined> {
+  async #fromLeader(query: Query, timeout: number): Promise<Found | undefined> {
+    const subject = `$JS.API.STREAM.MSG.GET.${this.#stream}`;
     try {
-      const message = await this.#js.ask(`$JS.API.STREAM.MSG.GET.${this.#stream}`, JSON.stringify(query));
+      const message = await this.#js.ask(subject, JSON.stringify(query), timeout);
       return fromLeader(answer<{ message: Parameters<typeof fromLeader>[0] }>(message).message);
     } catch (error) {
       if (error instanceof ApiError && error.code === NOT_FOUND) return undefined;
@@ -153,7 +156,7 @@ export class Reader {
     }
   }
 
-  async #reading<T>(key: Key, attempt: () => Promise<T>): Promise<T> {
+  async #reading<T>(key: Key, attempt: (timeout: number) => Promise<T>): Promise<T> {
     try {
       return await this.#js.patiently(attempt);
     } catch (error) {

@@ -1,10 +1,12 @@
-// Listing: the last entry of each session of a shard, or of all, by its headers alone.
+// Listing: the last entry of each session of some shards, or of all, by its headers alone.
 
 import type { ConsumerInfo } from '@nats-io/jetstream';
 import type { Row, Version } from '../../journal.ts';
+import { hasVersion } from '../../nats/connect.ts';
 import { Consumer } from '../../nats/consumer.ts';
 import { answer, type JetStream } from '../../nats/jetstream.ts';
 import { ConnectionLost } from '../../nats/replies.ts';
+import { shardOf } from '../shards.ts';
 import { rowOf, type Subjects } from './messages.ts';
 
 export interface Scanned {
@@ -14,7 +16,7 @@ export interface Scanned {
 
 export interface ScanOptions {
   /** All shards when it is left out. */
-  readonly shard?: number;
+  readonly shards?: readonly number[];
   readonly replicated: boolean;
 }
 
@@ -23,10 +25,16 @@ export async function scan(
   js: JetStream,
   stream: string,
   subjects: Subjects,
-  { shard, replicated }: ScanOptions,
+  { shards, replicated }: ScanOptions,
 ): Promise<Scanned[]> {
-  const mark = replicated ? await leaveMark(js, stream, subjects.mark(shard)) : 0;
-  return js.patiently(() => attempt(js, stream, subjects, subjects.all(shard), mark));
+  if (shards?.length === 0) return [];
+  const mark = replicated ? await leaveMark(js, stream, subjects.marks) : 0;
+  const wanted = shards ? shards.map((shard) => subjects.all(shard)) : [subjects.all()];
+  if (shards && replicated) wanted.push(subjects.marks);
+  // Several filters need 2.10. Before that it is quicker to read all shards once than a few of them one by one.
+  const filterable = wanted.length === 1 || hasVersion(js.connection, '2.10.0');
+  const found = await js.patiently(() => attempt(js, stream, subjects, filterable ? wanted : [subjects.all()], mark));
+  return filterable ? found : found.filter(({ row }) => shards!.includes(shardOf(row.key, subjects.shards)));
 }
 
 /**
@@ -34,7 +42,7 @@ export async function scan(
  * lies everything that was acknowledged before the scan.
  */
 async function leaveMark(js: JetStream, stream: string, subject: string): Promise<Version> {
-  const { seq } = await js.patiently(async () => answer<{ seq: Version }>(await js.ask(subject)));
+  const { seq } = await js.patiently(async (timeout) => answer<{ seq: Version }>(await js.ask(subject, '', timeout)));
   js.ask(`$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ filter: subject, keep: 1 })).catch(() => {});
   return seq;
 }
@@ -43,12 +51,13 @@ async function attempt(
   js: JetStream,
   stream: string,
   subjects: Subjects,
-  filter: string,
+  filters: readonly string[],
   mark: Version,
 ): Promise<Scanned[]> {
   const found: Scanned[] = [];
   const { promise: end, resolve, reject } = Promise.withResolvers<void>();
-  const config = { deliver_policy: 'last_per_subject', filter_subject: filter, headers_only: true } as const;
+  const filter = filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: [...filters] };
+  const config = { deliver_policy: 'last_per_subject', headers_only: true, ...filter } as const;
   let name = '';
   const { consumer, info } = await Consumer.start(js, stream, config, {
     onDelivery: ({ sequence: version, pending, message }) => {

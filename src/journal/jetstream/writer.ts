@@ -21,9 +21,9 @@ export class Writer {
     this.#assertFits(draft);
     let unknown = false;
     try {
-      return await this.#js.patiently(async () => {
+      return await this.#js.patiently(async (timeout) => {
         try {
-          return await this.#publish(draft);
+          return await this.#publish(draft, timeout);
         } catch (error) {
           if (isConflict(error) && unknown) return await this.#winner(draft);
           // From here on an earlier attempt may have been stored, though nobody said so.
@@ -33,12 +33,13 @@ export class Writer {
       });
     } catch (error) {
       if (error instanceof Conflict || isConflict(error)) throw conflict(draft);
-      throw journalFailure(error, `append entry ${draft.entry.n} of ${keyName(draft.key)}`);
+      const doing = `append entry ${draft.entry.n} of ${keyName(draft.key)}`;
+      throw journalFailure(error, doing, 'It may have been stored all the same: read before you go on.');
     }
   }
 
-  async #publish({ subject, body, headers }: Draft): Promise<Version> {
-    return answer<{ seq: Version }>(await this.#js.ask(subject, body, headers)).seq;
+  async #publish({ subject, body, headers }: Draft, timeout: number): Promise<Version> {
+    return answer<{ seq: Version }>(await this.#js.ask(subject, body, timeout, headers)).seq;
   }
 
   /**
