@@ -26,6 +26,8 @@ export interface Subscription {
   readonly subject: string;
   /** Stops at once. */
   unsubscribe(): void;
+  /** Takes nothing new, still hears what is on its way, then stops. */
+  drain?(): Promise<void>;
 }
 
 /** Nobody subscribes to the subject of a request: known at once, not after a time-out. */

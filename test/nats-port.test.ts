@@ -110,7 +110,7 @@ describe('the NATS port', () => {
     for (const [i, number] of sent.entries()) {
       if (i === 5_000) void member.drain();
       transport.publish('work', number);
-      if (i % 500 === 0) await new Promise(setImmediate);
+      if (i % 1_500 === 0) await new Promise(setImmediate);
     }
     await expect.poll(() => heard.length).toBe(sent.length);
     expect(new Set(heard)).toEqual(new Set(sent));

@@ -3,8 +3,8 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import type { Service } from '../serve.ts';
 import { type ConfigOptions, configOptions, configured } from './configured.ts';
-import { Complaint } from './service.ts';
 
 export const start = configOptions(new Command('start'))
   .description('run the service; without a configuration it is the front desk of the examples')
@@ -13,27 +13,31 @@ export const start = configOptions(new Command('start'))
     // Loaded here, so that the other commands need not wait for a server that they do not start.
     const { serve } = await import('../serve.ts');
     const config = await configured(options);
-    const { url } = await serve(config, { log: await logOf(config, pretty) });
-    console.log(`Troupe listens at ${styleText('bold', url)}`);
-    console.log(hints(config, url));
+    const service = await serve(config, { log: await logOf(config, pretty) });
+    console.log(`Troupe listens at ${styleText('bold', service.url)}`);
+    console.log(hints(config, service));
   });
 
 async function logOf({ log_level: level }: Config, pretty: boolean | undefined): Promise<Logger> {
   const { pino } = await import('pino');
   if (!pretty) return pino({ level }, pino.destination(2));
-  const { default: prettier } = await import('pino-pretty').catch(() => {
-    throw new Complaint('no_pretty', '--pretty needs the package pino-pretty: npm install pino-pretty');
-  });
+  const { default: prettier } = await import('pino-pretty');
   return pino({ level }, prettier({ destination: 2, ignore: 'pid,hostname' }));
 }
 
-function hints({ host, port, file, troupe, database, nats }: Config, url: string): string {
+function hints(
+  { host, port, file, troupe, database, nats }: Config,
+  { url, nats_url }: Pick<Service, 'url' | 'nats_url'>,
+): string {
   const where = host === '127.0.0.1' && port === 8080 ? '' : ` --url ${url}`;
   const agents = (troupe.agents ?? []).map(({ id }) => id).join(', ');
   return [
     `  agents    ${agents || 'none yet: POST /v1/agents/register'}${file ? '' : ' (the front desk of the examples)'}`,
     `  sessions  ${nats ? 'in the JetStream journal of the cluster' : database.kind === 'memory' ? 'in memory only' : database.path}`,
-    `Now try, in another terminal:`,
+    ...(nats_url === undefined
+      ? []
+      : [`  subjects  ${nats_url} (any NATS client: troupe.default.session.<id>.<verb>)`]),
+    'Now try, in another terminal:',
     `  npx troupe chat${where}`,
     `  curl -X POST ${url}/v1/sessions/s1/messages -H 'content-type: application/json' -d '{"content":"where is my order 1234?"}'`,
   ].join('\n');

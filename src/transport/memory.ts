@@ -70,7 +70,12 @@ class MemoryTransport implements Transport {
       subscriber.open = false;
       this.#interest.remove(subject, subscriber);
     };
-    return { subject, unsubscribe };
+    const drain = async () => {
+      this.#interest.remove(subject, subscriber);
+      await this.flush();
+      subscriber.open = false;
+    };
+    return { subject, unsubscribe, drain };
   }
 
   async request(

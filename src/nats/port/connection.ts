@@ -129,7 +129,9 @@ export class Connection {
       this.#socket.resume();
       this.#work();
     };
-    this.#settings.transport.flush().then(goOn, (error) => this.#refuse(error));
+    const leaving = operation.op === 'UNSUB' && !operation.max ? this.#subscriptions.get(operation.sid) : undefined;
+    const done = leaving?.subscription.drain?.() ?? this.#settings.transport.flush();
+    done.then(goOn, (error) => this.#refuse(error));
   }
 
   #perform(operation: Operation): void {
