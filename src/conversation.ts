@@ -149,7 +149,9 @@ export class Conversations {
     idempotencyKey?: string,
   ): Promise<SessionView> {
     const event = { type: verb, ...(body as object) };
-    const { entry, duplicate } = await this.#orchestrator.send(key, event, causeOf(idempotencyKey));
+    const { entry, duplicate } = await this.#orchestrator.send(key, event, causeOf(idempotencyKey)).catch((error) => {
+      throw inVerbs(error);
+    });
     if (duplicate) checkRepeated(entry.event, event);
     return this.view(key);
   }
@@ -284,6 +286,14 @@ const pathOf = (value: unknown): string =>
         .map(([name, inner]) => `${name}.${pathOf(inner)}`)
         .join('/');
 
+/** What is allowed, as far as a caller can do it: the rest of what a chart listens to comes from the runtime. */
+function inVerbs(error: unknown): unknown {
+  if (!(error instanceof Refused) || error.code !== 'illegal_in_state') return error;
+  const { code, message, status, details } = error;
+  const allowed = (details.allowed as string[]).filter((event) => event in bodies);
+  return new Refused(code, message, status, { ...details, allowed });
+}
+
 /** A message that the chart did not take: say why in the caller's terms. */
 function full(session: Session, error: unknown): unknown {
   if (!(error instanceof Refused) || error.code !== 'illegal_in_state') return error;
@@ -294,7 +304,7 @@ function full(session: Session, error: unknown): unknown {
     });
   if (settings.busy === 'reject')
     return new Refused('busy', 'the session is answering another message', 409, { ...error.details, retry_after_s: 1 });
-  return error;
+  return inVerbs(error);
 }
 
 const acceptedOf = (entry: Entry, message_id: string): Emitted =>

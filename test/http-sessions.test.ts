@@ -86,7 +86,7 @@ describe('a session', () => {
     const { status, body } = await door.post('/v1/sessions/s1/release');
     expect(status).toBe(409);
     expect(body).toMatchObject({ code: 'illegal_in_state', state: 'automated/idle' });
-    expect(body.allowed).toEqual(expect.arrayContaining(['close', 'message', 'pause', 'takeover']));
+    expect(body.allowed).toEqual(['cancel', 'close', 'inject', 'message', 'pause', 'takeover']);
     await door.post('/v1/sessions/s1/close');
     expect(await say(door, 's1')).toMatchObject({ status: 409, body: { code: 'session_ended', state: 'closed' } });
   });
