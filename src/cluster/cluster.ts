@@ -7,7 +7,7 @@ import { Refused } from '../errors.ts';
 import { shardOf } from '../journal/shards.ts';
 import type { Key, Row } from '../journal.ts';
 import type { Log } from '../log.ts';
-import type { Transport } from '../transport.ts';
+import type { Subscription, Transport } from '../transport.ts';
 import { Members, type MembersOptions } from './members.ts';
 import { Table } from './table.ts';
 
@@ -58,6 +58,7 @@ export class Cluster {
   /** From going away until the table has been read again: what is known of it is old. */
   #out = false;
   #reviewing: unknown;
+  #subscribed: readonly Subscription[] = [];
   #stopped = false;
 
   constructor(options: ClusterOptions, host: ShardHost) {
@@ -95,15 +96,16 @@ export class Cluster {
   /** Joins the others; resolves when this node knows where every shard is. */
   async join(): Promise<void> {
     const { transport } = this.#options;
-    transport.subscribe(freeSubject('*'), ({ subject, data }) => {
+    const free = transport.subscribe(freeSubject('*'), ({ subject, data }) => {
       const shard = Number(subject.split('.')[2]);
       if (this.#table.current?.before[shard] === new TextDecoder().decode(data))
         this.#actors[shard]?.send({ type: 'free' });
     });
-    transport.subscribe(stateSubject(this.id), ({ data, reply }) => {
+    const state = transport.subscribe(stateSubject(this.id), ({ data, reply }) => {
       const actor = this.#actors[Number(new TextDecoder().decode(data))];
       if (reply) transport.publish(reply, String(actor?.getSnapshot().value));
     });
+    this.#subscribed = [free, state];
     await this.members.join();
     await this.#table.follow(() => this.#apply());
     this.members.onChange(() => this.#rebalance());
@@ -120,7 +122,7 @@ export class Cluster {
 
   /** Hands every shard over, then leaves. */
   async leave(): Promise<void> {
-    if (this.members.live().length > 1) {
+    if (!this.#stopped && this.members.live().length > 1) {
       await this.members.retire().catch(() => {});
       const free = () =>
         this.#table.current?.owner.includes(this.id) === false &&
@@ -134,6 +136,7 @@ export class Cluster {
   /** Stops without a word: what a killed process does. */
   stop(): void {
     this.#stopped = true;
+    for (const subscription of this.#subscribed) subscription.unsubscribe();
     this.#options.clock.clearTimeout(this.#reviewing);
     this.#table.stop();
     this.members.stop();

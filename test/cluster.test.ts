@@ -1,0 +1,237 @@
+// Nodes that share a journal: any of them answers for any session, and they come and go without anybody noticing.
+import type { KV } from '@nats-io/kv';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { realClock } from '../src/clock.ts';
+import { type FeedItem, feed } from '../src/feed.ts';
+import type { NatsNode } from '../src/nats/node.ts';
+import {
+  counted,
+  counter,
+  type NodeOptions,
+  Steered,
+  sessionOn,
+  settled,
+  startNode,
+  type TestNode,
+} from './cluster.ts';
+import { type NatsServer, startNats } from './nats.ts';
+import { natsBinary } from './nats-binaries.ts';
+
+const without = natsBinary('2.9.0')
+  ? ''
+  : ': there is no nats-server on the path; `npm run pretest` says how to get one';
+
+describe.skipIf(without !== '')(`a cluster${without}`, () => {
+  let server: NatsServer;
+  const nodes: TestNode[] = [];
+  beforeAll(async () => {
+    server = await startNats({ jetstream: true });
+  });
+  afterEach(async () => {
+    for (const node of nodes.splice(0)) await node.close();
+  });
+  afterAll(() => server.stop());
+
+  async function join(options: NodeOptions = { agents: [counter] }): Promise<TestNode> {
+    const node = await startNode(server.url, options);
+    nodes.push(node);
+    return node;
+  }
+
+  /** What a listener on a node hears of a session until it is enough. */
+  async function heard(node: TestNode, session: string, enough: (item: FeedItem) => boolean): Promise<FeedItem[]> {
+    const items: FeedItem[] = [];
+    for await (const item of feed(node.troupe.orchestrator, { tenant: 'default', session })) {
+      items.push(item);
+      if (enough(item)) break;
+    }
+    return items;
+  }
+
+  test('any node answers for any session: messages, views, pauses, takeovers', async () => {
+    const [a, b] = [await join(), await join()];
+    await settled(a, b);
+    const session = sessionOn(a, 'any');
+    const there = b.troupe.session(session);
+    expect(await there.send('count to 3')).toMatchObject({ status: 'done', answer: '1 2 3' });
+    expect(await there.state()).toEqual(await a.troupe.session(session).state());
+    expect((await there.pause()).control).toBe('paused');
+    expect((await there.send('count to 2')).status).toBe('accepted');
+    expect((await a.troupe.session(session).takeOver({ by: 'ann' })).holder).toBe('ann');
+    expect(await there.state()).toMatchObject({ control: 'human', holder: 'ann' });
+    await there.inject({ mode: 'speak', content: 'hello', by: 'ann' });
+    await there.release({ by: 'ann' });
+    const lines = (await there.history()).map(({ role, content }) => `${role}: ${content}`);
+    expect(lines.slice(0, 3)).toEqual(['user: count to 3', 'assistant: 1 2 3', 'user: count to 2']);
+    expect(lines).toContain('supervisor: hello');
+    // The session lives in one place.
+    expect(a.troupe.orchestrator.sessions().map(({ key }) => key.session)).toContain(session);
+    expect(b.troupe.orchestrator.sessions().map(({ key }) => key.session)).not.toContain(session);
+  });
+
+  test('a refusal is the same through every node', async () => {
+    const [a, b] = [await join(), await join()];
+    await settled(a, b);
+    const unknown = { code: 'unknown_session', status: 404 };
+    for (const node of [a, b])
+      await expect(node.troupe.session(sessionOn(a, 'nobody')).state()).rejects.toMatchObject(unknown);
+  });
+
+  test('a listener on another node hears every word, once and in order', async () => {
+    const [a, b] = [await join(), await join()];
+    await settled(a, b);
+    const session = sessionOn(a, 'heard');
+    const listening = heard(b, session, (item) => item.type === 'entry' && item.entry.state.endsWith('idle'));
+    await a.troupe.session(session).send('count to 30');
+    const items = await listening;
+    const entries = items.flatMap((item) => (item.type === 'entry' ? [item.entry.n] : []));
+    expect(entries).toEqual(entries.map((_, index) => index + 1));
+    const parts = items.flatMap((item) => (item.type === 'part' ? [item.part] : []));
+    expect(parts.length).toBeGreaterThan(10);
+    expect(parts.reduce((text, part) => text.slice(0, part.offset) + part.text, '')).toBe(counted(30));
+  });
+
+  test('a listener that comes in the middle of an answer to another node gets what was said so far', async () => {
+    const steered = new Steered();
+    const [a, b] = [await join({ agents: [steered.agent] }), await join({ agents: [steered.agent] })];
+    await settled(a, b);
+    const session = sessionOn(a, 'late');
+    const asked = a.troupe.session(session).send('steer');
+    const call = await steered.call(1);
+    call.say('so far');
+    const listening = heard(b, session, (item) => item.type === 'part' && item.part.text.includes('far'));
+    expect((await listening).at(-1)).toMatchObject({ part: { text: 'so far', offset: 0 } });
+    call.end();
+    expect((await asked).answer).toBe('so far');
+  });
+
+  test('agents that are registered on one node are known on all', async () => {
+    const [a, b] = [await join({}), await join({})];
+    await settled(a, b);
+    const agent = {
+      agent_id: 'outside',
+      kind: 'http',
+      endpoints: [{ id: 'e1', url: 'http://127.0.0.1:9/' }],
+    } as const;
+    await a.troupe.registerAgent('default', agent);
+    await expect.poll(() => b.troupe.pool.get('default', 'outside') !== undefined).toBe(true);
+    const c = await join({});
+    expect(c.troupe.pool.get('default', 'outside')).toBeDefined();
+    await b.troupe.deregisterAgent('default', 'outside');
+    await expect.poll(() => a.troupe.pool.get('default', 'outside')).toBeUndefined();
+  });
+
+  test('a node that leaves lets its answers end: no request fails, and no run begins anew', async () => {
+    const keys: string[] = [];
+    const noting = {
+      ...counter,
+      run: (message: string, context: any) => {
+        keys.push(context.call.idempotency_key);
+        return counter.run(message, context);
+      },
+    } as typeof counter;
+    const [a, b] = [await join({ agents: [noting] }), await join({ agents: [noting] })];
+    await settled(a, b);
+    const sessions = Array.from({ length: 24 }, (_, index) => `leave${index}`);
+    const asked = sessions.map((session) => b.troupe.session(session).send('count to 25'));
+    await expect.poll(() => keys.length).toBe(24);
+    const left = a.close();
+    const meanwhile = sessions.map((session) => b.troupe.session(session).send('count to 2'));
+    for (const outcome of await Promise.all(asked)) expect(outcome.answer).toBe(counted(25));
+    for (const outcome of await Promise.all(meanwhile)) expect(outcome.answer).toBe('1 2');
+    await left;
+    await settled(b);
+    expect(keys).toHaveLength(48);
+    expect(new Set(keys).size).toBe(48);
+  });
+
+  test('a node that oversleeps drops what it had, and its runs begin anew with the same key', async () => {
+    const steered = new Steered();
+    let slept = 0;
+    const clock = { ...realClock, now: () => Date.now() + slept };
+    const a = await join({ agents: [steered.agent], clock });
+    await settled(a);
+    const session = sessionOn(a, 'slept');
+    const asked = a.troupe.session(session).send('steer');
+    const before = await steered.call(1);
+    slept += 10_000;
+    // Not a word from the moment it wakes up, before it has looked at its watch.
+    before.say('from before');
+    const again = await steered.call(2);
+    expect(before.signal.aborted).toBe(true);
+    expect(again.key).toBe(before.key);
+    before.end();
+    again.say('from now');
+    again.end();
+    expect(await asked).toMatchObject({ status: 'done', answer: 'from now' });
+    expect((await a.troupe.session(session).history()).map(({ content }) => content)).toEqual(['steer', 'from now']);
+  });
+
+  test('of two nodes that both believe they own a session the stale one is refused, stops, and is not heard', async () => {
+    const [old, young] = [new Steered(), new Steered()];
+    const { sharing, end } = hearing();
+    const a = await join({ agents: [old.agent], sharing });
+    await settled(a);
+    end();
+    const session = sessionOn(a, 'stale');
+    a.troupe
+      .session(session)
+      .send('steer')
+      .catch(() => {});
+    const stale = await old.call(1);
+    stale.say('old ');
+
+    const b = await join({ agents: [young.agent] });
+    const c = await join({ agents: [young.agent] });
+    const mine = { owner: Array.from({ length: 16 }, () => b.id), before: Array.from({ length: 16 }, () => null) };
+    await b.nats.cluster.buckets.shards.put('assignment', JSON.stringify(mine));
+    const fresh = await young.call(1);
+    expect(fresh.key).toBe(stale.key);
+    expect(a.troupe.cluster!.owns({ tenant: 'default', session })).toBe(true);
+
+    const listening = heard(c, session, (item) => item.type === 'entry' && item.entry.state.endsWith('idle'));
+    fresh.say('new ');
+    stale.say('still old ');
+    fresh.say('words');
+    fresh.end();
+    const words = (await listening).flatMap((item) => (item.type === 'part' ? [item.part.text] : []));
+    expect(words.join('')).not.toContain('old');
+
+    const believed = a.troupe.orchestrator.sessions().find(({ key }) => key.session === session)!;
+    stale.end();
+    await expect.poll(() => believed.stopped).toBe(true);
+    expect(a.troupe.orchestrator.counts.broken).toBe(1);
+    const lines = (await b.troupe.session(session).history()).map(({ content }) => content);
+    expect(lines).toEqual(['steer', 'new words']);
+    // It would wait in vain for the table that takes its shards from it.
+    a.troupe.cluster!.stop();
+  });
+});
+
+/** What a node shares with the others, until it is deaf: then it does not hear any more who has what. */
+function hearing() {
+  let deaf = false;
+  const sharing = (cluster: NatsNode['cluster']): NatsNode['cluster'] => {
+    const shards = new Proxy(cluster.buckets.shards, {
+      get(bucket, name) {
+        const member = Reflect.get(bucket, name);
+        if (name === 'watch') return (options: Parameters<typeof bucket.watch>[0]) => watch(bucket, options);
+        return typeof member === 'function' ? member.bind(bucket) : member;
+      },
+    });
+    return { ...cluster, buckets: { ...cluster.buckets, shards } };
+  };
+  const watch = async (...[bucket, options]: [KV, Parameters<KV['watch']>[0]]) => {
+    const heard = await bucket.watch(options);
+    const until = async function* () {
+      for await (const change of heard) if (!deaf) yield change;
+    };
+    return Object.assign(until(), { stop: () => heard.stop() });
+  };
+  return {
+    sharing,
+    end: () => {
+      deaf = true;
+    },
+  };
+}
