@@ -1,6 +1,6 @@
 // Nodes of a cluster in this process, on a real nats-server, and agents whose work stands still until it is told to go on.
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { FunctionAgent } from '../src/agent.ts';
 import { type NatsNode, natsNode } from '../src/nats/node.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
@@ -43,9 +43,15 @@ export async function startNode(
 
 /** Resolves when every shard is owned, each by exactly one of these nodes. */
 export async function settled(...nodes: TestNode[]): Promise<void> {
-  const owned = () => nodes.map(({ troupe }) => troupe.cluster!.view().shards.filter(({ state }) => state === 'owned'));
-  await expect.poll(() => owned().flat().length, { timeout: 20_000 }).toBe(16);
-  await expect.poll(() => owned().every((own) => own.length > 0), { timeout: 20_000 }).toBe(true);
+  await vi.waitFor(
+    () => {
+      const views = nodes.map(({ troupe }) => troupe.cluster!.view());
+      const owned = views.map(({ shards }) => shards.filter(({ state }) => state === 'owned').length);
+      expect(owned.reduce((sum, count) => sum + count)).toBe(16);
+      expect(owned).not.toContain(0);
+    },
+    { timeout: 20_000 },
+  );
 }
 
 /** A session that this node has. */

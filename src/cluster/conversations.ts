@@ -22,8 +22,8 @@ interface Request {
 const MOVING = new Set(['moved', 'stopped', 'no_owner']);
 /** A request is repeated for so long, ms; then the caller is told to try again. */
 const PATIENCE = 15_000;
-/** Longer than any answer takes: that the owner is gone is noticed otherwise. */
-const LONGEST = 24 * 60 * 60 * 1_000;
+/** Then the owner is asked again, ms: answers take longer than that, but a reply may be lost with a connection. */
+const AGAIN = 10_000;
 
 const doSubject = (node: string): string => `troupe.node.${node}.do`;
 
@@ -158,7 +158,7 @@ export class ClusterConversations extends Conversations {
   async #remotely(owner: string, request: Request, signal?: AbortSignal): Promise<unknown> {
     const { cluster, transport } = this.#side;
     const over = new AbortController();
-    const reply = transport.request(doSubject(owner), JSON.stringify(request), { timeout: LONGEST });
+    const reply = transport.request(doSubject(owner), JSON.stringify(request), { timeout: AGAIN });
     // Whoever wins, the other must not be an unhandled rejection.
     reply.catch(() => {});
     try {
@@ -189,8 +189,11 @@ export class ClusterConversations extends Conversations {
   /** Rejects as soon as the session belongs to somebody else than the node that was asked. */
   async #gone(node: string, key: Key, over: AbortSignal): Promise<never> {
     const { cluster } = this.#side;
+    const { steady } = cluster.members;
     while (!over.aborted) {
       if (cluster.away) throw unreachable();
+      // The reply may have come while nobody could hear it.
+      if (cluster.members.steady !== steady) throw new Moved();
       if (!cluster.members.live().includes(node) || cluster.assigned(key) !== node) throw new Moved();
       await cluster.change(1_000);
     }

@@ -89,6 +89,11 @@ export class Members {
     return this.#cutOff || this.#options.clock.now() - this.#reached > this.#timing.silence;
   }
 
+  /** When the connection was last whole again after a break, ms since the epoch; 0 when there was none. */
+  get steady(): number {
+    return this.#steady;
+  }
+
   onChange(listener: () => void): void {
     this.#changed.add(listener);
   }
@@ -149,7 +154,9 @@ export class Members {
 
   /** Nobody answers on a node's subjects. That is definite, unless the server itself has just been away. */
   unanswered(id: string): void {
-    if (this.#options.clock.now() - this.#steady > this.#timing.settling) this.#lost(id, 'nobody answers for it');
+    const now = this.#options.clock.now();
+    const broken = now - this.#reached > BREAK || now - this.#steady < this.#timing.settling;
+    if (!broken) this.#lost(id, 'nobody answers for it');
   }
 
   #all(): Presence[] {
