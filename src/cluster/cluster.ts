@@ -127,7 +127,8 @@ export class Cluster {
       const free = () =>
         this.#table.current?.owner.includes(this.id) === false &&
         this.#actors.every((actor) => actor.getSnapshot().value === 'unowned');
-      await this.#until(free, FAREWELL);
+      if (!(await this.#until(free, FAREWELL)))
+        this.#options.log.warn(this.view(), 'left without having handed over every shard');
     }
     this.stop();
     await this.members.leave();
@@ -259,7 +260,7 @@ export class Cluster {
       if (!mine && value !== 'unowned') actor.send({ type: before === this.id ? 'unassigned' : 'lost' });
       if (!mine || actor.getSnapshot().value !== 'claiming') return;
       if (!before || !live.has(before)) actor.send({ type: 'free' });
-      else if (value === 'unowned') this.#ask(before, shard);
+      else this.#ask(before, shard);
     });
     this.#tell();
   }
