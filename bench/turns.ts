@@ -47,28 +47,30 @@ export async function turns(sessions: readonly SessionHandle[], count: number): 
 export const sessionsOf = (troupe: Troupe, count: number, from = 0): SessionHandle[] =>
   Array.from({ length: count }, (_, index) => troupe.session(`s${from + index}`));
 
-/** The same two events to a bare XState actor of the same chart: a message, and the agent's answer. */
-function bareTurns(count: number): void {
+/** The same two events to a bare XState actor of the same chart, again and again: a message, and the agent's answer. */
+export function bareTurns(): (count: number) => void {
   const actor = createActor(sessionMachine, { input: { id: 's', settings: settings.parse({}) } }).start();
   const route = { agent: 'desk', confidence: 1, reason: 'trigger' };
   const output = { result: { type: 'answer', final_message: 'It is on its way.' }, endpoint: 'desk/local', ms: 0 };
-  for (let index = 0; index < count; index += 1) {
-    actor.send({ type: 'message', id: `m${index}`, content: SAID, route });
-    actor.send({ type: 'xstate.done.actor.agent', actorId: 'agent', output } as never);
-  }
-  actor.stop();
+  return (count) => {
+    for (let index = 0; index < count; index += 1) {
+      actor.send({ type: 'message', id: `m${index}`, content: SAID, route });
+      actor.send({ type: 'xstate.done.actor.agent', actorId: 'agent', output } as never);
+    }
+  };
 }
 
 export async function inMemory(): Promise<Figure> {
   const troupe = await benchTroupe(memoryJournal());
   const sessions = sessionsOf(troupe, 512);
   const COUNT = 10_000;
+  const bare = bareTurns();
   await turns(sessions, COUNT);
-  bareTurns(COUNT);
+  bare(COUNT);
   const { ours, floor } = await sideBySide(
     7,
     () => perOperation(COUNT, () => turns(sessions, COUNT)),
-    () => perOperation(COUNT, () => bareTurns(COUNT)),
+    () => perOperation(COUNT, () => bare(COUNT)),
   );
   await troupe.close();
   return {
