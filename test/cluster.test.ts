@@ -145,6 +145,15 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
     expect(new Set(keys).size).toBe(48);
   });
 
+  test('nodes that all leave at once do not wait for each other', async () => {
+    const [a, b, c] = [await join(), await join(), await join()];
+    await settled(a, b, c);
+    await Promise.all([a, b, c].map((node) => node.close()));
+    const alone = await join();
+    await settled(alone);
+    expect(alone.troupe.cluster!.view().nodes).toEqual([alone.id]);
+  }, 25_000);
+
   test('a node that oversleeps drops what it had, and its runs begin anew with the same key', async () => {
     const steered = new Steered();
     let slept = 0;

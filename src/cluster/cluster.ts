@@ -124,9 +124,11 @@ export class Cluster {
   async leave(): Promise<void> {
     if (!this.#stopped && this.members.live().length > 1) {
       await this.members.retire().catch(() => {});
-      const free = () =>
+      const handedOver = () =>
         this.#table.current?.owner.includes(this.id) === false &&
         this.#actors.every((actor) => actor.getSnapshot().value === 'unowned');
+      // The others may leave as well; then nobody is left who could take anything.
+      const free = () => this.members.live().length === 1 || handedOver();
       if (!(await this.#until(free, FAREWELL)))
         this.#options.log.warn(this.view(), 'left without having handed over every shard');
     }
