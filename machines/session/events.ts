@@ -1,5 +1,6 @@
 // What can happen to a session: the schemas its doors parse with, and the types the chart sees.
 import { z } from 'zod';
+import type { AgentResult } from '../../src/agent.ts';
 
 /** A NATS token, so that every id can stand in a subject as it is. */
 export const token = z.string().regex(/^[a-z0-9_-]{1,63}$/, 'must be 1 to 63 characters of a-z, 0-9, "_" and "-"');
@@ -188,18 +189,7 @@ export type PartMark = readonly [ms: number, length: number];
 
 /** What an attempt came to; the result is one of AgentResult's shapes. */
 export interface AttemptOutput {
-  readonly result:
-    | { readonly type: 'answer'; readonly final_message: string; readonly usage?: unknown }
-    | { readonly type: 'handoff'; readonly final_message: string; readonly reason: string }
-    | { readonly type: 'input_required'; readonly prompt: string; readonly task?: unknown }
-    | {
-        readonly type: 'approval_required';
-        readonly action: string;
-        readonly summary: string;
-        readonly details?: unknown;
-        readonly task?: unknown;
-      }
-    | { readonly type: 'tool_required'; readonly name: string; readonly arguments: unknown; readonly task?: unknown };
+  readonly result: AgentResult;
   readonly endpoint: string;
   readonly ms: number;
   readonly steps?: readonly unknown[];

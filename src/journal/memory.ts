@@ -1,17 +1,9 @@
 // The journal in memory: a real backend, and the reference that every other one is measured against.
 
 import { Conflict, JournalError } from '../errors.ts';
-import {
-  type Entry,
-  type Journal,
-  type Key,
-  keyName,
-  type Row,
-  type RowQuery,
-  type Stored,
-  type Version,
-} from '../journal.ts';
+import { type Entry, type Journal, type Key, keyName, type Row, type Stored, type Version } from '../journal.ts';
 import { Followers } from './followers.ts';
+import { compareKeys, firstAfter, matches } from './rows.ts';
 
 interface Session {
   row: Row;
@@ -126,30 +118,4 @@ function range(session: Session, from: number, to: number): Stored[] {
   const entries: Stored[] = [];
   for (let n = from; n <= to; n++) entries.push(stored(session, n));
   return entries;
-}
-
-function matches(row: Row, { tenant, state, waking }: RowQuery): boolean {
-  if (tenant !== undefined && row.key.tenant !== tenant) return false;
-  if (waking && row.wake === undefined) return false;
-  if (state === undefined || row.state === state) return true;
-  return row.state.split('/').some((part) => part === state || part.startsWith(`${state}.`));
-}
-
-/** The index of the first session whose key is greater, found by halving. */
-function firstAfter(all: Session[], key: Key): number {
-  let low = 0;
-  let high = all.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareKeys(all[middle]!.row.key, key) > 0) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
-/** Tenant, then session. Not by `keyName`: `-` sorts before `/`, so `a-b/x` would come before `a/x`. */
-function compareKeys(a: Key, b: Key): number {
-  if (a.tenant !== b.tenant) return a.tenant < b.tenant ? -1 : 1;
-  if (a.session !== b.session) return a.session < b.session ? -1 : 1;
-  return 0;
 }

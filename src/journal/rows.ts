@@ -67,7 +67,8 @@ export class Rows {
   }
 }
 
-function matches(row: Row, { tenant, state, waking }: RowQuery): boolean {
+/** Whether a row is asked for. */
+export function matches(row: Row, { tenant, state, waking }: RowQuery): boolean {
   if (tenant !== undefined && row.key.tenant !== tenant) return false;
   if (waking && row.wake === undefined) return false;
   if (state === undefined || row.state === state) return true;
@@ -75,7 +76,7 @@ function matches(row: Row, { tenant, state, waking }: RowQuery): boolean {
 }
 
 /** The index of the first row whose key is greater, found by halving. */
-function firstAfter(all: Listed[], key: Key): number {
+export function firstAfter(all: readonly { readonly row: Row }[], key: Key): number {
   let low = 0;
   let high = all.length;
   while (low < high) {
@@ -87,7 +88,7 @@ function firstAfter(all: Listed[], key: Key): number {
 }
 
 /** Tenant, then session. Not by `keyName`: `-` sorts before `/`, so `a-b/x` would come before `a/x`. */
-function compareKeys(a: Key, b: Key): number {
+export function compareKeys(a: Key, b: Key): number {
   if (a.tenant !== b.tenant) return a.tenant < b.tenant ? -1 : 1;
   if (a.session !== b.session) return a.session < b.session ? -1 : 1;
   return 0;
