@@ -2,6 +2,7 @@
 import type { KV } from '@nats-io/kv';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { realClock } from '../src/clock.ts';
+import { place } from '../src/cluster/table.ts';
 import { type FeedItem, feed } from '../src/feed.ts';
 import type { NatsNode } from '../src/nats/node.ts';
 import {
@@ -143,6 +144,28 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
     await settled(b);
     expect(keys).toHaveLength(48);
     expect(new Set(keys).size).toBe(48);
+  });
+
+  test('a shard that comes back while it is being handed over is owned again', async () => {
+    const steered = new Steered();
+    const a = await join({ id: 'stays', agents: [steered.agent] });
+    await settled(a);
+    const { cluster } = a.troupe;
+    const keyOf = (session: string) => ({ tenant: 'default', session });
+    const moves = (session: string) => place(cluster!.shardOf(keyOf(session)), ['stays', 'comes']) === 'comes';
+    const session = Array.from({ length: 100 }, (_, index) => `back${index}`).find(moves)!;
+    const asked = a.troupe.session(session).send('steer');
+    const call = await steered.call(1);
+    const b = await join({ id: 'comes', agents: [steered.agent] });
+    const state = () => cluster!.view().shards[cluster!.shardOf(keyOf(session))]!.state;
+    await expect.poll(state).toBe('releasing');
+    await b.close();
+    call.say('still here');
+    call.end();
+    expect(await asked).toMatchObject({ status: 'done', answer: 'still here' });
+    await settled(a);
+    expect(await a.troupe.session(session).state()).toMatchObject({ turn: 'idle' });
+    expect(steered.calls).toHaveLength(1);
   });
 
   test('nodes that all leave at once do not wait for each other', async () => {

@@ -14,15 +14,17 @@ export interface TestNode {
 }
 
 export interface NodeOptions extends Omit<TroupeOptions, 'cluster'> {
+  /** Drawn unless told. */
+  readonly id?: string;
   /** Changes what the node shares with the others before it joins. */
   readonly sharing?: (cluster: NatsNode['cluster']) => NatsNode['cluster'];
 }
 
 export async function startNode(
   url: string,
-  { sharing = (it) => it, ...options }: NodeOptions = {},
+  { id, sharing = (it) => it, ...options }: NodeOptions = {},
 ): Promise<TestNode> {
-  const nats = await natsNode({ url, shards: 16 });
+  const nats = await natsNode({ url, id, shards: 16 });
   const { journal, transport } = nats;
   const troupe = await createTroupe({ ...options, journal, transport, cluster: sharing(nats.cluster) });
   let closed: Promise<void> | undefined;

@@ -45,7 +45,8 @@ function problemOf({ code, status, message, details }: Refused, instance: string
 /** Anything thrown in a handler, in the caller's terms. What we did wrong is not the caller's to read. */
 export function asRefused(error: unknown): Refused {
   if (error instanceof Refused) return error;
-  if (error instanceof JournalError) return new Refused(error.code, 'the journal cannot be used now', 503);
+  if (error instanceof JournalError)
+    return new Refused(error.code, 'the journal cannot be used now', 503, { retry_after_s: 1 });
   if (error instanceof Disconnected) return new Refused('disconnected', 'the caller left', 499);
   const { code = '', statusCode = 500, message } = error as Partial<FastifyError>;
   const known = framework[code];
