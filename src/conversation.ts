@@ -1,13 +1,14 @@
 // The doors' way to a session: check what came, put it into the mailbox, wait for what came of it. HTTP, NATS and the library call this.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { type Birth, moved, type Orchestrator, REGISTRY, unknownSession } from '../actors/orchestrator.ts';
+import { type Birth, type Orchestrator, REGISTRY, unknownSession } from '../actors/orchestrator.ts';
 import { CREATE, type Session } from '../actors/session.ts';
 import { type Body, bodies, type SessionContext, token, type Verb } from '../machines/session/events.ts';
-import { runId } from '../machines/session/rules.ts';
 import type { Directory } from './directory.ts';
 import { Refused } from './errors.ts';
-import type { Emitted, Entry, Key, Row, RowQuery } from './journal.ts';
+import type { Entry, Key, Row, RowQuery } from './journal.ts';
+import { acceptedOf, type Outcome, Waiting } from './outcome.ts';
+import { parse } from './parse.ts';
 import {
   foldRun,
   messagesOf,
@@ -18,49 +19,7 @@ import {
   type TranscriptMessage,
   type View,
 } from './transcript.ts';
-
-/** A session as it stands. */
-export interface SessionView {
-  readonly session_id: string;
-  readonly control: 'automated' | 'pausing' | 'paused' | 'human' | 'closed' | 'failed';
-  /** The turn's state, e.g. `idle` or `running.attempting`; null when the session has ended. */
-  readonly turn: string | null;
-  readonly epoch: number;
-  readonly holder: string | null;
-  /** The open run, with what it waits for. */
-  readonly run: {
-    readonly run_id: string;
-    readonly agent_id: string | null;
-    readonly attempt: number;
-    readonly question: string | null;
-  } | null;
-  /** Messages that wait. */
-  readonly waiting: number;
-  /** The number of the last entry. */
-  readonly entry: number;
-}
-
-/** What came of a message: at once when it waits for a person or a resumption, else when its run has something to say. */
-export interface Outcome {
-  readonly status:
-    | 'done'
-    | 'awaiting_input'
-    | 'awaiting_approval'
-    | 'awaiting_tool'
-    | 'accepted'
-    | 'suspended'
-    | 'failed'
-    | 'cancelled';
-  readonly run_id: string;
-  readonly message_id: string;
-  readonly agent_id: string | null;
-  readonly answer: string | null;
-  readonly trace: readonly RunEvent[];
-  readonly error?: { readonly code: string; readonly message: string; readonly retry_after_s?: number };
-  /** What a person or the caller must decide: the approval or tool call that the run waits for. */
-  readonly question?: Emitted;
-  readonly state: SessionView;
-}
+import { type SessionView, view } from './view.ts';
 
 export interface SendOptions {
   /** Makes a repeated request harmless: the second one gets what the first one got. */
@@ -222,19 +181,6 @@ export class Conversations {
   }
 }
 
-/** Parses what came through a door. Throws `Refused('bad_request')` that names each field and what would be right. */
-export function parse<S extends z.ZodType>(schema: S, input: unknown, name = 'body'): z.output<S> {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(({ path, message }) => ({ field: [name, ...path].join('.'), message }));
-  const sentence = issues.map(({ field, message }) => `${field}: ${message}`).join('; ');
-  throw new Refused('bad_request', sentence, 400, { issues });
-}
-
-/** A verb's body, parsed. */
-export const parseBody = <V extends Verb>(verb: V, input: unknown): Body<V> =>
-  parse(bodies[verb], input ?? {}) as Body<V>;
-
 const causeOf = (idempotencyKey: string | undefined): string | undefined =>
   idempotencyKey === undefined ? undefined : parse(keys, idempotencyKey, 'Idempotency-Key');
 
@@ -248,43 +194,6 @@ function checkRepeated(before: Entry['event'], again: object): void {
     422,
   );
 }
-
-/** How a session stands, from its live snapshot. */
-export const view = (session: Session): SessionView =>
-  viewOf(session.key.session, session.snapshot, session.position.n);
-
-/** How a session stood after entry `n`. */
-export function viewOf(
-  session_id: string,
-  { value, context }: { readonly value: unknown; readonly context: unknown },
-  n: number,
-): SessionView {
-  const { epoch, holder, run, queue } = context as SessionContext;
-  const open = typeof value === 'object' ? (value as { open: { control: unknown; turn: unknown } }).open : undefined;
-  return {
-    session_id,
-    control: (open ? topOf(open.control) : value) as SessionView['control'],
-    turn: open ? pathOf(open.turn) : null,
-    epoch,
-    holder,
-    run: run && {
-      run_id: runId(session_id, run.n),
-      agent_id: run.agent,
-      attempt: run.attempt,
-      question: run.question?.id ?? null,
-    },
-    waiting: queue.length,
-    entry: n,
-  };
-}
-
-const topOf = (value: unknown): string => (typeof value === 'string' ? value : Object.keys(value as object)[0]!);
-const pathOf = (value: unknown): string =>
-  typeof value === 'string'
-    ? value
-    : Object.entries(value as object)
-        .map(([name, inner]) => `${name}.${pathOf(inner)}`)
-        .join('/');
 
 /** What is allowed, as far as a caller can do it: the rest of what a chart listens to comes from the runtime. */
 function inVerbs(error: unknown): unknown {
@@ -305,120 +214,4 @@ function full(session: Session, error: unknown): unknown {
   if (settings.busy === 'reject')
     return new Refused('busy', 'the session is answering another message', 409, { ...error.details, retry_after_s: 1 });
   return inVerbs(error);
-}
-
-const acceptedOf = (entry: Entry, message_id: string): Emitted =>
-  entry.emitted.find((one) => one.type === 'message_accepted' && one.message_id === message_id)!;
-
-const outcomes: Record<string, Outcome['status'] | undefined> = {
-  run_done: 'done',
-  run_failed: 'failed',
-  run_cancelled: 'cancelled',
-  run_suspended: 'suspended',
-  input_requested: 'awaiting_input',
-  approval_requested: 'awaiting_approval',
-  tool_requested: 'awaiting_tool',
-};
-
-/** Waits for what comes of one message: hears the session's entries from before the message was sent. */
-class Waiting {
-  readonly #heard: Entry[] = [];
-  readonly #end: () => void;
-  readonly #unstop: () => void;
-  readonly #orchestrator: Orchestrator;
-  readonly #key: Key;
-  readonly #trace: RunEvent[] = [];
-  #hear: ((entry: Entry) => void) | undefined;
-  #stop: (() => void) | undefined;
-  #moved: () => void = () => {};
-  #signal: AbortSignal | undefined;
-  #message_id = '';
-  #run_id = '';
-
-  constructor(orchestrator: Orchestrator, key: Key, signal: AbortSignal | undefined) {
-    this.#orchestrator = orchestrator;
-    this.#key = key;
-    this.#signal = signal;
-    this.#end = orchestrator.hear(key, {
-      entry: (entry) => {
-        if (this.#hear) this.#hear(entry);
-        else this.#heard.push(entry);
-      },
-      moved: () => this.#moved(),
-    });
-    this.#unstop = orchestrator.onStop(() => this.#stop?.());
-  }
-
-  end(): void {
-    this.#end();
-    this.#unstop();
-  }
-
-  async for(session: Session, accepted: Entry, message_id: string, duplicate: boolean): Promise<Outcome> {
-    this.#message_id = message_id;
-    this.#run_id = acceptedOf(accepted, message_id).run_id as string;
-    // A repeated message may have had its answer long ago.
-    const past = duplicate ? await this.#orchestrator.journal.read(this.#key, accepted.n) : [];
-    // What was heard while the past was read may be in it too.
-    const read = past.at(-1)?.entry.n ?? accepted.n - 1;
-    const entries = [...past.map(({ entry }) => entry), ...this.#heard.filter(({ n }) => n > read)];
-    for (const entry of entries) {
-      const outcome = this.#take(entry, session);
-      if (outcome) return outcome;
-    }
-    if (stays(session, message_id)) return this.#outcome('accepted', session);
-    return new Promise((resolve, reject) => {
-      // The message is kept, and whoever wakes the session answers it.
-      this.#stop = () => resolve(this.#outcome('accepted', session));
-      this.#moved = () => reject(moved(this.#key));
-      if (this.#signal?.aborted) reject(this.#signal.reason);
-      this.#signal?.addEventListener('abort', () => reject(this.#signal!.reason), { once: true });
-      this.#hear = (entry) => {
-        const outcome =
-          this.#take(entry, session) ??
-          (leaves(entry) && stays(session, message_id) ? this.#outcome('accepted', session) : undefined);
-        if (outcome) resolve(outcome);
-      };
-    });
-  }
-
-  #take(entry: Entry, session: Session): Outcome | undefined {
-    this.#trace.push(...runEventsOf(entry, this.#run_id).filter(({ type }) => type !== 'agent_stream_delta'));
-    for (const one of entry.emitted) {
-      if (one.message_id !== this.#message_id) continue;
-      // From now on it is answered together with another message.
-      if (one.type === 'run_joined') {
-        this.#message_id = one.by as string;
-        this.#run_id = one.into as string;
-      }
-      const status = outcomes[one.type];
-      if (status) return this.#outcome(status, session, entry, one);
-    }
-    return;
-  }
-
-  #outcome(status: Outcome['status'], session: Session, entry?: Entry, told?: Emitted): Outcome {
-    const done = entry?.emitted.find((one) => one.type === 'agent_invoke_done' && one.run_id === this.#run_id);
-    const { code, message, retry_after_s } = (told ?? {}) as { code: string; message: string; retry_after_s?: number };
-    return {
-      status,
-      run_id: this.#run_id,
-      message_id: this.#message_id,
-      agent_id: (told?.agent_id ?? null) as string | null,
-      answer: (done?.final_message ?? told?.prompt ?? null) as string | null,
-      trace: this.#trace,
-      ...(status === 'failed' && { error: { code, message, retry_after_s } }),
-      ...(status === 'cancelled' && { error: { code: 'cancelled', message: told?.reason as string } }),
-      ...((status === 'awaiting_approval' || status === 'awaiting_tool') && { question: told }),
-      state: view(session),
-    };
-  }
-}
-
-const leaves = (entry: Entry): boolean => entry.emitted.some(({ type }) => type === 'control_changed');
-
-/** The message waits in the queue, and the AI has not the floor: nobody can say when it will be answered. */
-function stays(session: Session, message_id: string): boolean {
-  const { queue } = session.snapshot.context as SessionContext;
-  return queue.some(({ id }) => id === message_id) && view(session).control !== 'automated';
 }

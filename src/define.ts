@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { token } from '../machines/session/events.ts';
 import type { AgentDefinition, FormAgent, FunctionAgent, HttpAgent, NatsAgent } from './agent.ts';
-import { parse } from './conversation.ts';
 import type { Flow } from './directory.ts';
+import { parse } from './parse.ts';
 import type { Tool } from './tools.ts';
 
 const declared = z.looseObject({

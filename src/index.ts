@@ -9,7 +9,7 @@ export type {
   HttpAgent,
 } from './agent.ts';
 export { type Clock, realClock, SteppedClock } from './clock.ts';
-export type { Outcome, SendOptions, SessionView } from './conversation.ts';
+export type { SendOptions } from './conversation.ts';
 export { defineAgent, defineFlow, defineTool } from './define.ts';
 export type { Flow } from './directory.ts';
 export { Conflict, Failed, JournalError, Refused } from './errors.ts';
@@ -17,6 +17,8 @@ export type { FeedItem } from './feed.ts';
 export { memoryJournal } from './journal/memory.ts';
 export { sqliteJournal } from './journal/sqlite.ts';
 export type { Entry, Journal, Key, Stored } from './journal.ts';
+export type { Outcome } from './outcome.ts';
 export { memoryTransport } from './transport/memory.ts';
 export type { Transport } from './transport.ts';
 export { createTroupe, type SessionHandle, type StreamEvent, type Troupe, type TroupeOptions } from './troupe.ts';
+export type { SessionView } from './view.ts';

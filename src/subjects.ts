@@ -1,11 +1,11 @@
 // The door for messages on subjects: any client of the transport can talk to a session, steer it and watch it.
 import { bodies, token, type Verb } from '../machines/session/events.ts';
 import type { Conversations } from './conversation.ts';
-import { parse, parseBody } from './conversation.ts';
 import { Refused } from './errors.ts';
 import { Heartbeats, heartbeat } from './heartbeats.ts';
 import type { Key } from './journal.ts';
 import { type Micro, microService } from './nats/micro.ts';
+import { parse, parseBody } from './parse.ts';
 import type { Headers, Message, Subscription, Transport } from './transport.ts';
 import type { Troupe } from './troupe.ts';
 import { version } from './version.ts';

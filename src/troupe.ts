@@ -14,15 +14,7 @@ import { type Clock, realClock } from './clock.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { ClusterConversations } from './cluster/conversations.ts';
 import { OtherNodes } from './cluster/elsewhere.ts';
-import {
-  Conversations,
-  type Outcome,
-  parse,
-  parseBody,
-  type SendOptions,
-  type SessionView,
-  view,
-} from './conversation.ts';
+import { Conversations, type SendOptions } from './conversation.ts';
 import { checkAgent } from './define.ts';
 import { Directory, type Flow } from './directory.ts';
 import { Refused } from './errors.ts';
@@ -31,6 +23,8 @@ import { type HookFunctions, Hooks } from './hooks.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { type Emitted, type Entry, type Journal, type Key, keyName } from './journal.ts';
 import { type Log, silent } from './log.ts';
+import type { Outcome } from './outcome.ts';
+import { parse, parseBody } from './parse.ts';
 import { Registry } from './registry.ts';
 import type { Router } from './routing.ts';
 import { serveSubjects } from './subjects.ts';
@@ -39,6 +33,7 @@ import type { TranscriptMessage, View } from './transcript.ts';
 import { memoryTransport } from './transport/memory.ts';
 import type { Transport } from './transport.ts';
 import { turn } from './turn.ts';
+import { type SessionView, view } from './view.ts';
 
 export interface TroupeOptions extends HookFunctions {
   readonly agents?: readonly AgentDefinition[];

@@ -1,9 +1,10 @@
 // One message, and everything its session tells until the message's outcome: what a streamed answer is made of.
 import type { Orchestrator } from '../actors/orchestrator.ts';
 import type { Body } from '../machines/session/events.ts';
-import type { Accepted, Conversations, Outcome, SendOptions } from './conversation.ts';
+import type { Accepted, Conversations, SendOptions } from './conversation.ts';
 import { type FeedItem, type FeedOptions, feed } from './feed.ts';
 import type { Key } from './journal.ts';
+import type { Outcome } from './outcome.ts';
 
 export type TurnItem =
   | ({ readonly type: 'accepted' } & Accepted)

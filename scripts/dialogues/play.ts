@@ -1,7 +1,7 @@
 // Plays recorded conversations through a running service, many at once, and reads their transcripts back.
 import { isDeepStrictEqual } from 'node:util';
 import type { Service } from '../../src/cli/service.ts';
-import type { Outcome } from '../../src/conversation.ts';
+import type { Outcome } from '../../src/outcome.ts';
 import type { TranscriptMessage } from '../../src/transcript.ts';
 import type { Dialogue, Exchange } from './recorded.ts';
 

@@ -2,11 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Birth } from '../../actors/orchestrator.ts';
 import type { Body, Verb } from '../../machines/session/events.ts';
-import { Conversations, type Outcome, type SendOptions, type SessionView } from '../conversation.ts';
+import { Conversations, type SendOptions } from '../conversation.ts';
 import { JournalError, Refused } from '../errors.ts';
 import type { Key } from '../journal.ts';
 import type { Log } from '../log.ts';
+import type { Outcome } from '../outcome.ts';
 import { NoResponders, RequestTimeout, type Subscription, type Transport } from '../transport.ts';
+import type { SessionView } from '../view.ts';
 import type { Cluster } from './cluster.ts';
 
 type Method = 'send' | 'begin' | 'create' | 'command' | 'tell' | 'view';

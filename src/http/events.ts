@@ -2,11 +2,11 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { token } from '../../machines/session/events.ts';
-import type { SessionView } from '../conversation.ts';
 import { type FeedItem, feed } from '../feed.ts';
 import type { Key } from '../journal.ts';
 import { parseRunId, runEventsOf } from '../transcript.ts';
 import type { Troupe } from '../troupe.ts';
+import type { SessionView } from '../view.ts';
 import { checkPosition, deltaOf, type Position, parsePosition, toldBy, wholeBefore } from './frames.ts';
 import { type App, sessionParams, tenantOfStream, wantsEvents } from './requests.ts';
 import { runEvents } from './shapes.ts';

@@ -1,9 +1,9 @@
 // How entries and pieces of answers look to a listener, and where a listener that comes back goes on. SSE and WebSocket share it.
 import type { Part } from '../../actors/parts.ts';
-import { type SessionView, viewOf } from '../conversation.ts';
 import { Refused } from '../errors.ts';
 import type { FeedItem } from '../feed.ts';
 import type { Entry } from '../journal.ts';
+import { type SessionView, viewOf } from '../view.ts';
 
 /** One event as a listener gets it. Deltas have no id: nobody can resume from the middle of an answer. */
 export interface Told {

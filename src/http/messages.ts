@@ -1,8 +1,8 @@
 // Saying something to a session: the answer at once, as it is written, or the run that will have it.
 import { z } from 'zod';
 import { bodies, token } from '../../machines/session/events.ts';
-import type { Outcome } from '../conversation.ts';
 import type { Emitted } from '../journal.ts';
+import type { Outcome } from '../outcome.ts';
 import type { Troupe } from '../troupe.ts';
 import { type TurnItem, turn } from '../turn.ts';
 import { toldBy } from './frames.ts';

@@ -2,9 +2,9 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import type { Outcome } from '../conversation.ts';
 import { JournalError, Refused } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Outcome } from '../outcome.ts';
 
 /** A problem document. More members say more of this kind of problem, e.g. `state` and `allowed`. */
 export interface Problem {

@@ -5,9 +5,9 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, 
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { token } from '../../machines/session/events.ts';
-import { parse } from '../conversation.ts';
 import { Refused } from '../errors.ts';
 import type { Key } from '../journal.ts';
+import { parse } from '../parse.ts';
 import { Disconnected } from './problems.ts';
 
 export type App = FastifyInstance<

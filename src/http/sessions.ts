@@ -2,9 +2,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { bodies, ownSettings, token, type Verb } from '../../machines/session/events.ts';
-import { parse } from '../conversation.ts';
 import { Refused } from '../errors.ts';
 import type { Row } from '../journal.ts';
+import { parse } from '../parse.ts';
 import type { Troupe } from '../troupe.ts';
 import { type App, idempotencyKeyOf, keyOf, sessionParams, tenantOf } from './requests.ts';
 import { journal, sessionList, sessionView, transcript } from './shapes.ts';

@@ -1,9 +1,10 @@
 // What the routes answer, as schemas: they document the interface, check the types here, and are what its tests hold it to.
 import { z } from 'zod';
 import type { AgentView } from '../../actors/agent.ts';
-import type { Outcome, SessionView } from '../conversation.ts';
 import type { Entry } from '../journal.ts';
+import type { Outcome } from '../outcome.ts';
 import type { RunEvent, RunView, TranscriptMessage } from '../transcript.ts';
+import type { SessionView } from '../view.ts';
 
 const time = z.number().describe('ms since the epoch');
 

@@ -1,0 +1,62 @@
+// How a session stands, as callers and lists see it.
+import type { Session } from '../actors/session.ts';
+import type { SessionContext } from '../machines/session/events.ts';
+import { runId } from '../machines/session/rules.ts';
+
+/** A session as it stands. */
+export interface SessionView {
+  readonly session_id: string;
+  readonly control: 'automated' | 'pausing' | 'paused' | 'human' | 'closed' | 'failed';
+  /** The turn's state, e.g. `idle` or `running.attempting`; null when the session has ended. */
+  readonly turn: string | null;
+  readonly epoch: number;
+  readonly holder: string | null;
+  /** The open run, with what it waits for. */
+  readonly run: {
+    readonly run_id: string;
+    readonly agent_id: string | null;
+    readonly attempt: number;
+    readonly question: string | null;
+  } | null;
+  /** Messages that wait. */
+  readonly waiting: number;
+  /** The number of the last entry. */
+  readonly entry: number;
+}
+
+/** How a session stands, from its live snapshot. */
+export const view = (session: Session): SessionView =>
+  viewOf(session.key.session, session.snapshot, session.position.n);
+
+/** How a session stood after entry `n`. */
+export function viewOf(
+  session_id: string,
+  { value, context }: { readonly value: unknown; readonly context: unknown },
+  n: number,
+): SessionView {
+  const { epoch, holder, run, queue } = context as SessionContext;
+  const open = typeof value === 'object' ? (value as { open: { control: unknown; turn: unknown } }).open : undefined;
+  return {
+    session_id,
+    control: (open ? topOf(open.control) : value) as SessionView['control'],
+    turn: open ? pathOf(open.turn) : null,
+    epoch,
+    holder,
+    run: run && {
+      run_id: runId(session_id, run.n),
+      agent_id: run.agent,
+      attempt: run.attempt,
+      question: run.question?.id ?? null,
+    },
+    waiting: queue.length,
+    entry: n,
+  };
+}
+
+const topOf = (value: unknown): string => (typeof value === 'string' ? value : Object.keys(value as object)[0]!);
+const pathOf = (value: unknown): string =>
+  typeof value === 'string'
+    ? value
+    : Object.entries(value as object)
+        .map(([name, inner]) => `${name}.${pathOf(inner)}`)
+        .join('/');
