@@ -1,13 +1,8 @@
 // The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
-import { type Birth, Orchestrator, REGISTRY } from '../actors/orchestrator.ts';
+import { Orchestrator, REGISTRY } from '../actors/orchestrator.ts';
 import { AgentPool, type PoolOptions } from '../actors/pool.ts';
 import type { Registered } from '../machines/registry/rules.ts';
-import {
-  type BodyInput,
-  type SessionContext,
-  type Settings,
-  settings as settingsSchema,
-} from '../machines/session/events.ts';
+import { type SessionContext, type Settings, settings as settingsSchema } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
 import type { AgentDefinition, AgentFunction } from './agent.ts';
 import { type Clock, realClock } from './clock.ts';
@@ -18,21 +13,19 @@ import { Conversations, type SendOptions } from './conversation.ts';
 import { checkAgent } from './define.ts';
 import { Directory, type Flow } from './directory.ts';
 import { Refused } from './errors.ts';
-import { type FeedItem, type FeedOptions, feed } from './feed.ts';
+import { SessionHandle } from './handle.ts';
 import { type HookFunctions, Hooks } from './hooks.ts';
 import { memoryJournal } from './journal/memory.ts';
-import { type Emitted, type Entry, type Journal, type Key, keyName } from './journal.ts';
+import type { Entry, Journal, Key } from './journal.ts';
 import { type Log, silent } from './log.ts';
 import type { Outcome } from './outcome.ts';
-import { parse, parseBody } from './parse.ts';
+import { parse } from './parse.ts';
 import { Registry } from './registry.ts';
 import type { Router } from './routing.ts';
 import { serveSubjects } from './subjects.ts';
 import type { Tool } from './tools.ts';
-import type { TranscriptMessage, View } from './transcript.ts';
 import { memoryTransport } from './transport/memory.ts';
 import type { Transport } from './transport.ts';
-import { turn } from './turn.ts';
 import { type SessionView, view } from './view.ts';
 
 export interface TroupeOptions extends HookFunctions {
@@ -59,17 +52,6 @@ export interface TroupeOptions extends HookFunctions {
   /** At most so many idle sessions stay in memory; 10,000 unless told. */
   readonly max_resident?: number;
 }
-
-/** A piece of a streamed turn (B8). */
-export type StreamEvent =
-  | { readonly type: 'message_chunk'; readonly text: string; readonly run_id: string; readonly offset: number }
-  | {
-      readonly type: 'state_change';
-      readonly state: string;
-      readonly event: string;
-      readonly emitted: readonly Emitted[];
-    }
-  | ({ readonly type: 'outcome' } & Outcome);
 
 /** What an agent at work looks like (B4, B9). */
 export interface ActiveAgent {
@@ -311,106 +293,6 @@ export class Troupe {
   }
 }
 
-/** One session, as the library's users hold it. All methods reject with `Refused` when the session's state does not allow them. */
-export class SessionHandle {
-  readonly key: Key;
-  readonly #troupe: Troupe;
-
-  constructor(troupe: Troupe, key: Key) {
-    this.#troupe = troupe;
-    this.key = key;
-  }
-
-  get id(): string {
-    return this.key.session;
-  }
-
-  /** Says something; resolves with the answer, or with what stands in its way. */
-  async send(content: string, options: SendOptions & { agent_id?: string; flow?: string } = {}): Promise<Outcome> {
-    const { agent_id, flow, ...rest } = options;
-    return this.#conversations.send(this.key, parseBody('message', { content, agent_id, flow }), rest);
-  }
-
-  /** Says something and yields what happens until its outcome, which comes last. */
-  async *stream(
-    content: string,
-    options: SendOptions & { agent_id?: string; flow?: string } = {},
-  ): AsyncGenerator<StreamEvent, void, undefined> {
-    const { agent_id, flow, ...rest } = options;
-    const { orchestrator } = this.#troupe;
-    const items = turn(
-      orchestrator,
-      this.#conversations,
-      this.key,
-      parseBody('message', { content, agent_id, flow }),
-      rest,
-    );
-    for await (const item of items) {
-      if (item.type === 'outcome') yield { type: 'outcome', ...item.outcome };
-      else if (item.type !== 'accepted') yield streamEvent(item);
-    }
-  }
-
-  async pause(body: BodyInput<'pause'> = {}): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'pause', parseBody('pause', body));
-  }
-
-  async resume(body: BodyInput<'resume'> = {}): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'resume', parseBody('resume', body));
-  }
-
-  async isPaused(): Promise<boolean> {
-    return (await this.state()).control === 'paused';
-  }
-
-  /** Gives the floor to a person: from when this resolves on, not one more word of the AI reaches the user. */
-  async takeOver(body: BodyInput<'takeover'>): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'takeover', parseBody('takeover', body));
-  }
-
-  async inject(body: BodyInput<'inject'>): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'inject', parseBody('inject', body));
-  }
-
-  async release(body: BodyInput<'release'> = {}): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'release', parseBody('release', body));
-  }
-
-  async approve(body: BodyInput<'approve'>): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'approve', parseBody('approve', body));
-  }
-
-  /** Hands in the result of a tool that the caller ran. */
-  async toolResult(body: BodyInput<'tool_result'>): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'tool_result', parseBody('tool_result', body));
-  }
-
-  async cancel(body: BodyInput<'cancel'> = {}): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'cancel', parseBody('cancel', body));
-  }
-
-  async close(body: BodyInput<'close'> = {}): Promise<SessionView> {
-    return this.#conversations.command(this.key, 'close', parseBody('close', body));
-  }
-
-  async state(): Promise<SessionView> {
-    return this.#conversations.view(this.key);
-  }
-
-  async history(which: View = 'full'): Promise<TranscriptMessage[]> {
-    return this.#conversations.messages(this.key, which);
-  }
-
-  /** Entries and pieces of answers, from after an entry on, until `signal` is aborted. */
-  events(options?: FeedOptions): AsyncGenerator<FeedItem, void, undefined> {
-    return feed(this.#troupe.orchestrator, this.key, options);
-  }
-
-  get #conversations(): Conversations {
-    return this.#troupe.conversations;
-  }
-}
-
 function statusOf({ turn }: SessionView): ActiveAgent['status'] {
   if (turn === 'running.awaitingInput') return 'waiting_for_input';
   if (turn === 'running.awaitingApproval') return 'waiting_for_approval';
@@ -418,15 +300,3 @@ function statusOf({ turn }: SessionView): ActiveAgent['status'] {
   if (turn === 'suspended') return 'paused';
   return turn?.startsWith('running') ? 'running' : 'initializing';
 }
-
-function streamEvent(item: FeedItem): StreamEvent {
-  if (item.type === 'part') {
-    const { text, run_id, offset } = item.part;
-    return { type: 'message_chunk', text, run_id, offset };
-  }
-  const { state, event, emitted } = item.entry;
-  return { type: 'state_change', state, event: event.type, emitted };
-}
-
-export type { Birth };
-export { keyName };
