@@ -13,10 +13,15 @@ import { type Figure, median, perOperation, sideBySide } from './measure.ts';
 
 const SAID = 'hello there, where is my order 4711?';
 
+const folders: string[] = [];
+process.on('exit', () => {
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
+
 /** A folder that goes away with the process. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  folders.push(path);
   return path;
 }
 
