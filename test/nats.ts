@@ -42,16 +42,18 @@ export async function startNats(options: ServerOptions = {}): Promise<NatsServer
   return server;
 }
 
-/** Starts servers that form one JetStream cluster. */
+/** Starts servers that form one JetStream cluster. They are called s1, s2, s3. */
 export async function startNatsCluster(options: ServerOptions, size = 3): Promise<NatsServer[]> {
   const ports = await freePorts(size * 2);
-  const routes = ports.slice(size).map((port) => `nats://127.0.0.1:${port}`);
-  const servers = routes.map((route, i) => {
+  const listeners = ports.slice(size).map((port) => `127.0.0.1:${port}`);
+  const servers = listeners.map((listener, i) => {
+    const routes = listeners.filter((other) => other !== listener).map((other) => `nats://${other}`);
     const cluster = `server_name: s${i + 1}
-      cluster { name: test, listen: "${route.slice('nats://'.length)}", routes: ${JSON.stringify(routes)} }`;
+      cluster { name: test, listen: "${listener}", routes: ${JSON.stringify(routes)} }`;
     return new Server(ports[i]!, { ...options, jetstream: true, config: `${options.config ?? ''}\n${cluster}` });
   });
-  await Promise.all(servers.map((server) => server.start()));
+  // One after the other: of servers that connect to each other in the same instant one may never hear of the leader.
+  for (const server of servers) await server.start();
   return servers;
 }
 

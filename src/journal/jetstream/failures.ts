@@ -10,6 +10,8 @@ const FULL = new Set([10002, 10023, 10028, 10047]);
 /** Storing failed, for a reason that only the text gives. */
 const STORE_FAILED = 10077;
 const TOO_LARGE = new Set([10054, 10097]);
+/** No servers, or too few of them, for the replicas. */
+const TOO_FEW = new Set([10005, 10074]);
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 
 /** The fence: the expected version was not the last. 10164 is the same while the other write is still on its way. */
@@ -39,5 +41,7 @@ export function journalFailure(
   if (FULL.has(cause.code) || (cause.code === STORE_FAILED && /maximum|resource|space/.test(cause.message))) {
     return failure('journal_full', 'Give the stream or its server more room.');
   }
+  if (TOO_FEW.has(cause.code))
+    return failure('journal_failed', 'Replicas need as many servers with JetStream in one cluster.');
   return failure('journal_failed', 'Look into the log of the NATS server.');
 }

@@ -22,7 +22,9 @@ export interface OpenedStream {
 
 const SHARDS = 64;
 const STREAM_NOT_FOUND = 10059;
-const NAME_IN_USE = 10058;
+/** The name is in use, with other settings; its store cannot be created; its subjects overlap with a stream's. */
+const BEING_CREATED = new Set([10058, 10049, 10065]);
+const TRIES = 20;
 
 /** Opens the stream of a journal, and creates it when there is none. Rejects with `JournalError`. */
 export async function openStream(js: JetStream, settings: StreamSettings): Promise<OpenedStream> {
@@ -31,7 +33,7 @@ export async function openStream(js: JetStream, settings: StreamSettings): Promi
   try {
     await assertJetStream(js);
     assertReplicable(js.connection, settings.replicas);
-    const config = (await find(js, stream)) ?? (await create(js, stream, settings));
+    const config = await findOrCreate(js, stream, settings);
     return { stream, shards: check(config, stream, settings) };
   } catch (error) {
     throw journalFailure(error, doing);
@@ -61,14 +63,17 @@ async function find(js: JetStream, stream: string): Promise<StreamConfig | undef
   }
 }
 
-async function create(js: JetStream, stream: string, settings: StreamSettings): Promise<StreamConfig> {
-  try {
-    return (await js.call<StreamInfo>(`STREAM.CREATE.${stream}`, configuration(stream, settings))).config;
-  } catch (error) {
-    // Another process was faster, with another number of shards.
-    const existing = error instanceof ApiError && error.code === NAME_IN_USE && (await find(js, stream));
+/** Other processes may be creating it at this moment: then the server refuses, in several ways, until they are done. */
+async function findOrCreate(js: JetStream, stream: string, settings: StreamSettings): Promise<StreamConfig> {
+  for (let tries = 1; ; tries++) {
+    const existing = await find(js, stream);
     if (existing) return existing;
-    throw error;
+    try {
+      return (await js.call<StreamInfo>(`STREAM.CREATE.${stream}`, configuration(stream, settings))).config;
+    } catch (error) {
+      if (tries === TRIES || !(error instanceof ApiError && BEING_CREATED.has(error.code))) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 }
 
