@@ -1,5 +1,4 @@
 // What an agent is: how one is declared, what a run hands to it, and what it may answer.
-import type { z } from 'zod';
 import type { Decision } from '../machines/session/events.ts';
 import type { Field } from './fields.ts';
 import type { Tool } from './tools.ts';
@@ -141,5 +140,3 @@ export interface NatsAgent extends Declared {
 }
 
 export type AgentDefinition = FunctionAgent | FormAgent | HttpAgent | NatsAgent;
-
-export type Schema<T> = z.ZodType<T>;

@@ -6,13 +6,13 @@ import type { AgentPool } from '../actors/pool.ts';
 import { token } from '../machines/session/events.ts';
 import { type Clock, realClock } from './clock.ts';
 
-/** The body of `troupe.<tenant>.agent.<agent>.heartbeat`. */
+/** The body of a heartbeat, over HTTP and on `troupe.<tenant>.agent.<agent>.heartbeat`. */
 export const heartbeat = z.strictObject({
   instance_id: token,
   in_flight: z.int().min(0).optional(),
   capacity: z.int().min(1).optional(),
   /** Seconds until the next one; 30 unless told. */
-  interval_s: z.number().positive().max(86_400).optional(),
+  interval_s: z.number().positive().max(86_400).optional().describe('seconds until the next one'),
   ts: z.union([z.number(), z.string()]).optional(),
 });
 

@@ -3,10 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { greets } from '../src/prove/nats-server.ts';
 import { type Binary, natsBinary } from './nats-binaries.ts';
 
 export interface ServerOptions {
@@ -114,19 +115,6 @@ class Server implements NatsServer {
   #path(file: string): string {
     return join(this.#directory, file);
   }
-}
-
-/** A NATS server speaks first. */
-function greets(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const done = (greeted: boolean) => {
-      socket.destroy();
-      resolve(greeted);
-    };
-    socket.once('data', () => done(true));
-    socket.once('error', () => done(false));
-  });
 }
 
 async function freePorts(count: number): Promise<number[]> {

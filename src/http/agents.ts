@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Registered } from '../../machines/registry/rules.ts';
 import { token } from '../../machines/session/events.ts';
 import { Refused } from '../errors.ts';
+import { heartbeat } from '../heartbeats.ts';
 import type { Troupe } from '../troupe.ts';
 import { type App, tenantOf } from './requests.ts';
 import { agentView } from './shapes.ts';
@@ -38,14 +39,6 @@ const registration = z
     path: ['endpoints'],
     message: 'ids must differ',
   });
-
-const heartbeat = z.strictObject({
-  instance_id: token,
-  in_flight: z.int().min(0).optional(),
-  capacity: z.int().min(1).optional(),
-  interval_s: z.number().positive().max(86_400).optional().describe('seconds until the next one'),
-  ts: z.union([z.number(), z.string()]).optional(),
-});
 
 export function agentRoutes(app: App, troupe: Troupe): void {
   const viewOf = (tenant: string, agent_id: string) => {

@@ -61,7 +61,7 @@ export class NatsServer implements AsyncDisposable {
 }
 
 /** A NATS server speaks first. */
-function greets(port: number): Promise<boolean> {
+export function greets(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     const done = (greeted: boolean) => {
