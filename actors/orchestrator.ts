@@ -345,6 +345,9 @@ export class Orchestrator implements Host {
       const done = await pool.call(call, {
         signal: work.signal,
         part,
+        remember: async (progress) => {
+          await work.tell({ type: 'progressed', ...progress } as EventObject);
+        },
         history: async (limit) => asHistory(await this.#before(session, limit)),
         tools: (tool) => directory.tool(key.tenant, tool),
       });
@@ -354,6 +357,7 @@ export class Orchestrator implements Host {
         endpoint: done.endpoint,
         ms: done.ms,
         ...(done.steps.length > 0 && { steps: done.steps }),
+        ...(done.told.length > 0 && { told: done.told }),
         ...(answer && { streamed: streamed(answer, result) }),
       };
     } finally {

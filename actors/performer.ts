@@ -1,7 +1,16 @@
 // What performs an attempt: the promise every kind of agent keeps to the pool, whether it is a function or far away.
 import type { AgentCall, AgentResult, HistoryMessage } from '../src/agent.ts';
 import { Failed, Refused } from '../src/errors.ts';
+import type { Emitted } from '../src/journal.ts';
 import type { Tool } from '../src/tools.ts';
+
+/** How far an agent is in an attempt: what it goes on with (`call.task` of whoever does), and what there is to tell of it. */
+export interface Progress {
+  readonly task: unknown;
+  readonly told?: readonly Emitted[];
+  /** The events that led the agent's own chart there, for replay. */
+  readonly events?: readonly unknown[];
+}
 
 /** What a run lends to whoever performs it. */
 export interface CallIO {
@@ -9,6 +18,8 @@ export interface CallIO {
   readonly signal: AbortSignal;
   readonly part: (text: string) => void;
   readonly history: (limit?: number) => Promise<HistoryMessage[]>;
+  /** Remembers how far the agent is; resolves when that is durable, rejects when the run has left. */
+  readonly remember: (progress: Progress) => Promise<void>;
   /** Finds a tool that a flow names and that is not among the agent's own. */
   readonly tools?: (name: string) => Tool<any> | undefined;
 }
@@ -27,6 +38,8 @@ export interface ToolStep {
 export interface PerformerIO extends CallIO {
   /** The trace so far; performers add to it as they go, so that a failed attempt leaves one too. */
   readonly steps: ToolStep[];
+  /** What there is to tell together with the result. */
+  readonly told: Emitted[];
 }
 
 /**

@@ -5,6 +5,7 @@ import type { BreakerLimits } from '../machines/breaker/rules.ts';
 import type { AgentCall, AgentDefinition, AgentResult, HttpAgent } from '../src/agent.ts';
 import { type Clock, realClock } from '../src/clock.ts';
 import { Failed, Refused } from '../src/errors.ts';
+import type { Emitted } from '../src/journal.ts';
 import type { Transport } from '../src/transport.ts';
 import { type AgentView, PooledAgent } from './agent.ts';
 import type { Balancing } from './balance.ts';
@@ -45,6 +46,7 @@ export interface Performed {
   readonly endpoint: string;
   readonly ms: number;
   readonly steps: readonly ToolStep[];
+  readonly told: readonly Emitted[];
 }
 
 const EVERYBODY = '*';
@@ -150,18 +152,19 @@ export class AgentPool {
    * `steps` it had taken, if any.
    */
   async call(call: AgentCall, io: CallIO): Promise<Performed> {
-    const { part, history, tools } = io;
+    const { part, history, remember, tools } = io;
     const agent = this.get(call.tenant, call.agent_id);
     if (!agent) throw this.#unknown(call);
     if (io.signal.aborted) throw asFailed(io.signal.reason, io.signal, call.agent_id);
 
     const endpoint = agent.pick(call.tried);
     const steps: ToolStep[] = [];
+    const told: Emitted[] = [];
     const ticket = endpoint.begin();
     const { signal, end } = this.#within(agent.definition.timeout_ms, io.signal);
     let result: AgentResult;
     try {
-      result = await endpoint.definition.perform(call, { signal, part, history, tools, steps });
+      result = await endpoint.definition.perform(call, { signal, part, history, remember, tools, steps, told });
     } catch (error) {
       const failed = asFailed(error, signal, call.agent_id);
       const ms = failed.code === 'aborted' ? endpoint.abandoned(ticket) : endpoint.failed(ticket, failed);
@@ -170,7 +173,7 @@ export class AgentPool {
       end();
     }
     const ms = endpoint.succeeded(ticket, result.type === 'answer' ? result.usage?.cost_usd : undefined);
-    return { result, endpoint: agent.nameOf(endpoint), ms, steps };
+    return { result, endpoint: agent.nameOf(endpoint), ms, steps, told };
   }
 
   /** Ends every actor, timer and health check at once. */

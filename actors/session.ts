@@ -13,11 +13,13 @@ export interface Work {
   readonly signal: AbortSignal;
   /** False from the moment the session decided to leave that state, before anybody is told. */
   live(): boolean;
+  /** Tells the chart something while the work goes on; resolves when it is remembered, rejects when the work is over. */
+  tell(event: EventObject): Promise<Receipt>;
 }
 
 /** What a session needs from where it lives. */
 export interface Host {
-  readonly journal: Journal;
+  readonly journal: Pick<Journal, 'append' | 'read'>;
   readonly clock: Clock;
   /** Performs an invoke of the chart; what it resolves to comes back as `done`, what it rejects with as `error`. */
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown>;
@@ -195,6 +197,7 @@ export class Session {
     const { event, cause, owed } = item;
     if (owed !== undefined && !this.#last.owed.some(({ key }) => key === owed)) {
       this.#host.dropped(this, event);
+      item.reject?.(new Refused('work_over', `${event.type} comes from work that is over`, 409));
       return;
     }
     const before = cause === undefined ? undefined : this.#last.recent?.find(([seen]) => seen === cause);
@@ -312,6 +315,7 @@ export class Session {
       key: `${keyName(this.key)}#${key}`,
       signal: abort.signal,
       live: () => !this.#stopped && this.#last.owed.some((one) => one.key === key),
+      tell: (event) => new Promise((resolve, reject) => this.#deliver({ event, owed: key, resolve, reject })),
     };
     this.#host.perform(this, src, input, work).then(
       (output) => ended({ type: `xstate.done.actor.${id}`, actorId: id, output } as EventObject),
@@ -342,7 +346,7 @@ export class Session {
   /** A guard or an action threw. The snapshot is the old one; the event is refused, and a result cannot be refused for ever. */
   #choke(item: Item, error: unknown): void {
     item.reject?.(error);
-    if (item.owed === undefined) return;
+    if (item.owed === undefined || item.reject) return;
     this.#choked += 1;
     if (this.#choked >= PATIENCE)
       this.#mailbox.unshift({

@@ -39,7 +39,7 @@ export interface AgentCall {
   readonly tools?: readonly string[];
   /** Where this agent left off when it asked for input; it wrote this itself. */
   readonly task?: unknown;
-  /** What a person decided, or the caller's tool returned, since this agent asked. */
+  /** What a person decided, the caller's tool returned, or became of a transfer, since this agent asked. */
   readonly decision?: Decision;
   /** Instances that already failed this run: pick another when there is one. */
   readonly tried: readonly string[];
@@ -73,6 +73,17 @@ export type AgentResult =
     }
   /** The caller runs this tool and sends its result; `task` comes back with it. */
   | { readonly type: 'tool_required'; readonly name: string; readonly arguments: unknown; readonly task?: unknown }
+  /**
+   * The run goes to another agent, which sees why in its context (`transfer`). When that one cannot take it, the run comes
+   * back with `task` and a decision of kind `transfer` that says so.
+   */
+  | {
+      readonly type: 'transfer';
+      readonly agent: string;
+      readonly reason: string;
+      readonly context?: Readonly<Record<string, unknown>>;
+      readonly task?: unknown;
+    }
   /** The agent gives the conversation to a person: the answer is said, then the AI pauses. */
   | { readonly type: 'handoff'; readonly final_message: string; readonly reason: string };
 

@@ -65,7 +65,8 @@ export const callOf = (agent_id: string, more: Partial<AgentCall> = {}): AgentCa
 export const lend = (more: Partial<CallIO> = {}): CallIO & { readonly parts: string[] } => {
   const parts: string[] = [];
   const never = new AbortController().signal;
-  return { signal: never, part: (text) => void parts.push(text), history: async () => [], ...more, parts };
+  const part = (text: string) => void parts.push(text);
+  return { signal: never, part, history: async () => [], remember: async () => {}, ...more, parts };
 };
 
 /** The `Failed` that a promise rejects with; anything else is an error of the test. */

@@ -462,5 +462,12 @@ const perform = (agent: FormAgent, said: string[], task: unknown): Promise<Agent
       task,
       tried: [],
     },
-    { signal: new AbortController().signal, part: () => {}, history: async () => [], steps: [] },
+    {
+      signal: new AbortController().signal,
+      part: () => {},
+      history: async () => [],
+      remember: async () => {},
+      steps: [],
+      told: [],
+    },
   );

@@ -86,6 +86,18 @@ describe('a broken chart is caught, with the shortest way to where it breaks', (
         fact: 'from everywhere the session can come to rest with every message answered, without being cancelled or closed',
         path: ['message', 'xstate.done.actor.agent'],
       },
+      'a transfer that failed is forgotten': {
+        change: {
+          actions: { undoTransfer: assign(({ context }: any) => ({ run: { ...context.run, transfer: undefined } })) },
+        },
+        fact: 'a run that goes to another agent arrives there, comes back with the reason, or ends',
+        path: ['message', 'xstate.done.actor.agent', 'xstate.error.actor.agent'],
+      },
+      'progress is not kept': {
+        change: { actions: { recordProgress: sets({}) } },
+        fact: 'progress is taken only while an agent is at work, stops nothing, and is told of',
+        path: ['message'],
+      },
       'a message for another agent is taken for an answer': {
         change: { guards: { goesElsewhere: () => false, nextGoesElsewhere: () => false } },
         fact: 'a message that names an agent becomes part of a run of that agent only',

@@ -1,5 +1,6 @@
 // Reads what an agent gave back: text, a result, or a stream of text becomes an `AgentResult`; anything else is refused.
 import { z } from 'zod';
+import { token } from '../../machines/session/events.ts';
 import type { AgentResult } from '../../src/agent.ts';
 import { Failed } from '../../src/errors.ts';
 import type { WorkContext } from './context.ts';
@@ -26,6 +27,13 @@ export const resultSchema = z.discriminatedUnion('type', [
     type: z.literal('tool_required'),
     name: z.string(),
     arguments: z.unknown(),
+    task: z.unknown().optional(),
+  }),
+  z.object({
+    type: z.literal('transfer'),
+    agent: token,
+    reason: z.string(),
+    context: z.record(z.string(), z.unknown()).optional(),
     task: z.unknown().optional(),
   }),
   z.object({ type: z.literal('handoff'), final_message: z.string(), reason: z.string() }),

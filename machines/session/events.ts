@@ -47,6 +47,8 @@ export const bodies = {
     decision: z.enum(['approve', 'reject']),
     by,
     reason: reason.optional(),
+    /** With `approve`: what is to be done instead of what was asked for. */
+    arguments: z.unknown().optional(),
   }),
   tool_result: z.strictObject({
     call: z.string().min(1).max(200),
@@ -76,8 +78,10 @@ export const settings = z.strictObject({
   input_ms: z.int().positive().default(86_400_000),
   approval_ms: z.int().positive().default(86_400_000),
   tool_ms: z.int().positive().default(300_000),
-  /** How often a run may outlive a crash of its process before it is given up. */
+  /** How often a run may outlive a crash of its process, without getting on in between, before it is given up. */
   recoveries: z.int().min(0).default(5),
+  /** How often a run may go from one agent to another. */
+  transfers: z.int().min(0).default(8),
   /** Whether `shouldProcess` / `prepareContext` are asked before a run. */
   hooks: z.boolean().default(false),
 });
@@ -95,6 +99,7 @@ export const ownSettings = z.strictObject({
   approval_ms: shape.approval_ms.unwrap().optional(),
   tool_ms: shape.tool_ms.unwrap().optional(),
   recoveries: shape.recoveries.unwrap().optional(),
+  transfers: shape.transfers.unwrap().optional(),
 });
 
 export interface SessionInput {
@@ -115,15 +120,31 @@ export interface Pending {
   readonly route?: Route;
 }
 
-/** What a person said to a question of the run. */
+/** What came of a question of the run, or of its transfer to another agent. */
 export type Decision =
   | {
       readonly kind: 'approval';
       readonly decision: 'approve' | 'reject' | 'expired';
       readonly by?: string;
       readonly reason?: string;
+      /** What is to be done instead of what was asked for. */
+      readonly arguments?: unknown;
     }
-  | { readonly kind: 'tool'; readonly result?: unknown; readonly error?: string };
+  | { readonly kind: 'tool'; readonly result?: unknown; readonly error?: string }
+  /** The other agent could not take the run, which is back where it came from. */
+  | { readonly kind: 'transfer'; readonly to: string; readonly error: string };
+
+/** A run on its way from one agent to another. It is complete with the other's first result, and undone when there is none. */
+export interface Transfer {
+  readonly receipt: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  /** What `from` goes on with when the run comes back. */
+  readonly task?: unknown;
+  readonly flow?: string;
+  readonly secondary: readonly string[];
+}
 
 /** The run that is open: CREATED when its message waits in the queue, RUNNING from here on. */
 export interface Run {
@@ -152,6 +173,9 @@ export interface Run {
   /** The question a person must answer, and the answer once it is there. */
   readonly question?: { readonly id: string; readonly kind: 'approval' | 'tool' };
   readonly decision?: Decision;
+  readonly transfer?: Transfer;
+  /** Transfers so far. */
+  readonly transfers?: number;
 }
 
 export interface SessionContext {
@@ -193,6 +217,8 @@ export interface AttemptOutput {
   readonly endpoint: string;
   readonly ms: number;
   readonly steps?: readonly unknown[];
+  /** What the agent's own chart told on its last way, since its last progress. */
+  readonly told?: readonly SessionEmitted[];
   /** Set when the answer was streamed: the text that listeners saw, and how it was cut. */
   readonly streamed?: { readonly text?: string; readonly parts: readonly PartMark[] };
 }
@@ -211,6 +237,14 @@ export type SessionEvent =
       readonly route?: Route;
     }
   | Commands
+  /** The agent at work got so far that it must not do it again: what it goes on with, and what there is to tell of it. */
+  | {
+      readonly type: 'progressed';
+      readonly task: unknown;
+      readonly told?: readonly SessionEmitted[];
+      /** The events that led the agent's own chart there, for replay. */
+      readonly events?: readonly unknown[];
+    }
   /** An agent gave the conversation to a person; the chart tells itself. */
   | { readonly type: 'escalated'; readonly reason: string }
   /** The process that performed the run died; another performs it again. */

@@ -1,5 +1,6 @@
 // The bodies of the session chart's names: pure functions of context and event.
 import { setup } from 'xstate';
+import type { AgentResult } from '../../src/agent.ts';
 import type {
   AttemptInput,
   AttemptOutput,
@@ -100,6 +101,9 @@ export const guards = {
   asksForApproval: ({ event }: Args) => result(event).type === 'approval_required',
   asksForTool: ({ event }: Args) => result(event).type === 'tool_required',
   asksForPerson: ({ event }: Args) => result(event).type === 'handoff',
+  transfers: ({ event }: Args) => result(event).type === 'transfer',
+  transfersLeft: ({ context }: Args) => (context.run!.transfers ?? 0) < context.settings.transfers,
+  wasTransferred: ({ context }: Args) => context.run!.transfer !== undefined,
   instancesLeft: ({ event }: Args) => failure(event).retryable && (failure(event).alternatives ?? 0) > 0,
   // A time-out says nothing about what the agent did, so it counts as worth another try.
   triesLeft: ({ context, event }: Args) =>
@@ -124,8 +128,34 @@ export const delays = {
   deadline: ({ context }: Args) => context.deadline_ms ?? 0,
 };
 
+/** A transferred run has come to something with the other agent: it stays there. */
+const settle = ({ context, event }: Args, tell: (event: SessionEmitted) => void): void => {
+  const { transfer } = context.run!;
+  if (transfer)
+    tell({
+      type: 'transfer_completed',
+      run_id: idOf({ context, event }),
+      receipt: transfer.receipt,
+      agent_id: transfer.to,
+    });
+};
+
+/** What the agent's own chart told, as events of the run. */
+const tellOf = (
+  { context, event }: Args,
+  told: readonly SessionEmitted[] | undefined,
+  tell: (event: SessionEmitted) => void,
+): void => {
+  const { agent, attempt } = context.run!;
+  const base = { run_id: idOf({ context, event }), agent_id: agent, attempt };
+  for (const { type, ...rest } of told ?? []) tell({ type, ...base, ...rest });
+};
+
 const changeRun = (change: (run: Run, args: Args) => Partial<Run>) =>
   assign(({ context, event }) => ({ run: { ...context.run!, ...change(context.run!, { context, event }) } }));
+
+/** A run as another agent gets it: what one agent asked, and what it was told, is nothing that another may act on. */
+const untried = { tries: 0, tried: [], task: undefined, question: undefined, decision: undefined } as const;
 
 /** The run has ended: what it leaves behind is nothing. */
 const noRun = { run: null } as const;
@@ -336,14 +366,9 @@ export const actions = {
     ...timedOut({ context, event }),
   })),
   nextAgent: changeRun(({ secondary: [agent, ...secondary] }) => ({
+    ...untried,
     agent,
     secondary,
-    tries: 0,
-    tried: [],
-    // What one agent asked, and what it was told, is nothing that another may act on.
-    task: undefined,
-    question: undefined,
-    decision: undefined,
   })),
   tellFailover: emit(({ context, event }) => ({
     type: 'agent_failed_over',
@@ -353,11 +378,13 @@ export const actions = {
   })),
   ask: enqueueActions(({ context, event, enqueue }) => {
     const run = context.run!;
-    const { result: asked, endpoint, ms } = output<AttemptOutput>(event);
+    const { result: asked, endpoint, ms, told } = output<AttemptOutput>(event);
     const base = { run_id: idOf({ context, event }), message_id: run.message, agent_id: run.agent };
+    tellOf({ context, event }, told, enqueue.emit);
+    settle({ context, event }, enqueue.emit);
     enqueue.emit({ type: 'agent_invoke_done', ...base, attempt: run.attempt, endpoint, ms, asks: asked.type });
     const { task } = asked as { task?: unknown };
-    const left = { ...run, task, decision: undefined, question: undefined };
+    const left = { ...run, task, decision: undefined, question: undefined, transfer: undefined };
     if (asked.type === 'input_required') {
       enqueue.emit({ type: 'input_requested', ...base, prompt: asked.prompt });
       enqueue.assign({ run: left, whispers: [] });
@@ -370,6 +397,66 @@ export const actions = {
       enqueue.emit({ type: 'tool_requested', ...base, call: question(context), name, arguments: args });
       enqueue.assign({ run: { ...left, question: { id: question(context), kind: 'tool' } } });
     }
+  }),
+  recordProgress: enqueueActions(({ context, event, enqueue }) => {
+    const { task, told } = event as Of<'progressed'>;
+    tellOf({ context, event }, told, enqueue.emit);
+    // Whoever gets on may try again, and has heard what was decided.
+    const fresh = { tries: 1, recoveries: 0, question: undefined, decision: undefined };
+    enqueue.assign({ run: { ...context.run!, ...fresh, task } });
+  }),
+  transfer: enqueueActions(({ context, event, enqueue }) => {
+    const run = context.run!;
+    const { result: asked, endpoint, ms, told } = output<AttemptOutput>(event);
+    const { agent: to, reason, context: handed, task } = asked as Extract<AgentResult, { type: 'transfer' }>;
+    const base = { run_id: idOf({ context, event }), message_id: run.message, agent_id: run.agent };
+    tellOf({ context, event }, told, enqueue.emit);
+    settle({ context, event }, enqueue.emit);
+    enqueue.emit({ type: 'agent_invoke_done', ...base, attempt: run.attempt, endpoint, ms, asks: asked.type });
+    const from = run.agent!;
+    const receipt = question(context);
+    enqueue.emit({ type: 'agent_transferred', ...base, receipt, from, to, reason });
+    enqueue.assign({
+      run: {
+        ...run,
+        ...untried,
+        agent: to,
+        flow: undefined,
+        secondary: [],
+        context: { ...run.context, transfer: { from, reason, ...(handed && { context: handed }) } },
+        transfer: { receipt, from, to, reason, task, flow: run.flow, secondary: run.secondary },
+        transfers: (run.transfers ?? 0) + 1,
+      },
+    });
+  }),
+  /** The other agent cannot: the run goes back to the one that gave it away, which is told why. */
+  undoTransfer: enqueueActions(({ context, event, enqueue }) => {
+    const run = context.run!;
+    const { receipt, from, to, task, flow, secondary } = run.transfer!;
+    const { code, message } = failure(event) ?? timedOut({ context, event });
+    enqueue.emit({
+      type: 'transfer_failed',
+      run_id: idOf({ context, event }),
+      receipt,
+      agent_id: to,
+      back_to: from,
+      code,
+      message,
+    });
+    const { transfer: _, ...before } = run.context ?? {};
+    enqueue.assign({
+      run: {
+        ...run,
+        ...untried,
+        agent: from,
+        task,
+        flow,
+        secondary,
+        context: Object.keys(before).length > 0 ? before : undefined,
+        transfer: undefined,
+        decision: { kind: 'transfer', to, error: message },
+      },
+    });
   }),
   takeAnswer: enqueueActions(({ context, enqueue }) => {
     const [head, ...queue] = context.queue;
@@ -385,7 +472,13 @@ export const actions = {
     const run = context.run!;
     const decision: Decision =
       event.type === 'approve'
-        ? { kind: 'approval', decision: event.decision, by: event.by, reason: event.reason }
+        ? {
+            kind: 'approval',
+            decision: event.decision,
+            by: event.by,
+            reason: event.reason,
+            arguments: event.arguments,
+          }
         : event.type === 'tool_result'
           ? { kind: 'tool', result: event.result, error: event.error }
           : run.question?.kind === 'approval'
@@ -401,9 +494,11 @@ export const actions = {
   }),
   finishRun: enqueueActions(({ context, event, enqueue }) => {
     const run = context.run!;
-    const { result: answer, endpoint, ms, steps } = output<AttemptOutput>(event);
+    const { result: answer, endpoint, ms, steps, told } = output<AttemptOutput>(event);
     const { final_message, usage } = answer as { final_message: string; usage?: unknown };
     const base = { run_id: idOf({ context, event }), message_id: run.message, agent_id: run.agent };
+    tellOf({ context, event }, told, enqueue.emit);
+    settle({ context, event }, enqueue.emit);
     enqueue.emit({
       type: 'agent_invoke_done',
       ...base,
@@ -417,6 +512,10 @@ export const actions = {
     enqueue.emit({ type: 'run_done', ...base });
     enqueue.assign({ run: null, whispers: [] });
   }),
+  failTransfer: failRunBecause(({ context }) => ({
+    code: 'too_many_transfers',
+    message: `the run went from agent to agent ${context.settings.transfers} times`,
+  })),
   failRun: failRunBecause(({ event }) => {
     const { code, message, retry_after_s } = failure(event);
     return { code, message, retry_after_s };

@@ -195,6 +195,29 @@ export const messages: Record<string, Fact> = {
       return answers.length === (asks ? 2 : 0) || `${answers.length} answers are accepted`;
     }),
 
+  'progress is taken only while an agent is at work, stops nothing, and is told of': (graph, name) =>
+    everyOpen(graph, name, (state) => {
+      const edges = after(state, { type: 'progressed' });
+      const working = state.name.endsWith('/running.attempting');
+      if (edges.length !== (working ? 1 : 0)) return 'progress is taken while nobody is at work, or refused';
+      return edges.every(({ to, step }) => {
+        const { run } = step.snapshot.context as SessionContext;
+        const told = step.emitted.some(({ type }) => type === 'model_replied');
+        return to.name === state.name && step.effects.length === 0 && run?.task === 1 && told;
+      });
+    }),
+
+  'a run that goes to another agent arrives there, comes back with the reason, or ends': (graph, name) =>
+    everyEdge(graph, name, ({ from, step }) => {
+      const pending = contextOf(from).run?.transfer?.receipt;
+      const { run } = step.snapshot.context as SessionContext;
+      const told = step.emitted.filter(({ receipt }) => receipt === pending && pending !== undefined);
+      if (pending === undefined || run?.transfer?.receipt === pending) return told.length === 0;
+      if (told.length === 0) return run === null || run.n !== contextOf(from).run?.n || 'the transfer is forgotten';
+      if (told.length > 1) return 'the transfer has two ends';
+      return told[0]!.type === 'transfer_completed' || run?.decision?.kind === 'transfer';
+    }),
+
   'from everywhere the session can come to rest with every message answered, without being cancelled or closed': (
     graph,
     name,

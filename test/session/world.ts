@@ -12,7 +12,7 @@ import { explore, type Graph, type Result } from '../../src/testing/explore.ts';
 
 /** Small limits, so that each is met. */
 export const small = (more: Partial<Settings>): Settings =>
-  settings.parse({ queue_limit: 2, attempts: 2, recoveries: 1, ...more });
+  settings.parse({ queue_limit: 2, attempts: 2, recoveries: 1, transfers: 1, ...more });
 
 export const exploreSession = (more: Partial<Settings> = {}, machine = sessionMachine): Graph =>
   explore(machine, { input: { id: 's1', settings: small(more) }, ...world });
@@ -58,6 +58,7 @@ function events({ context }: AnyMachineSnapshot): SessionEvent[] {
     { type: 'close' },
     { type: 'fail', reason: 'test' },
     { type: 'recovered' },
+    { type: 'progressed', task: 1, told: [{ type: 'model_replied' }] },
   ];
 }
 
@@ -72,6 +73,7 @@ const results: Record<string, Result[]> = {
     attempted({ type: 'handoff', final_message: 'wait', reason: 'asked' }),
     attempted({ type: 'input_required', prompt: 'which?' }),
     attempted({ type: 'approval_required', action: 'pay', summary: 'pay?' }),
+    attempted({ type: 'transfer', agent: 'c', reason: 'knows better' }),
     attempted({ type: 'tool_required', name: 'look', arguments: {} }),
     failed({}),
     failed({ endpoint: 'a/1', alternatives: 1 }),
@@ -95,6 +97,8 @@ function serialize({ value, context }: AnyMachineSnapshot): unknown {
       run.recoveries,
       run.question !== undefined,
       run.decision !== undefined,
+      run.transfer && [run.transfer.from, run.transfer.secondary.length],
+      run.transfers ?? 0,
     ],
   ];
 }
