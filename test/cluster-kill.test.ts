@@ -2,14 +2,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Caller } from '../src/prove/caller.ts';
 import { holds, proveFailover } from '../src/prove/failover.ts';
-import { NatsServer, natsServerPath } from '../src/prove/nats-server.ts';
+import { onPath } from '../src/prove/nats-binaries.ts';
+import { NatsServer } from '../src/prove/nats-server.ts';
 import type { Report } from '../src/prove/node.ts';
 import { type Node, startNodes } from '../src/prove/nodes.ts';
 import { answerTo } from '../src/prove/script.ts';
 import { judge } from '../src/prove/transcripts.ts';
 import { random } from '../src/testing/random.ts';
 
-const without = natsServerPath() ? '' : ': there is no nats-server on the path; `npm run pretest` says how to get one';
+const without = onPath('nats-server')
+  ? ''
+  : ': there is no nats-server on the path; `npm run pretest` says how to get one';
 
 describe.skipIf(without !== '')(`nodes that are killed${without}`, () => {
   let nats: NatsServer;

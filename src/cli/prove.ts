@@ -1,6 +1,7 @@
 // `troupe prove`: claims about a cluster, put to the test on this machine. Exits with 1 when one does not hold.
 import { styleText } from 'node:util';
 import { Command } from 'commander';
+import type { ServerKill } from '../prove/chaos.ts';
 import type { Distribution, Proof } from '../prove/failover.ts';
 import { type Progress, progress } from './progress.ts';
 import { Complaint } from './service.ts';
@@ -8,6 +9,7 @@ import { Complaint } from './service.ts';
 interface FailoverFlags {
   readonly nodes: string;
   readonly kills: string;
+  readonly natsKills?: string | true;
   readonly sessions: string;
   readonly callers: string;
   readonly seed?: string;
@@ -20,6 +22,10 @@ const failover = new Command('failover')
   )
   .option('--nodes <count>', 'nodes of the cluster', '3')
   .option('--kills <count>', 'how often a node is struck; every fourth time it is frozen instead of killed', '10')
+  .option(
+    '--nats-kills [count]',
+    'also kill servers of a NATS cluster of three, so often; every other time the one that leads the journal (4 unless told)',
+  )
   .option('--sessions <count>', 'conversations', '2000')
   .option('--callers <count>', 'how many talk at once', '16')
   .option('--seed <number>', 'repeats the same blows; drawn unless told')
@@ -28,13 +34,15 @@ const failover = new Command('failover')
     const options = {
       nodes: count('nodes', flags.nodes, 2),
       kills: count('kills', flags.kills, 0),
+      nats_kills:
+        flags.natsKills === undefined ? 0 : count('nats-kills', flags.natsKills === true ? '4' : flags.natsKills, 0),
       sessions: count('sessions', flags.sessions, 1),
       callers: count('callers', flags.callers, 1),
       seed: seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('seed', seed, 0),
     };
-    const { holds, proveFailover } = await import('../prove/failover.ts');
+    const { holds, late, proveFailover } = await import('../prove/failover.ts');
     console.error(`seed ${options.seed}`);
-    let bar: Progress = progress('kills', options.kills);
+    let bar: Progress = progress('kills', options.kills + options.nats_kills);
     const proof = await proveFailover(options, {
       struck: () => bar.add(),
       reading: (sessions) => {
@@ -44,7 +52,7 @@ const failover = new Command('failover')
       read: () => bar.add(),
     });
     bar.done();
-    console.log(json ? JSON.stringify(proof, null, 2) : told(proof));
+    console.log(json ? JSON.stringify(proof, null, 2) : told(proof, late(proof)));
     if (!holds(proof)) process.exitCode = 1;
   });
 
@@ -56,12 +64,12 @@ function count(name: string, text: string, least: number): number {
   throw new Complaint('bad_option', `--${name} takes a whole number from ${least} on, not "${text}"`);
 }
 
-function told(proof: Proof): string {
-  const { options, blows, recovery } = proof;
+function told(proof: Proof, late: readonly ServerKill[]): string {
+  const { options, blows, servers, recovery } = proof;
   const never = (label: string, what: readonly string[]): string =>
     [verdict(label, what.length), ...what.slice(0, 10).map((one) => `      ${one}`)].join('\n');
   return [
-    `${options.nodes} nodes, ${blows.SIGKILL} × kill -9, ${blows.SIGSTOP} × frozen, ${proof.seconds.toFixed(0)} s, seed ${options.seed}`,
+    `${options.nodes} nodes, ${blows.SIGKILL} × kill -9, ${blows.SIGSTOP} × frozen, ${servers.length} × a NATS server, ${proof.seconds.toFixed(0)} s, seed ${options.seed}`,
     line(
       'messages acknowledged',
       `${proof.acknowledged} in ${proof.sessions} sessions (${proof.answered} with their answer)`,
@@ -76,8 +84,20 @@ function told(proof: Proof): string {
     line('agent calls', `${proof.invocations}, ${proof.reinvocations} of them again with the same key`),
     line('recovery after kill -9', times(recovery.SIGKILL)),
     line('recovery when frozen', times(recovery.SIGSTOP)),
+    ...(servers.length === 0 ? [] : toldOfServers(servers, recovery.server, late)),
     ...proof.errors.slice(0, 10).map((error) => `  ${styleText('yellow', '!')} ${error}`),
   ].join('\n');
+}
+
+function toldOfServers(servers: readonly ServerKill[], recovery: Distribution, late: readonly ServerKill[]): string[] {
+  const again = ({ served_ms }: ServerKill) => (served_ms === null ? 'nobody for a minute' : `after ${served_ms} ms`);
+  return [
+    line('… a NATS server killed', times(recovery)),
+    verdict('served later than 10 s', late.length, `of ${servers.length} deaths of a NATS server; served again:`),
+    ...servers.map(
+      (kill) => `      ${again(kill)} without ${kill.server}${kill.leader ? ', which led the journal' : ''}`,
+    ),
+  ];
 }
 
 const line = (label: string, value: string | number): string => `  ${label.padEnd(24)} ${value}`;

@@ -2,6 +2,7 @@
 import type { KV } from '@nats-io/kv';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { whileNobodyLeads } from '../nats/patience.ts';
 import { NoResponders, type Subscription, type Transport } from '../transport.ts';
 
 export interface MembersOptions {
@@ -114,8 +115,8 @@ export class Members {
     this.#ponged = transport.subscribe(pingSubject(this.id), ({ reply }) => {
       if (reply) transport.publish(reply, 'pong');
     });
-    await this.#announce();
-    const watch = await bucket.watch({ key: '>' });
+    await whileNobodyLeads(() => this.#announce());
+    const watch = await whileNobodyLeads(() => bucket.watch({ key: '>' }));
     this.#stopWatching = () => watch.stop();
     const known = Promise.withResolvers<void>();
     void (async () => {

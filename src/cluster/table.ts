@@ -1,6 +1,7 @@
 // The assignment table: which node has which shard, written by the oldest node, followed by all.
 import type { KV } from '@nats-io/kv';
 import type { Log } from '../log.ts';
+import { whileNobodyLeads } from '../nats/patience.ts';
 
 /** One version of the table. */
 export interface Assignment {
@@ -53,9 +54,9 @@ export class Table {
 
   /** Follows the table; resolves when its present state is known. */
   async follow(changed: () => void): Promise<void> {
-    const watch = await this.#bucket.watch({ key: KEY });
+    const watch = await whileNobodyLeads(() => this.#bucket.watch({ key: KEY }));
     this.#stop = () => watch.stop();
-    await this.refresh();
+    await whileNobodyLeads(() => this.refresh());
     void (async () => {
       for await (const { revision, value, operation } of watch)
         if (operation === 'PUT' && this.#take(revision, value)) changed();

@@ -46,7 +46,7 @@ export class NatsError extends Error {
 /** The oldest server that is used at all. */
 const OLDEST = '2.9.0';
 /** The oldest server whose replicated streams keep the fence. */
-const OLDEST_REPLICATED = '2.10.27';
+export const OLDEST_REPLICATED = '2.10.27';
 
 /** Connects, or rejects with `NatsError`. Once connected it reconnects for ever, to any server of the cluster. */
 export async function connectNats(options: NatsOptions): Promise<NatsConnection> {

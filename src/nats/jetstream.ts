@@ -95,7 +95,7 @@ export function isSilence(error: unknown): boolean {
 
 // 10005: too few servers have joined yet. 10008 and 10009: no leader yet, or no longer. 10158: an earlier attempt with the same
 // message id is still being replicated.
-const PASSING = new Set([10005, 10008, 10009, 10158]);
+export const PASSING: ReadonlySet<number> = new Set([10005, 10008, 10009, 10158]);
 
 /** Whether the same request may succeed in a moment. */
 function mayPass(error: unknown): boolean {

@@ -7,6 +7,7 @@ import type { Journal } from '../journal.ts';
 import { natsTransport } from '../transport/nats.ts';
 import type { Transport } from '../transport.ts';
 import { connectNats } from './connect.ts';
+import { whileNobodyLeads } from './patience.ts';
 
 export interface NatsNodeOptions {
   /** `nats://host:port`, several of a cluster separated by commas. */
@@ -38,8 +39,8 @@ export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
     const journal = await jetstreamJournal({ connection, replicas, shards });
     const kvm = new Kvm(connection);
     const buckets = {
-      nodes: await kvm.create('troupe-nodes', { history: 1, ttl: PRESENCE, replicas }),
-      shards: await kvm.create('troupe-shards', { history: 1, replicas }),
+      nodes: await whileNobodyLeads(() => kvm.create('troupe-nodes', { history: 1, ttl: PRESENCE, replicas })),
+      shards: await whileNobodyLeads(() => kvm.create('troupe-shards', { history: 1, replicas })),
     };
     return {
       journal,

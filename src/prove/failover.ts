@@ -1,10 +1,12 @@
-// The proof of failover: real nodes under load, killed and frozen at random; then everything that was acknowledged is looked for.
+// The proof of failover: real nodes under load, killed and frozen at random, and their NATS servers killed as well if asked for;
+// then everything that was acknowledged is looked for.
 import { setTimeout as pause } from 'node:timers/promises';
 import { random } from '../testing/random.ts';
 import { Caller } from './caller.ts';
-import { freeze, kill } from './chaos.ts';
+import { freeze, kill, killServer, type ServerKill } from './chaos.ts';
 import { type Blow, Ledger, type Said } from './ledger.ts';
 import { Load } from './load.ts';
+import { COPIES, NatsCluster } from './nats-cluster.ts';
 import { NatsServer } from './nats-server.ts';
 import { type Node, startNodes } from './nodes.ts';
 import { Takeovers } from './takeovers.ts';
@@ -13,6 +15,8 @@ import { readBack, type Verdict } from './transcripts.ts';
 export interface FailoverOptions {
   readonly nodes: number;
   readonly kills: number;
+  /** How often a server of a cluster of three is killed, the leader of the journal every other time; one server and none unless told. */
+  readonly nats_kills?: number;
   readonly sessions: number;
   readonly callers: number;
   readonly seed: number;
@@ -42,8 +46,9 @@ export interface Proof extends Verdict {
   readonly invocations: number;
   /** Calls with an idempotency key that an agent had seen before. */
   readonly reinvocations: number;
+  readonly servers: readonly ServerKill[];
   /** From the blow to the answer of whoever was waiting for one, ms. */
-  readonly recovery: Readonly<Record<Blow, Distribution>>;
+  readonly recovery: Readonly<Record<Blow | 'server', Distribution>>;
   /** Messages that were refused, or that nobody took. */
   readonly failed: readonly string[];
   /** What the nodes complained about. */
@@ -51,8 +56,15 @@ export interface Proof extends Verdict {
 }
 
 /** Whether everything that is promised was kept. */
-export const holds = ({ acknowledged, lost, duplicated, disordered, failed, spoken }: Proof): boolean =>
-  acknowledged > 0 && lost.length + duplicated.length + disordered.length + failed.length + spoken === 0;
+export const holds = (proof: Proof): boolean => {
+  const { acknowledged, lost, duplicated, disordered, failed, spoken } = proof;
+  const broken = lost.length + duplicated.length + disordered.length + failed.length + spoken + late(proof).length;
+  return acknowledged > 0 && broken === 0;
+};
+
+/** Deaths of servers after which nobody was served for longer than 10 s: an election takes up to 9. */
+export const late = ({ servers }: Pick<Proof, 'servers'>): readonly ServerKill[] =>
+  servers.filter(({ served_ms }) => served_ms === null || served_ms > 10_000);
 
 /** Told how far the proof is: blows struck, then transcripts read. */
 export interface Watcher {
@@ -69,15 +81,16 @@ const READERS = 8;
 /** Rejects with `Refused` when there is no nats-server, or a node does not come up. */
 export async function proveFailover(options: FailoverOptions, watcher: Watcher): Promise<Proof> {
   const began = Date.now();
-  await using nats = await NatsServer.start();
+  const { nats_kills = 0 } = options;
+  await using nats = await (nats_kills > 0 ? NatsCluster.start() : NatsServer.start());
   const ledger = new Ledger();
-  const nodes = await startNodes(nats.url, options.nodes, ledger.hear);
+  const nodes = await startNodes(nats.url, options.nodes, ledger.hear, nats instanceof NatsCluster ? COPIES : 1);
   try {
     const urls = nodes.map(({ url }) => url);
     const caller = new Caller(urls, random(options.seed + 1));
     const load = new Load(caller, ledger, random(options.seed + 2), options);
     const takeovers = new Takeovers(caller, ledger, random(options.seed + 3), load);
-    const blows = await strike(nodes, ledger, takeovers, options, watcher);
+    const { blows, servers } = await strike({ nodes, nats, ledger, takeovers }, options, watcher);
     await takeovers.stop();
     await load.stop();
     const verdict = await judgeAll(caller, ledger.said, watcher);
@@ -87,6 +100,7 @@ export async function proveFailover(options: FailoverOptions, watcher: Watcher):
       options,
       seconds: (Date.now() - began) / 1_000,
       blows,
+      servers,
       acknowledged: acknowledged.length,
       answered: acknowledged.filter(({ answered }) => answered).length,
       sessions: new Set(ledger.said.map(({ session }) => session)).size,
@@ -96,7 +110,11 @@ export async function proveFailover(options: FailoverOptions, watcher: Watcher):
       stale: ledger.stale,
       invocations: ledger.invocations.size,
       reinvocations: ledger.reinvocations,
-      recovery: { SIGKILL: distribution(ledger.recoveries.SIGKILL), SIGSTOP: distribution(ledger.recoveries.SIGSTOP) },
+      recovery: {
+        SIGKILL: distribution(ledger.recoveries.SIGKILL),
+        SIGSTOP: distribution(ledger.recoveries.SIGSTOP),
+        server: distribution(ledger.recoveries.server),
+      },
       failed: ledger.failed,
       errors: ledger.errors,
     };
@@ -105,26 +123,38 @@ export async function proveFailover(options: FailoverOptions, watcher: Watcher):
   }
 }
 
+interface Stage {
+  readonly nodes: readonly Node[];
+  readonly nats: NatsServer | NatsCluster;
+  readonly ledger: Ledger;
+  readonly takeovers: Takeovers;
+}
+
 async function strike(
-  nodes: readonly Node[],
-  ledger: Ledger,
-  takeovers: Takeovers,
-  { seed, kills }: FailoverOptions,
+  { nodes, nats, ledger, takeovers }: Stage,
+  { seed, kills, nats_kills = 0 }: FailoverOptions,
   watcher: Watcher,
-): Promise<Record<Blow, number>> {
+): Promise<{ blows: Record<Blow, number>; servers: ServerKill[] }> {
   const chance = random(seed);
   const blows = { SIGKILL: 0, SIGSTOP: 0 };
-  for (let count = 1; count <= kills; count += 1) {
+  const servers: ServerKill[] = [];
+  for (let count = 0; count < kills || servers.length < nats_kills; ) {
     // Sometimes the cluster has found its order again, sometimes not.
     await pause(500 + chance.below(2_500));
-    const struck = { node: chance.pick(nodes), random: chance, ledger, takeovers };
-    const frozen = count % FREEZE_EVERY === 0;
-    await (frozen ? freeze(struck) : kill(struck));
-    blows[frozen ? 'SIGSTOP' : 'SIGKILL'] += 1;
+    const [left, leftOfNats] = [kills - count, nats_kills - servers.length];
+    if (nats instanceof NatsCluster && leftOfNats > 0 && (left === 0 || chance.below(left + leftOfNats) < leftOfNats)) {
+      servers.push(await killServer(nats, ledger, chance, servers.length % 2 === 0 ? 'leader' : 'other'));
+    } else {
+      count += 1;
+      const struck = { node: chance.pick(nodes), random: chance, ledger, takeovers };
+      const frozen = count % FREEZE_EVERY === 0;
+      await (frozen ? freeze(struck) : kill(struck));
+      blows[frozen ? 'SIGSTOP' : 'SIGKILL'] += 1;
+    }
     watcher.struck();
   }
   await pause(2_000);
-  return blows;
+  return { blows, servers };
 }
 
 async function judgeAll(caller: Caller, said: readonly Said[], watcher: Watcher): Promise<Verdict> {

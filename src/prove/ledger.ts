@@ -15,6 +15,7 @@ export interface Said {
   asked?: string;
 }
 
+/** What happens to a node. */
 export type Blow = 'SIGKILL' | 'SIGSTOP';
 
 export class Ledger {
@@ -23,10 +24,11 @@ export class Ledger {
   /** Messages that were refused, or that nobody answered for a minute. */
   readonly failed: string[] = [];
   readonly invocations = new Map<string, number>();
-  readonly recoveries: Record<Blow, number[]> = { SIGKILL: [], SIGSTOP: [] };
+  readonly recoveries: Record<Blow | 'server', number[]> = { SIGKILL: [], SIGSTOP: [], server: [] };
   stale = 0;
   readonly #open = new Set<Said>();
-  readonly #hit = new Map<Said, { blow: Blow; at: number }>();
+  readonly #hit = new Map<Said, { blow: Blow | 'server'; at: number }>();
+  readonly #longing = new Set<{ since: number; served: (ms: number) => void }>();
 
   hear = (node: Node, report: Report): void => {
     if (report.type === 'invoked') this.invocations.set(report.key, (this.invocations.get(report.key) ?? 0) + 1);
@@ -46,6 +48,7 @@ export class Ledger {
     said.answered = answered;
     const hit = this.#hit.get(said);
     if (hit && answered) this.recoveries[hit.blow].push(said.acknowledged - hit.at);
+    if (answered) this.#serve(said.began, said.acknowledged);
     this.end(said);
   }
 
@@ -60,6 +63,24 @@ export class Ledger {
     const writing = new Set(node.working.values());
     for (const said of this.#open)
       if (writing.has(said.session) || said.asked === node.url) this.#hit.set(said, { blow, at: Date.now() });
+  }
+
+  /**
+   * A NATS server is struck: whoever waits may have to wait for another one. Resolves, at the first answer to something that was
+   * said afterwards, to how long nobody had one, ms.
+   */
+  strikeServer(): Promise<number> {
+    const since = Date.now();
+    for (const said of this.#open) this.#hit.set(said, { blow: 'server', at: since });
+    return new Promise((served) => this.#longing.add({ since, served }));
+  }
+
+  #serve(began: number, at: number): void {
+    for (const longing of this.#longing) {
+      if (began < longing.since) continue;
+      longing.served(at - longing.since);
+      this.#longing.delete(longing);
+    }
   }
 
   get reinvocations(): number {

@@ -1,61 +1,72 @@
-// A nats-server of the proof's own: found where a shell looks, started on a free port with a store that goes with it.
+// A nats-server of the proof's own: on a free port, with a store that goes with it; it can be killed and started again.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Refused } from '../errors.ts';
+import { type Binary, neededServer } from './nats-binaries.ts';
 import { freePort } from './ports.ts';
 
-/** The program, on the path or where Debian puts it; `NATS_SERVER` goes before. */
-export function natsServerPath(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const folders = [...(env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  return [env.NATS_SERVER, ...folders.map((folder) => join(folder, 'nats-server'))].find(isExecutable);
-}
+/** The oldest that is used at all. */
+const OLDEST = '2.9.0';
 
 export class NatsServer implements AsyncDisposable {
   readonly url: string;
-  readonly #child: ChildProcess;
-  readonly #store: string;
+  readonly name: string;
+  readonly #binary: Binary;
+  readonly #port: number;
+  readonly #options: readonly string[];
+  readonly #store = mkdtempSync(join(tmpdir(), 'troupe-nats-'));
+  #child: ChildProcess | undefined;
 
-  private constructor(url: string, child: ChildProcess, store: string) {
-    this.url = url;
-    this.#child = child;
-    this.#store = store;
+  /** `options` are more words of its command line. */
+  constructor(binary: Binary, port: number, name: string, options: readonly string[] = []) {
+    this.#binary = binary;
+    this.#port = port;
+    this.#options = options;
+    this.name = name;
+    this.url = `nats://127.0.0.1:${port}`;
+    process.once('exit', () => this.#child?.kill('SIGKILL'));
   }
 
-  /** Rejects with `Refused` when there is no nats-server, or it does not come up. */
+  /** Starts one that is alone. Rejects with `Refused` when there is no nats-server, or it does not come up. */
   static async start(): Promise<NatsServer> {
-    const path = natsServerPath();
-    if (!path)
-      throw new Refused(
-        'no_nats_server',
-        'there is no nats-server on the path; install it (Debian: apt-get install nats-server), or say where it is with NATS_SERVER',
-        503,
-      );
-    const port = await freePort();
-    const store = mkdtempSync(join(tmpdir(), 'troupe-nats-'));
-    const child = spawn(path, ['-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', store], { stdio: 'ignore' });
-    const server = new NatsServer(`nats://127.0.0.1:${port}`, child, store);
-    process.once('exit', () => child.kill('SIGKILL'));
-    for (let tries = 0; !(await greets(port)); tries += 1) {
-      if (tries === 250 || child.exitCode !== null) {
-        await server[Symbol.asyncDispose]();
-        throw new Refused('no_nats_server', `${path} does not come up`, 503);
-      }
-      await pause(20);
+    const server = new NatsServer(neededServer(OLDEST, 'these nodes'), await freePort(), 's1');
+    try {
+      await server.start();
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
     }
     return server;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const ended = once(this.#child, 'exit');
-      this.#child.kill('SIGKILL');
-      await ended;
+  /** Starts it, for the first time or again, on the same port and store. Rejects with `Refused` when it does not come up. */
+  async start(): Promise<void> {
+    const own = ['-a', '127.0.0.1', '-p', `${this.#port}`, '-n', this.name, '-js', '-sd', this.#store];
+    const child = spawn(this.#binary.path, [...own, ...this.#options], { stdio: 'ignore' });
+    this.#child = child;
+    for (let tries = 0; !(await greets(this.#port)); tries += 1) {
+      if (tries === 250 || child.exitCode !== null)
+        throw new Refused('no_nats_server', `${this.#binary.path} does not come up`, 503);
+      await pause(20);
     }
+  }
+
+  /** `kill -9`; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
     rmSync(this.#store, { recursive: true, force: true });
   }
 }
@@ -71,13 +82,4 @@ export function greets(port: number): Promise<boolean> {
     socket.once('data', () => done(true));
     socket.once('error', () => done(false));
   });
-}
-
-function isExecutable(path: string | undefined): path is string {
-  try {
-    accessSync(path!, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

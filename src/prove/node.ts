@@ -12,7 +12,7 @@ export type Report =
   | { readonly type: 'stale' }
   | { readonly type: 'error'; readonly message: string };
 
-const [url, port, id] = process.argv.slice(2) as [string, string, string];
+const [url, port, id, replicas] = process.argv.slice(2) as [string, string, string, string];
 // A parent that is gone wants no proof any more.
 process.on('disconnect', () => process.exit());
 const tell = (report: Report): void => void process.send?.(report);
@@ -34,7 +34,7 @@ const agent = scripted({
 const config = {
   host: '127.0.0.1',
   port: Number(port),
-  nats: { url, id },
+  nats: { url, id, replicas: Number(replicas) },
   database: { kind: 'memory' },
   log_level: 'warn',
   // However often its node is killed, a run is not given up.

@@ -13,6 +13,7 @@ const PATIENCE = 30_000;
 export class Node {
   readonly url: string;
   readonly #nats: string;
+  readonly #replicas: number;
   readonly #name: string;
   readonly #hear: (node: Node, report: Report) => void;
   /** The sessions whose answers this node is writing, by the key of the call. */
@@ -20,8 +21,9 @@ export class Node {
   #child: ChildProcess | undefined;
   #lives = 0;
 
-  constructor(nats: string, name: string, port: number, hear: (node: Node, report: Report) => void) {
+  constructor(nats: string, name: string, port: number, hear: (node: Node, report: Report) => void, replicas: number) {
     this.#nats = nats;
+    this.#replicas = replicas;
     this.#name = name;
     this.url = `http://127.0.0.1:${port}`;
     this.#hear = hear;
@@ -34,7 +36,7 @@ export class Node {
   /** Resolves when it listens. Every life has its own id: a node that died does not come back. */
   async start(): Promise<void> {
     this.#lives += 1;
-    const args = [this.#nats, new URL(this.url).port, `${this.#name}-${this.#lives}`];
+    const args = [this.#nats, new URL(this.url).port, `${this.#name}-${this.#lives}`, `${this.#replicas}`];
     const child = fork(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     this.#child = child;
     let said = '';
@@ -81,14 +83,16 @@ export class Node {
   }
 }
 
-/** Starts so many nodes on one NATS server; resolves when all of them listen. */
+/** Starts so many nodes on a NATS server, or on several of one cluster; resolves when all of them listen. */
 export async function startNodes(
   nats: string,
   count: number,
   hear: (node: Node, report: Report) => void,
+  replicas = 1,
 ): Promise<Node[]> {
   const nodes: Node[] = [];
-  for (let index = 0; index < count; index += 1) nodes.push(new Node(nats, `n${index + 1}`, await freePort(), hear));
+  for (let index = 0; index < count; index += 1)
+    nodes.push(new Node(nats, `n${index + 1}`, await freePort(), hear, replicas));
   process.once('exit', () => {
     for (const node of nodes) void node.kill();
   });

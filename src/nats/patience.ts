@@ -1,0 +1,27 @@
+// Patience with the NATS client's own calls, while the servers of a cluster elect who answers them.
+import { setTimeout as pause } from 'node:timers/promises';
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { errors } from '@nats-io/transport-node';
+import { PASSING } from './jetstream.ts';
+
+/** An election takes up to 9 s, ms. */
+const LONGEST = 20_000;
+const BETWEEN = 100;
+
+/** Attempts again while nobody answers, for 20 s at most; then rejects with the last attempt's error. For what is harmless to repeat. */
+export async function whileNobodyLeads<T>(attempt: () => Promise<T>): Promise<T> {
+  for (const end = performance.now() + LONGEST; ; await pause(BETWEEN)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!mayPass(error) || performance.now() > end) throw error;
+    }
+  }
+}
+
+/** Where a stream has no leader the client says that JetStream is not enabled; its cause is that nobody responded. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof JetStreamApiError) return PASSING.has(error.code);
+  if (error instanceof errors.TimeoutError || error instanceof errors.RequestError) return true;
+  return error instanceof Error && error.cause instanceof errors.RequestError;
+}

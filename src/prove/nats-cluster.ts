@@ -1,0 +1,90 @@
+// Three nats-servers of the proof's own that keep one JetStream together: who leads the journal, and whether all have caught up.
+import type { StreamInfo } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { connectNats, OLDEST_REPLICATED } from '../nats/connect.ts';
+import { answer } from '../nats/jetstream.ts';
+import { neededServer } from './nats-binaries.ts';
+import { NatsServer } from './nats-server.ts';
+import { freePort } from './ports.ts';
+import { eventually } from './waiting.ts';
+
+/** Servers of the cluster, each with a copy of everything. */
+export const COPIES = 3;
+const JOURNAL = 'troupe-journal';
+/** Everything that a node needs from JetStream. */
+const STREAMS = [JOURNAL, 'KV_troupe-nodes', 'KV_troupe-shards'];
+/** After a start a server reads its store and fetches what it missed; more than so long is an error, ms. */
+const PATIENCE = 60_000;
+
+export class NatsCluster implements AsyncDisposable {
+  readonly servers: readonly NatsServer[];
+  readonly #connection: NatsConnection;
+
+  private constructor(servers: readonly NatsServer[], connection: NatsConnection) {
+    this.servers = servers;
+    this.#connection = connection;
+  }
+
+  /** Rejects with `Refused` when there is no nats-server that is new enough, or they do not come up. */
+  static async start(): Promise<NatsCluster> {
+    const binary = neededServer(OLDEST_REPLICATED, 'clusters that keep several copies of the journal');
+    const ports = await Promise.all(Array.from({ length: COPIES * 2 }, freePort));
+    const routes = ports.slice(COPIES).map((port) => `nats://127.0.0.1:${port}`);
+    const servers = routes.map((route, index) => {
+      const others = routes.filter((other) => other !== route).join();
+      const options = ['--cluster_name', 'troupe-proof', '--cluster', route, '--routes', others];
+      return new NatsServer(binary, ports[index]!, `s${index + 1}`, options);
+    });
+    try {
+      // One after the other: of servers that connect to each other in the same instant one may never hear of the leader.
+      for (const server of servers) await server.start();
+      const connection = await connectNats({ servers: servers.map(({ url }) => url), name: 'troupe-proof' });
+      const cluster = new NatsCluster(servers, connection);
+      await cluster.#elected();
+      return cluster;
+    } catch (error) {
+      for (const server of servers) await server[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get url(): string {
+    return this.servers.map(({ url }) => url).join();
+  }
+
+  /** The server that takes what is appended to the journal. */
+  async leader(): Promise<NatsServer> {
+    const name = await eventually(PATIENCE, 'the journal has no leader', async () => {
+      return (await this.#info(JOURNAL)).cluster?.leader;
+    });
+    return this.servers.find((server) => server.name === name)!;
+  }
+
+  /** Resolves when every server has everything, so that any one of them may be lost. */
+  async whole(): Promise<void> {
+    await eventually(PATIENCE, 'a server does not catch up', async () => {
+      for (const stream of STREAMS) {
+        const { leader, replicas = [] } = (await this.#info(stream)).cluster ?? {};
+        if (!leader || replicas.length < COPIES - 1 || !replicas.every(({ current, offline }) => current && !offline))
+          return false;
+      }
+      return true;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.close();
+    for (const server of this.servers) await server[Symbol.asyncDispose]();
+  }
+
+  async #elected(): Promise<void> {
+    await eventually(PATIENCE, 'JetStream elects no leader', async () => {
+      answer(await this.#connection.request('$JS.API.INFO', '', { timeout: 1_000 }));
+      return true;
+    });
+  }
+
+  async #info(stream: string): Promise<StreamInfo> {
+    return answer<StreamInfo>(await this.#connection.request(`$JS.API.STREAM.INFO.${stream}`, '', { timeout: 1_000 }));
+  }
+}
