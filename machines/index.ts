@@ -4,6 +4,7 @@ import { breakerMachine } from './breaker/machine.ts';
 import { endpointMachine } from './endpoint/machine.ts';
 import { formMachine } from './form/machine.ts';
 import { orchestratorMachine } from './orchestrator/machine.ts';
+import { reactMachine } from './react/machine.ts';
 import { registryMachine } from './registry/machine.ts';
 import { sessionMachine } from './session/machine.ts';
 import { shardMachine } from './shard/machine.ts';
@@ -14,6 +15,7 @@ export {
   endpointMachine,
   formMachine,
   orchestratorMachine,
+  reactMachine,
   registryMachine,
   sessionMachine,
   shardMachine,
@@ -22,6 +24,7 @@ export {
 export const machines = {
   session: sessionMachine,
   form: formMachine,
+  react: reactMachine,
   orchestrator: orchestratorMachine,
   agent: agentMachine,
   endpoint: endpointMachine,
