@@ -16,7 +16,27 @@ const declared = z.looseObject({
 });
 const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
 const schema = z.custom((value) => value instanceof z.ZodType, 'must be a zod schema');
-const tool = z.looseObject({ name: token, description: z.string(), input: schema, execute: callable });
+const tool = z
+  .looseObject({
+    name: token,
+    description: z.string(),
+    input: schema,
+    parameters: z
+      .looseObject({ type: z.literal('object', 'must be "object": models send their arguments as one') })
+      .optional(),
+    approval: z.union([z.boolean(), callable], 'must be true, false or a function of the input').optional(),
+    timeout_ms: z.int().positive().optional(),
+    client: z.literal(true).optional(),
+    execute: callable.optional(),
+  })
+  .refine(({ client, execute }) => client || execute !== undefined, {
+    path: ['execute'],
+    message: 'must be a function; only a tool with `client: true` has none',
+  })
+  .refine(({ client, execute }) => !client || execute === undefined, {
+    path: ['execute'],
+    message: 'must not be there: a tool with `client: true` runs at the caller',
+  });
 const kinds = {
   function: declared.extend({ run: callable }),
   form: declared.extend({
@@ -48,7 +68,8 @@ export function checkAgent(agent: AgentDefinition): void {
 }
 
 /**
- * Declares a tool: `defineTool({ name, description, input, execute })`. Types of `execute` follow from `input`.
+ * Declares a tool: `defineTool({ name, description, input, execute })`, or `client: true` instead of `execute` for one that runs
+ * at the caller. Types of `execute` and `approval` follow from `input`.
  * Throws `Refused('bad_request')` naming the member that is wrong.
  */
 export function defineTool<Input>(definition: Tool<Input>): Tool<Input> {

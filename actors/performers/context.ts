@@ -1,8 +1,9 @@
 // What a function sees while it works: the call, its parts, the history, and only the tools it may use.
-import { z } from 'zod';
 import type { AgentCall, AgentContext, HistoryMessage } from '../../src/agent.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Failed } from '../../src/errors.ts';
+import { tellable } from '../../src/tools/output.ts';
+import { performTool, type ToolOutcome } from '../../src/tools/perform.ts';
 import type { Tool } from '../../src/tools.ts';
 import type { PerformerIO } from '../performer.ts';
 
@@ -16,6 +17,7 @@ export class WorkContext implements AgentContext {
   readonly #io: PerformerIO;
   readonly #own: readonly Tool<any>[];
   readonly #clock: Clock;
+  #tools = 0;
 
   constructor(call: AgentCall, io: PerformerIO, own: readonly Tool<any>[], clock: Clock) {
     this.call = call;
@@ -34,21 +36,43 @@ export class WorkContext implements AgentContext {
 
   history = (limit = 50): Promise<HistoryMessage[]> => this.#io.history(limit);
 
-  /** Rejects with `Failed`: `tool_not_allowed`, `unknown_tool`, `bad_tool_input`, `tool_failed` or the tool's own. */
+  /**
+   * Resolves with what the tool returned, as it is; the trace gets what can be told of it. Rejects with `Failed`:
+   * `tool_not_allowed`, `unknown_tool`, or what `performTool` says; and with the signal's reason when the run leaves.
+   */
   tool = async (name: string, input: unknown): Promise<unknown> => {
     const started_at = this.#clock.now();
-    const step = { type: 'tool' as const, name, input, started_at };
-    try {
-      const output = await this.#execute(this.#find(name), input);
-      this.#io.steps.push({ ...step, output, ms: this.#clock.now() - started_at });
-      return output;
-    } catch (error) {
-      const failed = asToolFailed(error, name);
-      const { code, message } = failed;
-      this.#io.steps.push({ ...step, error: { code, message }, ms: this.#clock.now() - started_at });
-      throw failed;
+    const step = { type: 'tool' as const, name, input: tellable(input).output, started_at };
+    this.#tools += 1;
+    const done = await this.#perform(name, input, this.#tools);
+    const ms = this.#clock.now() - started_at;
+    if ('error' in done) {
+      this.#io.steps.push({ ...step, error: done.error, ms });
+      throw done.failed;
     }
+    this.#io.steps.push({ ...step, output: done.output, ms });
+    return done.value;
   };
+
+  // An agent that does the same again after a crash makes its calls in the same order, so the n-th is the same one.
+  async #perform(name: string, input: unknown, n: number): Promise<ToolOutcome> {
+    const { run_id, agent_id, attempt, idempotency_key, tenant, session_id } = this.call;
+    let tool: Tool<any>;
+    try {
+      tool = this.#find(name);
+    } catch (error) {
+      const failed = error as Failed;
+      return { error: { code: failed.code, message: failed.message }, failed };
+    }
+    return performTool(tool, input, {
+      signal: this.signal,
+      tenant,
+      session_id,
+      idempotency_key: `${idempotency_key}/${n}`,
+      call: { id: `${n}`, run_id, agent_id, attempt },
+      clock: this.#clock,
+    });
+  }
 
   // A flow's list of tools replaces the agent's own, also when it is empty.
   #find(name: string): Tool<any> {
@@ -61,21 +85,4 @@ export class WorkContext implements AgentContext {
     if (!tool) throw new Failed('unknown_tool', `there is no tool "${name}"`, false);
     return tool;
   }
-
-  async #execute(tool: Tool<any>, input: unknown): Promise<unknown> {
-    const parsed = await tool.input.safeParseAsync(input);
-    if (!parsed.success) {
-      const why = z.prettifyError(parsed.error);
-      throw new Failed('bad_tool_input', `tool "${tool.name}" does not take this input: ${why}`, false);
-    }
-    const { tenant, session_id } = this.call;
-    return tool.execute(parsed.data, { signal: this.signal, tenant, session_id });
-  }
-}
-
-function asToolFailed(error: unknown, name: string): Failed {
-  if (error instanceof Failed) return error;
-  const failed = new Failed('tool_failed', `tool "${name}": ${error instanceof Error ? error.message : String(error)}`);
-  failed.cause = error;
-  return failed;
 }

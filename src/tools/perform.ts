@@ -1,0 +1,158 @@
+// Calls a tool: reads its arguments, bounds its time, and makes of whatever comes back something that can be told.
+import { z } from 'zod';
+import { type Clock, realClock } from '../clock.ts';
+import { Failed, Refused } from '../errors.ts';
+import type { Tool, ToolCall } from '../tools.ts';
+import { tellable } from './output.ts';
+
+export interface ToolIO {
+  /** Whoever aborts it does not hear of the tool any more. */
+  readonly signal: AbortSignal;
+  readonly tenant: string;
+  readonly session_id: string;
+  /** See `ToolContext.idempotency_key`. */
+  readonly idempotency_key: string;
+  readonly call: ToolCall;
+  /** For tools that do not say themselves how long they may take, ms; without it those take as long as they do. */
+  readonly timeout_ms?: number;
+  /** How much of the output is told, in characters; 32,768 unless told. */
+  readonly max_output?: number;
+  readonly clock?: Clock;
+}
+
+export type ToolOutcome =
+  | {
+      /** Plain JSON, cut where it is too long: what is journaled, traced and told to models. */
+      readonly output: unknown;
+      readonly cut: boolean;
+      /** What the tool returned, as it is. */
+      readonly value: unknown;
+    }
+  | { readonly error: { readonly code: string; readonly message: string }; readonly failed: Failed };
+
+export type Arguments<Input> = { readonly input: Input } | Extract<ToolOutcome, { error: unknown }>;
+
+/**
+ * Calls a tool with arguments as somebody wrote them: a value, or JSON as text. Resolves with what came of it, also when that
+ * is an error: `bad_tool_input`, `tool_timed_out`, `tool_failed`, `client_tool`, or the code of the `Failed` or `Refused` that
+ * the tool threw. Rejects only when `io.signal` is aborted, at once and with its reason.
+ */
+export async function performTool(tool: Tool<any>, raw: unknown, io: ToolIO): Promise<ToolOutcome> {
+  io.signal.throwIfAborted();
+  if (!tool.execute)
+    return told(
+      new Failed('client_tool', `tool "${tool.name}" runs at the caller: ask for it with tool_required`, false),
+    );
+  const read = await readArguments(tool, raw);
+  io.signal.throwIfAborted();
+  if ('error' in read) return read;
+  try {
+    const value = await withinTime(tool, read.input, io);
+    return { ...tellable(value, io.max_output), value };
+  } catch (error) {
+    io.signal.throwIfAborted();
+    return told(asToolFailed(error, tool.name));
+  }
+}
+
+/**
+ * A tool's arguments as its schema makes them: of a value, or of JSON as text, as models write it (no text at all is `{}`).
+ * Resolves with an error of code `bad_tool_input` that says what would be right; never rejects.
+ */
+export async function readArguments<Input>(tool: Tool<Input>, raw: unknown): Promise<Arguments<Input>> {
+  const json = typeof raw === 'string' ? readJson(raw) : undefined;
+  const wanted = json && 'value' in json && typeof json.value === 'object' ? json.value : raw;
+  const parsed = await check(tool, wanted);
+  if ('input' in parsed || wanted === raw) {
+    // Text that is neither JSON nor what the schema takes is most often meant as JSON.
+    if ('error' in parsed && json && 'problem' in json)
+      return bad(tool, `the arguments are not JSON (${json.problem})`);
+    return parsed;
+  }
+  const asText = await check(tool, raw);
+  return 'input' in asText ? asText : parsed;
+}
+
+async function check<Input>(tool: Tool<Input>, value: unknown): Promise<Arguments<Input>> {
+  try {
+    const parsed = await tool.input.safeParseAsync(value);
+    return parsed.success ? { input: parsed.data } : bad(tool, z.prettifyError(parsed.error));
+  } catch (error) {
+    return bad(tool, sentence(error));
+  }
+}
+
+/**
+ * What a person reads before this call is made, or undefined when nobody needs to be asked. `input` is as the schema made it.
+ * A tool whose `approval` throws is asked for: nothing is done because a question could not be answered.
+ */
+export function approvalOf<Input>(tool: Tool<Input>, input: Input): string | undefined {
+  const { approval } = tool;
+  let wanted: boolean | string | undefined;
+  try {
+    wanted = typeof approval === 'function' ? approval(input) : approval;
+  } catch {
+    wanted = true;
+  }
+  if (wanted === undefined || wanted === false) return undefined;
+  if (typeof wanted === 'string' && wanted.trim() !== '') return wanted;
+  return `${tool.name} ${JSON.stringify(tellable(input, 500).output)}`;
+}
+
+async function withinTime(tool: Tool<any>, input: unknown, io: ToolIO): Promise<unknown> {
+  const { signal, tenant, session_id, idempotency_key, call, clock = realClock } = io;
+  const limit = tool.timeout_ms ?? io.timeout_ms;
+  const over = new AbortController();
+  const both = AbortSignal.any([signal, over.signal]);
+  const timer =
+    limit !== undefined &&
+    clock.setTimeout(() => {
+      const message = `tool "${tool.name}" did not answer within ${limit} ms`;
+      over.abort(new Failed('tool_timed_out', message));
+    }, limit);
+  let leave = () => {};
+  const left = new Promise<never>((_, reject) => {
+    leave = () => reject(both.reason);
+    both.addEventListener('abort', leave);
+  });
+  try {
+    const context = { signal: both, tenant, session_id, idempotency_key, call };
+    const work = (async () => tool.execute!(input, context))();
+    return await Promise.race([work, left]);
+  } finally {
+    if (timer !== false) clock.clearTimeout(timer);
+    both.removeEventListener('abort', leave);
+  }
+}
+
+function readJson(text: string): { value: unknown } | { problem: string } {
+  if (text.trim() === '') return { value: {} };
+  try {
+    return { value: JSON.parse(text) };
+  } catch (error) {
+    return { problem: sentence(error) };
+  }
+}
+
+const bad = (tool: Tool<any>, why: string) =>
+  told(new Failed('bad_tool_input', short(`tool "${tool.name}" does not take this input: ${why}`), false));
+
+const told = (failed: Failed) => ({ error: { code: failed.code, message: failed.message }, failed });
+
+function asToolFailed(error: unknown, name: string): Failed {
+  if (error instanceof Failed) return error;
+  if (error instanceof Refused) return new Failed(error.code, error.message, false, error.details);
+  const failed = new Failed('tool_failed', short(`tool "${name}": ${sentence(error)}`));
+  failed.cause = error;
+  return failed;
+}
+
+/** What was thrown, in words: it may be anything, also something that cannot be read. */
+function sentence(thrown: unknown): string {
+  if (thrown instanceof Error && thrown.message !== '') return thrown.message;
+  if (thrown instanceof Error) return thrown.name;
+  const { output } = tellable(thrown, 500);
+  return typeof output === 'string' ? output : JSON.stringify(output);
+}
+
+const short = (text: string): string => (text.length <= 4_000 ? text : `${text.slice(0, 4_000)}…`);
