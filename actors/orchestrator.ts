@@ -1,5 +1,7 @@
 // One node's orchestrator: spawns, wakes and passivates sessions, and performs what their charts ask for.
-import { createActor, type EventObject } from 'xstate';
+import { type AnyStateMachine, createActor, type EventObject } from 'xstate';
+import type { JobRun } from '../machines/job/events.ts';
+import { jobMachine } from '../machines/job/machine.ts';
 import { orchestratorMachine } from '../machines/orchestrator/machine.ts';
 import { registryMachine } from '../machines/registry/machine.ts';
 import type {
@@ -20,7 +22,7 @@ import type { Clock } from '../src/clock.ts';
 import type { Directory } from '../src/directory.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import type { Hooks } from '../src/hooks.ts';
-import { type Entry, type Journal, type Key, keyName, type Row } from '../src/journal.ts';
+import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../src/journal.ts';
 import type { Log } from '../src/log.ts';
 import { asHistory, before, type TranscriptMessage } from '../src/transcript.ts';
 import { OpenAnswer, type Part } from './parts.ts';
@@ -39,6 +41,8 @@ export interface OrchestratorOptions {
   readonly passivate_ms: number;
   /** At most so many sessions stay resident while idle; the longest unused leave first. */
   readonly max_resident: number;
+  /** Performs an attempt of a job. */
+  readonly run?: (key: Key, input: JobRun, work: Work) => Promise<unknown>;
   /** In a cluster: where the sessions are that this node does not have. */
   readonly elsewhere?: Elsewhere;
 }
@@ -51,12 +55,21 @@ export interface Birth {
 
 /** The name under which a tenant's registered agents are journaled; no session id can look like it. */
 export const REGISTRY = '@agents';
+/** What the name under which a job is journaled begins with; its id follows. */
+export const JOB = '@job-';
+
+/** What is journaled like a session and is none, by what its name begins with. */
+const others: readonly { prefix: string; machine: AnyStateMachine; input: (key: Key) => unknown }[] = [
+  { prefix: REGISTRY, machine: registryMachine, input: ({ tenant }) => ({ tenant }) },
+  { prefix: JOB, machine: jobMachine, input: ({ session }) => ({ id: session.slice(JOB.length) }) },
+];
+const otherOf = ({ session }: Key) => others.find(({ prefix }) => session.startsWith(prefix));
+const machineOf = (key: Key): AnyStateMachine => otherOf(key)?.machine ?? sessionMachine;
 
 const keyOf = (name: string): Key => {
   const [tenant, session] = name.split('/') as [string, string];
   return { tenant, session };
 };
-const machineOf = ({ session }: Key) => (session === REGISTRY ? registryMachine : sessionMachine);
 
 /** The rest of the cluster, as one node's orchestrator needs it. */
 export interface Elsewhere {
@@ -259,6 +272,7 @@ export class Orchestrator implements Host {
     if (src === 'agent') return this.#attempt(session, input as AttemptInput, work);
     if (src === 'screen') return this.#screen(session, input as ScreenInput);
     if (src === 'router') return this.#route(session, input as RouteInput);
+    if (src === 'run' && this.#options.run) return this.#options.run(session.key, input as JobRun, work);
     return Promise.reject(new Failed('unknown_work', `nothing performs ${src}`, false));
   }
 
@@ -389,10 +403,11 @@ export class Orchestrator implements Host {
 
   #create(key: Key, { settings, config }: Birth): Session {
     const { settings: defaults, hooks } = this.#options;
-    const input =
-      key.session === REGISTRY
-        ? { tenant: key.tenant }
-        : { id: key.session, settings: { ...defaults, ...settings, hooks: hooks.screens }, config };
+    const input = otherOf(key)?.input(key) ?? {
+      id: key.session,
+      settings: { ...defaults, ...settings, hooks: hooks.screens },
+      config,
+    };
     const session = Session.create(key, this, machineOf(key), input);
     this.counts.created += 1;
     this.#resident.set(keyName(key), session);
@@ -425,7 +440,8 @@ export class Orchestrator implements Host {
     let excess = this.#resident.size - max_resident;
     // In the order in which they came to memory; those that are at work are passed over.
     for (const [name, session] of this.#resident) {
-      const unused = now - session.used >= passivate_ms;
+      // Nobody comes back to a job as a person comes back to a conversation.
+      const unused = !isSession(session.key) || now - session.used >= passivate_ms;
       if (!session.idle || (!unused && excess <= 0)) continue;
       this.#resident.delete(name);
       session.stop();

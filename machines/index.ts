@@ -3,6 +3,7 @@ import { agentMachine } from './agent/machine.ts';
 import { breakerMachine } from './breaker/machine.ts';
 import { endpointMachine } from './endpoint/machine.ts';
 import { formMachine } from './form/machine.ts';
+import { jobMachine } from './job/machine.ts';
 import { orchestratorMachine } from './orchestrator/machine.ts';
 import { reactMachine } from './react/machine.ts';
 import { registryMachine } from './registry/machine.ts';
@@ -14,6 +15,7 @@ export {
   breakerMachine,
   endpointMachine,
   formMachine,
+  jobMachine,
   orchestratorMachine,
   reactMachine,
   registryMachine,
@@ -24,6 +26,7 @@ export {
 export const machines = {
   session: sessionMachine,
   form: formMachine,
+  job: jobMachine,
   react: reactMachine,
   orchestrator: orchestratorMachine,
   agent: agentMachine,

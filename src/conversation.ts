@@ -1,12 +1,12 @@
 // The doors' way to a session: check what came, put it into the mailbox, wait for what came of it. HTTP, NATS and the library call this.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { type Birth, type Orchestrator, REGISTRY, unknownSession } from '../actors/orchestrator.ts';
+import { type Birth, type Orchestrator, unknownSession } from '../actors/orchestrator.ts';
 import { CREATE, type Session } from '../actors/session.ts';
 import { type Body, bodies, type SessionContext, token, type Verb } from '../machines/session/events.ts';
 import type { Directory } from './directory.ts';
 import { Refused } from './errors.ts';
-import type { Entry, Key, Row, RowQuery } from './journal.ts';
+import { type Entry, isSession, type Key, type Row, type RowQuery } from './journal.ts';
 import { acceptedOf, type Outcome, Waiting } from './outcome.ts';
 import { parse } from './parse.ts';
 import {
@@ -37,6 +37,9 @@ export interface Accepted {
   readonly run_id: string;
   readonly message_id: string;
 }
+
+/** Comes after every name with `@` and before every session's that does not come before them. */
+const LAST_OTHER = '@~';
 
 const keys = z.string().min(1, 'must not be empty').max(200, 'must not be longer than 200 characters');
 
@@ -151,13 +154,16 @@ export class Conversations {
   /** A page of a tenant's sessions, and the cursor of the next one. */
   async list(query: RowQuery & { readonly tenant: string }): Promise<{ rows: Row[]; next?: Key }> {
     const limit = query.limit ?? 100;
-    const rows = await this.#orchestrator.journal.rows({ ...query, limit: limit + 2 });
-    const page = rows.filter(({ key }) => key.session !== REGISTRY).slice(0, limit);
-    const more = rows.length > page.length + 1 || (rows.length > page.length && rows.at(-1) !== page.at(-1));
-    const last = page.at(-1);
-    return more && last && rows.at(-1)!.key.session !== last.key.session
-      ? { rows: page, next: last.key }
-      : { rows: page };
+    const { journal } = this.#orchestrator;
+    let found = await journal.rows({ ...query, limit: limit + 1 });
+    // What is no session stands together in the order of keys, so it is passed over with one more look.
+    if (found.some(({ key }) => !isSession(key))) {
+      const before = found.filter(({ key }) => key.session < '@');
+      const after = { tenant: query.tenant, session: LAST_OTHER };
+      found = [...before, ...(await journal.rows({ ...query, after, limit: limit + 1 - before.length }))];
+    }
+    const page = found.slice(0, limit);
+    return found.length > limit ? { rows: page, next: page.at(-1)!.key } : { rows: page };
   }
 
   async #known(key: Key): Promise<Session> {

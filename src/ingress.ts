@@ -1,7 +1,6 @@
 // Pushes every event of every session to an ingress (D6): in order per session, tried until it is taken, never in a run's way.
 import { setTimeout as pause } from 'node:timers/promises';
-import { REGISTRY } from '../actors/orchestrator.ts';
-import { type Key, keyName } from './journal.ts';
+import { isSession, type Key, keyName } from './journal.ts';
 import type { Log } from './log.ts';
 import { eventsOf, type RunEvent } from './transcript.ts';
 import type { Troupe } from './troupe.ts';
@@ -50,7 +49,7 @@ export function startIngress({ troupe, log, ...options }: IngressOptions): Ingre
     const name = keyName(key);
     const known = behind.get(name);
     if (known) known.last = entry.n;
-    else if (key.session !== REGISTRY) {
+    else if (isSession(key)) {
       behind.set(name, { key, next: entry.n, last: entry.n });
       work();
     }

@@ -112,3 +112,6 @@ export interface Journal {
 
 /** `tenant/session`: the key as one string, for maps and messages. */
 export const keyName = (key: Key): string => `${key.tenant}/${key.session}`;
+
+/** Whether a key is a session's: what the runtime journals for itself (agents from outside, jobs) has a name with `@`. */
+export const isSession = ({ session }: Pick<Key, 'session'>): boolean => !session.startsWith('@');

@@ -3,7 +3,7 @@ import { bodies, token, type Verb } from '../machines/session/events.ts';
 import type { Conversations } from './conversation.ts';
 import { Refused } from './errors.ts';
 import { Heartbeats, heartbeat } from './heartbeats.ts';
-import type { Key } from './journal.ts';
+import { isSession, type Key } from './journal.ts';
 import { type Micro, microService } from './nats/micro.ts';
 import { parse, parseBody } from './parse.ts';
 import type { Headers, Message, Subscription, Transport } from './transport.ts';
@@ -25,7 +25,7 @@ export function serveSubjects(troupe: Troupe, transport: Transport): () => void 
     if (transport.hears?.(subject) ?? true) transport.publish(subject, JSON.stringify(told()));
   };
   const unfollow = troupe.orchestrator.hearAll((key, entry) => {
-    if (key.session.startsWith('@')) return;
+    if (!isSession(key)) return;
     const { n, at, state, event } = entry;
     const base = eventsOf(key);
     entry.emitted.forEach((told, k) => {

@@ -1,5 +1,5 @@
 // The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
-import { Orchestrator, REGISTRY } from '../actors/orchestrator.ts';
+import { Orchestrator } from '../actors/orchestrator.ts';
 import { AgentPool, type PoolOptions } from '../actors/pool.ts';
 import type { Registered } from '../machines/registry/rules.ts';
 import { type SessionContext, type Settings, settings as settingsSchema } from '../machines/session/events.ts';
@@ -16,7 +16,7 @@ import { Refused } from './errors.ts';
 import { SessionHandle } from './handle.ts';
 import { type HookFunctions, Hooks } from './hooks.ts';
 import { memoryJournal } from './journal/memory.ts';
-import type { Entry, Journal, Key } from './journal.ts';
+import { type Entry, isSession, type Journal, type Key } from './journal.ts';
 import { type Log, silent } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { parse } from './parse.ts';
@@ -207,7 +207,7 @@ export class Troupe {
   /** The agents at work for a tenant: the open runs in this process. */
   active(tenant = 'default'): ActiveAgent[] {
     return this.orchestrator.sessions().flatMap((session) => {
-      if (session.key.tenant !== tenant || session.key.session === REGISTRY) return [];
+      if (session.key.tenant !== tenant || !isSession(session.key)) return [];
       const { run } = session.snapshot.context as SessionContext;
       if (!run) return [];
       const { session: session_id } = session.key;
@@ -239,7 +239,7 @@ export class Troupe {
     const waiting: { key: Key; entry: Entry }[] = [];
     let wake: (() => void) | undefined;
     const unfollow = this.journal.follow('*', (key, { entry }) => {
-      if (key.tenant !== tenant || key.session === REGISTRY) return;
+      if (key.tenant !== tenant || !isSession(key)) return;
       waiting.push({ key, entry });
       wake?.();
     });

@@ -1,7 +1,7 @@
 // Prometheus metrics, counted from the journal as it is written: remembering is telling here too.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { REGISTRY } from '../../actors/orchestrator.ts';
+import { isSession } from '../journal.ts';
 import type { Troupe } from '../troupe.ts';
 import type { App } from './requests.ts';
 import type { EventStreams } from './sse.ts';
@@ -62,8 +62,8 @@ function sessionMetrics(app: App, { orchestrator }: Troupe, registers: Registry[
   const transitions = new Map<string, number>();
   const runs = new Map<string, number>();
   const count = (counts: Map<string, number>, name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
-  const unfollow = orchestrator.hearAll(({ session }, entry) => {
-    if (session === REGISTRY) return;
+  const unfollow = orchestrator.hearAll((key, entry) => {
+    if (!isSession(key)) return;
     count(transitions, entry.state);
     for (const { type } of entry.emitted) if (RUN_ENDS[type]) count(runs, RUN_ENDS[type]);
   });

@@ -1,0 +1,96 @@
+// The chart of a job: an orchestrator's run that waits for a worker, is tried again when it fails, and is never lost.
+import { setup } from 'xstate';
+import { performed } from '../../actors/durable.ts';
+import type { JobContext, JobEmitted, JobEvent, JobInput, JobRun } from './events.ts';
+import { actions, delays, fresh, guards, inputs } from './rules.ts';
+
+export const jobMachine = setup({
+  types: {
+    context: {} as JobContext,
+    events: {} as JobEvent,
+    input: {} as JobInput,
+    emitted: {} as JobEmitted,
+  },
+  actors: { run: performed<unknown, JobRun>() },
+  guards,
+  actions,
+  delays,
+}).createMachine({
+  id: 'job',
+  version: '1',
+  context: fresh,
+  initial: 'new',
+  states: {
+    new: {
+      on: {
+        enqueue: [
+          { guard: 'hasDelay', target: 'delayed', actions: ['take', 'tellEnqueued'] },
+          { target: 'waiting', actions: ['take', 'tellEnqueued'] },
+        ],
+      },
+    },
+    delayed: {
+      after: { delay: 'waiting' },
+      on: { cancel: { target: 'cancelled', actions: 'tellCancelled' } },
+    },
+    // Nothing is owed here: a job that waits is a row in the journal, and its priority stands in its state.
+    waiting: {
+      initial: 'deciding',
+      on: {
+        start: { target: 'running', actions: ['begin', 'tellStarted'] },
+        cancel: { target: 'cancelled', actions: 'tellCancelled' },
+      },
+      states: {
+        deciding: {
+          always: [{ guard: 'isHigh', target: 'high' }, { guard: 'isLow', target: 'low' }, { target: 'normal' }],
+        },
+        high: {},
+        normal: {},
+        low: {},
+      },
+    },
+    running: {
+      invoke: {
+        id: 'run',
+        src: 'run',
+        input: inputs.run,
+        onDone: { target: 'done', actions: ['finish', 'tellDone'] },
+        onError: [
+          { guard: 'triesLeft', target: 'backingOff', actions: ['recordFailure', 'tellFailed'] },
+          { target: 'dead', actions: ['recordFailure', 'tellDead'] },
+        ],
+      },
+      after: {
+        attemptTimeout: [
+          { guard: 'triesLeft', target: 'backingOff', actions: ['recordTimeout', 'tellFailed'] },
+          { target: 'dead', actions: ['recordTimeout', 'tellDead'] },
+        ],
+      },
+      on: {
+        progressed: { actions: ['recordProgress', 'tellProgress'] },
+        step_done: { actions: ['recordStep', 'tellStep'] },
+        recovered: [
+          { guard: 'recoveredTooOften', target: 'dead', actions: ['recordCrashes', 'tellDead'] },
+          { actions: ['recordRecovery', 'tellRecovered'] },
+        ],
+        cancel: { target: 'cancelled', actions: 'tellCancelled' },
+        fail: { target: 'dead', actions: ['recordBroken', 'tellDead'] },
+      },
+    },
+    backingOff: {
+      after: { backoff: 'waiting' },
+      on: { cancel: { target: 'cancelled', actions: 'tellCancelled' } },
+    },
+    done: { type: 'final' },
+    // The dead letters: they wait for a person.
+    dead: {
+      on: {
+        retry: { target: 'waiting', actions: ['startOver', 'tellRetried'] },
+        cancel: { target: 'cancelled', actions: 'tellCancelled' },
+      },
+    },
+    cancelled: {
+      on: { retry: { target: 'waiting', actions: ['startOver', 'tellRetried'] } },
+    },
+  },
+});
