@@ -12,6 +12,16 @@ export {
   type Result,
 } from './testing/explore.ts';
 export { deadlocks, everyEdge, everyState, type Holds, type Reach, reaches } from './testing/facts.ts';
+export {
+  type ErrorAnswer,
+  type ModelAnswer,
+  type ModelServer,
+  type ModelServerOptions,
+  type ModelServerRequest,
+  modelServer,
+  type RawAnswer,
+  type Wire,
+} from './testing/model-server.ts';
 export { AnotherStory, play } from './testing/play.ts';
 export { type Answer, failing, held, type ScriptedAgent, scripted, streamed } from './testing/scripted.ts';
 export { start, type Walk } from './testing/walk.ts';

@@ -1,0 +1,192 @@
+// Calls models at OpenAI-compatible endpoints, with the settings of whoever asks.
+import type OpenAI from 'openai';
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionCreateParams,
+} from 'openai/resources/chat/completions';
+import { type Clock, realClock } from '../clock.ts';
+import { Failed, Refused } from '../errors.ts';
+import { isSealed, readKey, unseal } from '../secret.ts';
+import { Assembly } from './assembly.ts';
+import { modelFailed, type Whereto } from './failure.ts';
+import type { ModelIO, ModelReply, ModelRequest, ModelScope, Models } from './model.ts';
+import { priceOf, usageOf } from './prices.ts';
+import { bodyOf } from './request.ts';
+import { type LlmLevel, type LlmSettings, OPENAI, type Resolved, resolve } from './settings.ts';
+
+export interface ModelsOptions {
+  readonly settings?: LlmSettings;
+  /** The lowest level: what the environment says. */
+  readonly environment?: LlmLevel;
+  /** `TROUPE_ENCRYPTION_KEY`, as it is written there; needed once a sealed key is to be used. */
+  readonly encryptionKey?: string;
+  readonly clock?: Clock;
+}
+
+/** A body as the OpenAI API takes it; the model may be left to the settings. */
+export type CompletionBody = Omit<ChatCompletionCreateParams, 'model' | 'stream'> & { readonly model?: string };
+
+/** A call that may be made. */
+interface Admitted {
+  readonly settings: Resolved;
+  readonly model: string;
+  readonly where: Whereto;
+  readonly client: OpenAI;
+  readonly signal: AbortSignal;
+}
+
+export class OpenAiModels implements Models {
+  readonly #options: ModelsOptions;
+  readonly #clock: Clock;
+
+  constructor(options: ModelsOptions = {}) {
+    this.#options = options;
+    this.#clock = options.clock ?? realClock;
+  }
+
+  async call(scope: ModelScope, request: ModelRequest, { signal, delta }: ModelIO): Promise<ModelReply> {
+    const settings = this.settings(scope);
+    const assembly = new Assembly(delta);
+    try {
+      for await (const chunk of this.stream(scope, bodyOf(request, settings), signal)) assembly.add(chunk);
+    } catch (error) {
+      // Everything was said, only the count of tokens was not: that is no reason to ask again.
+      if (signal.aborted || !assembly.finished) throw error;
+    }
+    const reply = assembly.reply();
+    const asked = request.model ?? settings.model!;
+    const { counted } = assembly;
+    const usage = counted && usageOf(counted, priceOf(settings.prices, reply.model) ?? priceOf(settings.prices, asked));
+    return { ...reply, model: reply.model || asked, ...(usage && { usage }) };
+  }
+
+  /** The chunks of one answer as the endpoint sends them, the count of tokens among the last. Fails as `call` does. */
+  async *stream(
+    scope: ModelScope,
+    body: CompletionBody,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
+    const call = await this.#admit(scope, body, signal);
+    const stream_options = { ...body.stream_options, include_usage: true };
+    try {
+      const params = { ...body, model: call.model, stream: true, stream_options } as const;
+      const chunks = await call.client.chat.completions.create(params as never, requestOptions(scope, call));
+      for await (const chunk of chunks as unknown as AsyncIterable<ChatCompletionChunk>) yield chunk;
+      // The package ends a stream that was aborted as if it were whole.
+      call.signal.throwIfAborted();
+    } catch (error) {
+      throw this.#failed(error, call, signal);
+    }
+  }
+
+  /** One answer as a whole, as the endpoint gives it. Fails as `call` does. */
+  async complete(scope: ModelScope, body: CompletionBody, signal: AbortSignal): Promise<ChatCompletion> {
+    const call = await this.#admit(scope, body, signal);
+    try {
+      const { stream_options: _, ...rest } = body;
+      const params = { ...rest, model: call.model, stream: false } as const;
+      return (await call.client.chat.completions.create(
+        params as never,
+        requestOptions(scope, call),
+      )) as ChatCompletion;
+    } catch (error) {
+      throw this.#failed(error, call, signal);
+    }
+  }
+
+  /** What holds for a call of this scope. Throws `Failed('llm_not_configured')` when a level of the session's cannot hold. */
+  settings(scope: Pick<ModelScope, 'tenant' | 'config'>): Resolved {
+    const { settings = {}, environment } = this.#options;
+    return resolve(settings, scope, environment);
+  }
+
+  async #admit(scope: ModelScope, body: CompletionBody, signal: AbortSignal): Promise<Admitted> {
+    signal.throwIfAborted();
+    const settings = this.settings(scope);
+    if (settings.off !== undefined)
+      throw new Failed('llm_disabled', `calls of models are switched off by ${settings.off}`, false);
+    const model = body.model ?? settings.model;
+    if (model === undefined)
+      throw new Failed(
+        'llm_not_configured',
+        'no model is named: name one in the agent, or `model` in the llm settings',
+        false,
+      );
+    const key = this.#key(settings);
+    if (key === undefined && settings.base_url === undefined)
+      throw new Failed(
+        'llm_not_configured',
+        'there is no endpoint: set OPENAI_API_KEY, or OPENAI_BASE_URL for one that needs no key',
+        false,
+      );
+    const base_url = settings.base_url ?? OPENAI;
+    const { origin, pathname } = new URL(base_url);
+    const where = { name: `${origin}${pathname.replace(/\/+$/, '')}`, key };
+    return {
+      settings,
+      model,
+      where,
+      client: await clientOf(base_url, key),
+      signal:
+        settings.timeout_ms === undefined
+          ? signal
+          : AbortSignal.any([signal, AbortSignal.timeout(settings.timeout_ms)]),
+    };
+  }
+
+  #failed(error: unknown, call: Admitted, signal: AbortSignal): unknown {
+    if (signal.aborted) return signal.reason;
+    const { name } = call.where;
+    if (call.signal.aborted)
+      return new Failed('timed_out', `${name} did not answer within ${call.settings.timeout_ms} ms`);
+    return modelFailed(error, call.where, this.#clock.now());
+  }
+
+  #key({ api_key, owner }: Resolved): string | undefined {
+    if (api_key === undefined || !isSealed(api_key)) return api_key;
+    const { encryptionKey } = this.#options;
+    try {
+      if (encryptionKey === undefined)
+        throw new Refused('no_encryption_key', 'an API key is encrypted, and TROUPE_ENCRYPTION_KEY is not set');
+      return unseal(api_key, readKey(encryptionKey), owner);
+    } catch (error) {
+      if (error instanceof Refused) throw new Failed('llm_not_configured', error.message, false);
+      throw error;
+    }
+  }
+}
+
+const requestOptions = ({ idempotency_key }: ModelScope, { signal }: Admitted) => ({
+  signal,
+  ...(idempotency_key !== undefined && { headers: { 'idempotency-key': idempotency_key } }),
+});
+
+/** The longest that a request may take by itself, ms: how long a call may take is the run's business. */
+const NEVER = 2 ** 31 - 1;
+
+/** Loaded with the first call: a runtime that calls no models does without the package. */
+async function clientOf(baseURL: string, key: string | undefined): Promise<OpenAI> {
+  const { default: Client } = await import('openai');
+  return new Client({
+    baseURL,
+    apiKey: key ?? 'none',
+    // What the package would read from the environment by itself: it is not for every tenant's endpoint.
+    ...{ organization: null, project: null, adminAPIKey: null, webhookSecret: null },
+    defaultHeaders: key === undefined ? { authorization: null } : {},
+    // Charts retry, where everybody can see it.
+    maxRetries: 0,
+    timeout: NEVER,
+    logLevel: 'off',
+    fetch: plainly,
+  });
+}
+
+const HEADERS = ['accept', 'content-type', 'authorization', 'idempotency-key', 'user-agent'];
+
+/** `fetch` with the headers that mean something here, and without following the endpoint to hosts that nobody configured. */
+function plainly(url: string | URL | Request, init: RequestInit = {}): Promise<Response> {
+  const given = new Headers(init.headers);
+  const headers = HEADERS.flatMap((name): [string, string][] => (given.has(name) ? [[name, given.get(name)!]] : []));
+  return fetch(url, { ...init, headers, redirect: 'manual' });
+}

@@ -1,0 +1,187 @@
+// The settings of model calls: levels from the environment over founder and tenant to user, resolved into one.
+import { z } from 'zod';
+import { token } from '../../machines/session/events.ts';
+import { Refused } from '../errors.ts';
+import { parse } from '../parse.ts';
+import { isSealed, type Owner } from '../secret.ts';
+import { type Budgets, budgets } from './limits.ts';
+import type { ModelScope } from './model.ts';
+import { type Prices, price } from './prices.ts';
+
+const SEAL_IT =
+  'must be encrypted: write what `troupe encrypt` prints ("enc:v1:…"); in plain a key may only be in OPENAI_API_KEY';
+const sealed = z.string().refine(isSealed, SEAL_IT);
+const baseUrl = z
+  .url({ protocol: /^https?$/, error: 'must be a URL that begins with http:// or https://' })
+  .refine((url) => !/\/\/[^/]*@/.test(url), 'must not have a user or password in it: the key is `api_key`');
+
+const own = {
+  /** Where the OpenAI-compatible endpoint is, up to and with `/v1`. */
+  base_url: baseUrl.optional(),
+  api_key: sealed.optional(),
+  /** The model for agents that name none. */
+  model: z.string().min(1).max(200).optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  /** The longest a call may take as a whole, ms. Not set: as long as the attempt may. */
+  timeout_ms: z.int().positive().optional(),
+  /** `false` switches calls of models off, here and below. */
+  llm_enabled: z.boolean().optional(),
+  /** The same under the name that users of other systems know. */
+  use_llm: z.boolean().optional(),
+};
+
+/** A level in the configuration, below the founder. */
+export const configuredLevel = z.strictObject({
+  ...own,
+  prices: z.record(z.string(), price).optional(),
+  budgets: budgets.optional(),
+});
+
+/** The founder's level in a program, which may have read a plain key from wherever it keeps its secrets. */
+export const founderLevel = configuredLevel.extend({ api_key: z.string().min(1).optional() });
+
+/** A level that a session brings with it. What calls cost and how much may be spent is not for it to say. */
+export const sessionLevel = z.strictObject(own);
+
+export type LlmLevel = z.infer<typeof founderLevel>;
+
+const userName = z.string().regex(/^[a-z0-9_-]{1,63}\/.{1,200}$/, 'must be named "<tenant>/<user>"');
+
+const levels = {
+  tenants: z.record(token, configuredLevel).optional(),
+  users: z.record(userName, configuredLevel).optional(),
+};
+
+/** `llm` as a file of data may have it: no key in plain anywhere. */
+export const llmData = z.strictObject({ founder: configuredLevel.optional(), ...levels });
+
+/** `llm` as a program may have it. */
+export const llmProgram = z.strictObject({ founder: founderLevel.optional(), ...levels });
+
+/** Levels by who sets them; a user is named `<tenant>/<user>`, and a session says whose it is in `config.user.id`. */
+export type LlmSettings = z.infer<typeof llmProgram>;
+
+/** What holds for one call. */
+export interface Resolved {
+  readonly base_url?: string;
+  /** In plain or sealed, as it was written down. */
+  readonly api_key?: string;
+  /** For whom the key was sealed. */
+  readonly owner: Owner;
+  readonly model?: string;
+  readonly temperature?: number;
+  readonly timeout_ms?: number;
+  readonly prices: Prices;
+  readonly budgets: Budgets;
+  /** The first level that switched calls of models off. */
+  readonly off?: string;
+}
+
+interface Level extends LlmLevel {
+  readonly name: string;
+  readonly owner: Owner;
+}
+
+/**
+ * Folds the levels of a scope: later ones override, except that off stays off, and that a level that says where calls go does
+ * not take along the key of the level before it, which was for another server.
+ */
+export function resolve(
+  settings: LlmSettings,
+  scope: Pick<ModelScope, 'tenant' | 'config'>,
+  environment: LlmLevel = {},
+): Resolved {
+  let resolved: Resolved = { owner: 'founder', prices: {}, budgets: {} };
+  for (const level of levelsOf(settings, scope, environment)) resolved = over(resolved, level);
+  return resolved;
+}
+
+function over(below: Resolved, level: Level): Resolved {
+  const { base_url, api_key, model, temperature, timeout_ms, prices, budgets, llm_enabled, use_llm } = level;
+  const elsewhere = base_url !== undefined && base_url !== below.base_url && !isOpenAi(base_url, below);
+  const key =
+    api_key !== undefined
+      ? { api_key, owner: level.owner }
+      : { api_key: elsewhere ? undefined : below.api_key, owner: below.owner };
+  return {
+    ...key,
+    base_url: base_url ?? below.base_url,
+    model: model ?? below.model,
+    temperature: temperature ?? below.temperature,
+    timeout_ms: timeout_ms ?? below.timeout_ms,
+    prices: { ...below.prices, ...prices },
+    budgets: { ...below.budgets, ...budgets },
+    off: below.off ?? (llm_enabled === false || use_llm === false ? level.name : undefined),
+  };
+}
+
+/** Where calls go when nobody says. */
+export const OPENAI = 'https://api.openai.com/v1';
+
+const isOpenAi = (url: string, below: Resolved): boolean =>
+  below.base_url === undefined && url.replace(/\/+$/, '') === OPENAI;
+
+function levelsOf(
+  { founder, tenants, users }: LlmSettings,
+  scope: Pick<ModelScope, 'tenant' | 'config'>,
+  environment: LlmLevel,
+): Level[] {
+  const { tenant, config = {} } = scope;
+  const owner = { tenant };
+  const {
+    tenant: ofTenant,
+    user: ofUser,
+    llm,
+  } = config as Record<string, { id?: unknown; llm?: LlmLevel } | undefined>;
+  const user = typeof ofUser?.id === 'string' ? ofUser.id : undefined;
+  const all: readonly [LlmLevel | undefined, string, Owner][] = [
+    [environment, 'the environment', 'founder'],
+    [founder, 'the founder', 'founder'],
+    [tenants?.[tenant], `tenant "${tenant}"`, owner],
+    [ofTenant?.llm, `tenant "${tenant}", as the session has it`, owner],
+    [user === undefined ? undefined : users?.[`${tenant}/${user}`], `user "${user}"`, owner],
+    [ofUser?.llm, 'the user of the session', owner],
+    [llm as LlmLevel | undefined, 'the session', owner],
+  ];
+  return all.flatMap(([level, name, owner]) => (level ? [{ ...level, name, owner }] : []));
+}
+
+const carried = z.looseObject({ llm: sessionLevel.optional() });
+const sessionConfig = z.looseObject({
+  tenant: z.unknown().transform(asObject).pipe(carried.optional()),
+  user: z.unknown().transform(asObject).pipe(carried.optional()),
+  llm: sessionLevel.optional(),
+});
+
+/** Throws `Refused('bad_request')` when what a session brings along has `llm` settings that cannot hold, or a key in plain. */
+export function checkSessionConfig(config: Readonly<Record<string, unknown>> | undefined): void {
+  if (config) parse(sessionConfig, config, 'config');
+}
+
+/** What agents elsewhere may see of a session's configuration: not how models are called. */
+export function withoutLlm(context: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { llm: _, ...others } = context;
+  const rest: Record<string, unknown> = others;
+  for (const name of ['tenant', 'user']) {
+    const inner = asObject(rest[name]);
+    if (inner && 'llm' in inner) {
+      const { llm: _, ...kept } = inner;
+      rest[name] = kept;
+    }
+  }
+  return rest;
+}
+
+function asObject(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+/** The level of the environment: `OPENAI_API_KEY` and `OPENAI_BASE_URL`. Throws `Refused('bad_config')`. */
+export function environmentLevel(env: Readonly<Record<string, string | undefined>>): LlmLevel {
+  const base_url = env.OPENAI_BASE_URL || undefined;
+  const checked = baseUrl.optional().safeParse(base_url);
+  if (!checked.success) throw new Refused('bad_config', `OPENAI_BASE_URL: ${checked.error.issues[0]!.message}`);
+  return { api_key: env.OPENAI_API_KEY || undefined, base_url };
+}
