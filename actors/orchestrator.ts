@@ -107,7 +107,7 @@ export class Orchestrator implements Host {
   readonly #listeners = new Map<string, Set<PartListener>>();
   readonly #everywhere = new Set<(key: Key, part: Part) => void>();
   readonly #hearers = new Map<string, Set<Hearer>>();
-  readonly #remembered = new Set<(key: Key, entry: Entry) => void>();
+  readonly #remembered = new Set<(key: Key, entry: Entry, session: Session) => void>();
   readonly #breaks = new Map<string, number>();
   /** Counted since the start: dropped results, broken sessions, wakes, passivations. */
   readonly counts = { dropped: 0, broken: 0, woken: 0, passivated: 0, created: 0 };
@@ -255,17 +255,18 @@ export class Orchestrator implements Host {
   }
 
   /** Hears what all sessions decide on this node. Returns the function that stops it. */
-  hearAll(hearer: (key: Key, entry: Entry) => void): () => void {
+  hearAll(hearer: (key: Key, entry: Entry, session: Session) => void): () => void {
     this.#remembered.add(hearer);
     return () => this.#remembered.delete(hearer);
   }
 
   // Host: what sessions need.
 
-  remembered({ key }: Session, entry: Entry): void {
+  remembered(session: Session, entry: Entry): void {
+    const { key } = session;
     const hearers = this.#hearers.get(keyName(key));
     if (hearers) for (const { entry: heard } of hearers) heard(entry);
-    for (const hearer of this.#remembered) hearer(key, entry);
+    for (const hearer of this.#remembered) hearer(key, entry, session);
   }
 
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown> {

@@ -76,6 +76,8 @@ export class Session {
   #last: Pick<Entry, 'n' | 'owed' | 'recent' | 'state'>;
   /** The creation input and what it led to, until the first entry holds them. */
   #birth: { readonly input: unknown; readonly step: Step } | undefined;
+  /** Where it stood when it was woken, and since when at the least, ms since the epoch; undefined when it was created here. */
+  readonly woken: Pick<Entry, 'state' | 'at'> | undefined;
   /** When it was last used, for passivation. */
   used: number;
 
@@ -88,6 +90,7 @@ export class Session {
       const { entry, version } = from;
       this.#version = version;
       this.#last = { n: entry.n, owed: entry.owed, recent: entry.recent, state: entry.state };
+      this.woken = { state: entry.state, at: entry.at };
       ({ actor: this.#actor, logic: this.#logic } = createDurable(machine, { dump: entry.snapshot }));
     } else {
       this.#version = 0;
