@@ -1,7 +1,7 @@
 // One registered agent on this node: its endpoints, which of them gets the next call, and how it is shown.
 import { type Actor, createActor } from 'xstate';
 import { agentMachine } from '../machines/agent/machine.ts';
-import type { AgentDefinition, HttpAgent } from '../src/agent.ts';
+import type { AgentDefinition, AgentKind, HttpAgent } from '../src/agent.ts';
 import { Failed } from '../src/errors.ts';
 import { type Balancing, type Choose, chooser } from './balance.ts';
 import { Endpoint, type EndpointDefinition, type EndpointSettings } from './endpoint.ts';
@@ -30,7 +30,7 @@ export interface EndpointView {
 /** An agent as `GET /v1/agents` shows it. */
 export interface AgentView {
   readonly agent_id: string;
-  readonly kind: 'function' | 'form' | 'http' | 'nats';
+  readonly kind: AgentKind;
   readonly description: string;
   readonly capabilities: readonly string[];
   readonly state: string;

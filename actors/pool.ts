@@ -6,6 +6,7 @@ import type { AgentCall, AgentDefinition, AgentResult, HttpAgent } from '../src/
 import { type Clock, realClock } from '../src/clock.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import type { Emitted } from '../src/journal.ts';
+import type { Models } from '../src/llm/model.ts';
 import type { Transport } from '../src/transport.ts';
 import { type AgentView, PooledAgent } from './agent.ts';
 import type { Balancing } from './balance.ts';
@@ -15,6 +16,8 @@ import { asFailed, type CallIO, type ToolStep } from './performer.ts';
 import { formPerformer } from './performers/form.ts';
 import { functionPerformer } from './performers/function.ts';
 import { type HttpOptions, httpCheck, httpPerformer, shown } from './performers/http.ts';
+import { type LlmOptions, llmPerformer } from './performers/llm.ts';
+import { machinePerformer } from './performers/machine.ts';
 import { subjectPerformer } from './performers/subject.ts';
 import { quiet } from './quiet.ts';
 
@@ -28,6 +31,8 @@ export interface PoolOptions {
   readonly http?: HttpOptions;
   /** Where agents of kind `nats` are called. */
   readonly transport?: Transport;
+  /** What agents of kind `llm` call their models with. */
+  readonly models?: Models;
   /** Sees every event and snapshot of every agent, endpoint and breaker. */
   readonly inspect?: (event: InspectionEvent) => void;
 }
@@ -207,6 +212,13 @@ export class AgentPool {
     throw new Refused('no_transport', `agent "${id}" listens on a subject, but there is no transport to call it on`);
   }
 
+  #thinking({ id }: AgentDefinition): LlmOptions {
+    const { models } = this.#options;
+    if (!models) throw new Refused('no_models', `agent "${id}" calls a model, but there is nothing to call it with`);
+    const describe = (tenant: string, agent_id: string) => this.get(tenant, agent_id)?.definition.description;
+    return { models, clock: this.#clock, describe };
+  }
+
   #endpointsOf(definition: AgentDefinition): EndpointDefinition[] {
     switch (definition.kind) {
       case undefined:
@@ -222,6 +234,10 @@ export class AgentPool {
         }));
       case 'form':
         return [{ id: 'local', perform: formPerformer(definition, this.#clock) }];
+      case 'llm':
+        return [{ id: 'model', perform: llmPerformer(definition, this.#thinking(definition)) }];
+      case 'machine':
+        return [{ id: 'local', perform: machinePerformer(definition, this.#clock) }];
       case 'nats':
         return [{ id: 'subject', perform: subjectPerformer(this.#transport(definition)) }];
     }

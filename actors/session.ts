@@ -351,11 +351,12 @@ export class Session {
     item.reject?.(error);
     if (item.owed === undefined || item.reject) return;
     this.#choked += 1;
-    if (this.#choked >= PATIENCE)
+    if (this.#choked < PATIENCE) this.#deliver(item);
+    else if (acceptable(this.snapshot).includes('fail'))
       this.#mailbox.unshift({
         event: { type: 'fail', reason: `the chart could not take ${item.event.type}` } as EventObject,
       });
-    else this.#deliver(item);
+    else this.#break(item, error);
   }
 
   /** The journal refused or failed: this actor is ahead of what is remembered, so it ends here. */

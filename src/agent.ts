@@ -1,4 +1,5 @@
 // What an agent is: how one is declared, what a run hands to it, and what it may answer.
+import type { AnyStateMachine, EventObject } from 'xstate';
 import type { Decision } from '../machines/session/events.ts';
 import type { Field } from './fields.ts';
 import type { Tool } from './tools.ts';
@@ -23,6 +24,8 @@ export interface AgentCall {
   readonly session_id: string;
   readonly run_id: string;
   readonly agent_id: string;
+  /** Where the agent is a step of a flow: the way to it, unique in the run. */
+  readonly step?: string;
   /** 1 for the first try of this run, raised by every retry, failover and resumption. */
   readonly attempt: number;
   /** The same for every delivery of this attempt, also after a crash. */
@@ -139,15 +142,64 @@ export interface FormAgent extends Declared {
   readonly cancelled?: string;
 }
 
+/** An agent that calls a model, in turns with its tools, until it has an answer (A7). */
+export interface LlmAgent extends Omit<Declared, 'tools'> {
+  readonly kind: 'llm';
+  /** What the model is told before the conversation; a function is asked at every call of the model. */
+  readonly instructions?: string | ((call: AgentCall) => string | Promise<string>);
+  /** The model of the settings unless told. */
+  readonly model?: string;
+  readonly temperature?: number;
+  readonly max_output_tokens?: number;
+  /** Its tools, or the names of tools that the runtime has. */
+  readonly tools?: readonly (Tool<any> | string)[];
+  /** Agents it may give the run to. */
+  readonly transfers?: readonly string[];
+  /** Replies of the model that are acted on before it must conclude; 10 unless told. */
+  readonly max_steps?: number;
+  /** How much of the conversation before it sees, in messages; 50 unless told. */
+  readonly history?: number;
+  readonly parallel_tool_calls?: boolean;
+}
+
+/** What a chart's invokes are performed with: a function's context, and a way to tell the chart something meanwhile. */
+export interface MachineWork extends AgentContext {
+  /** Stable over attempts and crashes. */
+  readonly key: string;
+  /** Tells the chart an event; resolves when it is remembered. */
+  tell(event: EventObject): Promise<unknown>;
+}
+
+/**
+ * An agent that is a chart: its steps are remembered one by one, so a crash loses none of them. It ends in a final state with
+ * an `AgentResult` as output; a state tagged `asks` asks what `context.question` says, and is told `decided` or `heard`.
+ */
+export interface MachineAgent extends Declared {
+  readonly kind: 'machine';
+  readonly machine: AnyStateMachine;
+  /** What the chart starts from; `{ message }` unless told. */
+  readonly input?: (call: AgentCall) => unknown;
+  /** By the `src` of its invokes: resolves to the output. One that fails without an `onError` fails the attempt. */
+  readonly actors?: Readonly<Record<string, (input: any, work: MachineWork) => unknown | Promise<unknown>>>;
+}
+
 /** An agent behind HTTP endpoints that speak `POST {endpoint}/invoke` → SSE `delta` … `done` (D2). */
 export interface HttpAgent extends Declared {
   readonly kind: 'http';
   readonly endpoints: readonly { readonly id: string; readonly url: string; readonly weight?: number }[];
+  /** An answer that has begun and of which no byte comes for so long is given up, ms; 30,000 unless told. */
+  readonly idle_ms?: number;
 }
 
 /** An agent that listens on `troupe.<tenant>.agent.<id>.invoke`, in any language: whoever subscribes is an instance of it. */
 export interface NatsAgent extends Declared {
   readonly kind: 'nats';
+  /** An answer that has begun and is silent for so long is given up, ms; 30,000 unless told. `{"type":"working"}` ends a silence. */
+  readonly idle_ms?: number;
 }
 
-export type AgentDefinition = FunctionAgent | FormAgent | HttpAgent | NatsAgent;
+/** What `kind` may say. */
+export const agentKinds = ['function', 'form', 'llm', 'machine', 'http', 'nats'] as const;
+export type AgentKind = (typeof agentKinds)[number];
+
+export type AgentDefinition = FunctionAgent | FormAgent | LlmAgent | MachineAgent | HttpAgent | NatsAgent;

@@ -1,8 +1,10 @@
 // How users declare what they bring: agents, flows, tools. Each checks its argument at once and says what is wrong with it.
+import { type AnyStateMachine, StateMachine } from 'xstate';
 import { z } from 'zod';
 import { token } from '../machines/session/events.ts';
-import type { AgentDefinition, FormAgent, FunctionAgent, HttpAgent, NatsAgent } from './agent.ts';
+import { type AgentDefinition, agentKinds, type MachineAgent } from './agent.ts';
 import type { Flow } from './directory.ts';
+import { Refused } from './errors.ts';
 import { parse } from './parse.ts';
 import type { Tool } from './tools.ts';
 
@@ -45,27 +47,63 @@ const kinds = {
       .record(z.string(), z.looseObject({ prompt: z.string().min(1), schema }))
       .refine((fields) => Object.keys(fields).length > 0, 'must name at least one field'),
   }),
-  nats: declared,
+  llm: declared.extend({
+    instructions: z.union([z.string(), callable], 'must be text, or a function that gives text').optional(),
+    model: z.string().min(1).optional(),
+    temperature: z.number().min(0).max(2).optional(),
+    max_output_tokens: z.int().positive().optional(),
+    max_steps: z.int().positive().optional(),
+    history: z.int().min(0).optional(),
+    transfers: z.array(token).optional(),
+    parallel_tool_calls: z.boolean().optional(),
+  }),
+  machine: declared.extend({
+    machine: z.custom<AnyStateMachine>((value) => value instanceof StateMachine, 'must be an XState machine'),
+    input: callable.optional(),
+    actors: z.record(z.string(), callable).optional(),
+  }),
+  nats: declared.extend({ idle_ms: z.int().positive().optional() }),
   http: declared.extend({
+    idle_ms: z.int().positive().optional(),
     endpoints: z.array(z.looseObject({ id: token, url: z.url({ protocol: /^https?$/ }) })).min(1),
   }),
 };
 
 /**
  * Declares an agent: `{ id, run }` is a function, `{ kind: 'form', fields, run }` collects its inputs first,
- * `{ kind: 'http', endpoints }` answers elsewhere, `{ kind: 'nats' }` listens on its subject. Throws `Refused('bad_request')` naming the member that is wrong.
+ * `{ kind: 'llm', instructions, tools }` calls a model, `{ kind: 'machine', machine, actors }` is a chart of one's own,
+ * `{ kind: 'http', endpoints }` answers elsewhere, `{ kind: 'nats' }` listens on its subject. Throws `Refused('bad_request')`
+ * naming the member that is wrong.
  */
-export function defineAgent<A extends FunctionAgent | FormAgent | HttpAgent | NatsAgent>(agent: A): A {
+export function defineAgent<A extends AgentDefinition>(agent: A): A {
   checkAgent(agent);
   return agent;
 }
 
 export function checkAgent(agent: AgentDefinition): void {
   const kind = agent.kind ?? 'function';
-  parse(z.enum(['function', 'form', 'http', 'nats']), kind, `agent "${agent.id}" kind`);
+  parse(z.enum(agentKinds), kind, `agent "${agent.id}" kind`);
   parse(kinds[kind], agent, `agent "${agent.id}"`);
-  if ('tools' in agent) for (const own of agent.tools ?? []) checkTool(own);
+  for (const own of ('tools' in agent && agent.tools) || [])
+    if (typeof own === 'string') parse(token, own, `agent "${agent.id}" tools`);
+    else checkTool(own);
+  if (agent.kind === 'machine') checkActors(agent);
 }
+
+/** Every invoke must be performed by somebody: a chart that only stops when it gets there is found out too late. */
+function checkActors({ id, machine, actors = {} }: MachineAgent): void {
+  const wanted = invoked(machine.root);
+  const missing = [...new Set(wanted)].filter((src) => !Object.hasOwn(actors, src));
+  if (missing.length > 0) {
+    const names = missing.map((src) => `"${src}"`).join(', ');
+    throw new Refused('bad_request', `agent "${id}" actors: nothing performs ${names}, which its chart invokes`);
+  }
+}
+
+const invoked = (node: AnyStateMachine['root']): string[] => [
+  ...node.invoke.map(({ src }: { src: unknown }) => String(src)),
+  ...Object.values(node.states).flatMap(invoked),
+];
 
 /**
  * Declares a tool: `defineTool({ name, description, input, execute })`, or `client: true` instead of `execute` for one that runs

@@ -33,6 +33,16 @@ export function messagesOf(entry: Entry, view: View = 'full'): TranscriptMessage
           messages.push({ role: 'tool', content: JSON.stringify(step), n, at, run_id, agent_id });
       if (typeof one.final_message === 'string')
         messages.push({ role: 'assistant', content: one.final_message, n, at, run_id, agent_id });
+    } else if (one.type === 'tool_finished' && view === 'full') {
+      const { call, name, output, error, ms } = one;
+      messages.push({
+        role: 'tool',
+        content: JSON.stringify({ type: 'tool', call, name, output, error, ms }),
+        n,
+        at,
+        run_id,
+        agent_id,
+      });
     } else if (one.type === 'input_requested')
       messages.push({ role: 'assistant', content: one.prompt as string, n, at, run_id, agent_id });
     else if (one.type === 'supervisor_message' && view === 'full') {

@@ -1,0 +1,54 @@
+// What a model reads before the run's own messages: instructions, what is known around the conversation, and the history.
+import { z } from 'zod';
+import type { AgentCall, HistoryMessage, LlmAgent } from '../../../src/agent.ts';
+import type { ModelMessage } from '../../../src/llm/model.ts';
+
+const known = z
+  .object({
+    model: z.string().min(1).optional(),
+    temperature: z.number().optional(),
+    max_steps: z.int().positive().optional(),
+    instructions: z.string().optional(),
+  })
+  .catch({});
+
+/** What a flow says of how its agent is to be run (`agent_params`); what does not fit says nothing. */
+export const params = (call: AgentCall): z.infer<typeof known> => known.parse(call.params ?? {});
+
+/** The messages before the run's own. Rejects with what the agent's own `instructions` threw. */
+export async function promptOf(
+  agent: LlmAgent,
+  call: AgentCall,
+  history: readonly HistoryMessage[],
+): Promise<ModelMessage[]> {
+  const { instructions } = agent;
+  const own = typeof instructions === 'function' ? await instructions(call) : instructions;
+  const more = params(call).instructions;
+  const context = typeof instructions === 'function' ? undefined : around(call);
+  const system = [own, more, context].filter((text) => text !== undefined && text !== '').join('\n\n');
+  return [
+    ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),
+    ...history,
+    ...call.guidance.map((words) => ({
+      role: 'system' as const,
+      content: `A supervisor, whom the user does not hear, says: ${words}`,
+    })),
+  ];
+}
+
+/** The context of the call, without settings that are nobody's business but the runtime's. */
+function around({ context }: AgentCall): string | undefined {
+  const shown = Object.entries(context).map(([name, value]) => [name, withoutSettings(value)] as const);
+  const told = shown.filter(
+    ([, value]) => value !== undefined && !(isObject(value) && Object.keys(value).length === 0),
+  );
+  return told.length === 0 ? undefined : `Context:\n${JSON.stringify(Object.fromEntries(told), null, 1)}`;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+function withoutSettings(value: unknown): unknown {
+  if (!isObject(value) || Array.isArray(value)) return value;
+  const { llm: _, ...rest } = value;
+  return rest;
+}

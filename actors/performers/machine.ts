@@ -1,0 +1,26 @@
+// Performs an agent that is a chart of its user's: runs it as a task, its invokes by the functions it was declared with.
+import type { MachineAgent } from '../../src/agent.ts';
+import type { Clock } from '../../src/clock.ts';
+import { messageOf, type Performer } from '../performer.ts';
+import { performTask } from '../task.ts';
+import { WorkContext } from './context.ts';
+
+/** See `performTask` for what the chart is told and what it may come to. */
+export function machinePerformer(agent: MachineAgent, clock: Clock): Performer {
+  return (call, io) => {
+    const context = new WorkContext(call, io, agent.tools ?? [], clock);
+    const actors = Object.entries(agent.actors ?? {}).map(([src, actor]) => [
+      src,
+      async (input: unknown, { key, signal, tell }: Parameters<(typeof agent.actors & object)[string]>[1]) =>
+        actor(input, { ...context, call, signal, key, tell }),
+    ]);
+    return performTask({
+      machine: agent.machine,
+      input: agent.input ? agent.input(call) : { message: messageOf(call) },
+      call,
+      io,
+      clock,
+      actors: Object.fromEntries(actors),
+    });
+  };
+}
