@@ -40,7 +40,7 @@ export class NatsCluster implements AsyncDisposable {
       for (const server of servers) await server.start();
       const connection = await connectNats({ servers: servers.map(({ url }) => url), name: 'troupe-proof' });
       const cluster = new NatsCluster(servers, connection);
-      await cluster.#elected();
+      await cluster.#formed();
       return cluster;
     } catch (error) {
       for (const server of servers) await server[Symbol.asyncDispose]();
@@ -77,11 +77,20 @@ export class NatsCluster implements AsyncDisposable {
     for (const server of this.servers) await server[Symbol.asyncDispose]();
   }
 
-  async #elected(): Promise<void> {
-    await eventually(PATIENCE, 'JetStream elects no leader', async () => {
-      answer(await this.#connection.request('$JS.API.INFO', '', { timeout: 1_000 }));
+  /** A leader alone is not enough: every server must have come to it, and that shows in a stream that needs them all. */
+  async #formed(): Promise<void> {
+    const name = 'troupe-proof';
+    const call = async (verb: string, body?: object) =>
+      answer(
+        await this.#connection.request(`$JS.API.STREAM.${verb}.${name}`, body && JSON.stringify(body), {
+          timeout: 2_000,
+        }),
+      );
+    await eventually(PATIENCE, 'the NATS servers form no cluster', async () => {
+      await call('CREATE', { name, subjects: [name], num_replicas: COPIES, storage: 'memory' });
       return true;
     });
+    await call('DELETE');
   }
 
   async #info(stream: string): Promise<StreamInfo> {
