@@ -12,6 +12,7 @@ import { type AgentView, PooledAgent } from './agent.ts';
 import type { Balancing } from './balance.ts';
 import type { Endpoint, EndpointDefinition, Heartbeat } from './endpoint.ts';
 import { HealthChecks } from './health.ts';
+import { Instances } from './instances.ts';
 import { asFailed, type CallIO, type ToolStep } from './performer.ts';
 import { formPerformer } from './performers/form.ts';
 import { functionPerformer } from './performers/function.ts';
@@ -61,12 +62,15 @@ export class AgentPool {
   readonly #options: PoolOptions;
   readonly #checks: HealthChecks | undefined;
   readonly #tenants = new Map<string, Map<string, PooledAgent>>();
+  /** Who shares the subject of an agent of kind `nats`. */
+  readonly instances: Instances;
   /** Raised whenever an agent comes or goes, so that what is compiled from the list of agents knows when it is stale. */
   generation = 0;
 
   constructor(options: PoolOptions = {}) {
     this.#options = options;
     this.#clock = quiet(options.clock ?? realClock);
+    this.instances = new Instances(this.#clock);
     if (options.checks) {
       const { interval_ms = 30_000, timeout_ms = 5_000 } = options.checks;
       this.#checks = new HealthChecks({ interval_ms, timeout_ms }, this.#clock);
@@ -224,22 +228,26 @@ export class AgentPool {
       case undefined:
       case 'function':
         return [{ id: 'local', perform: functionPerformer(definition, this.#clock) }];
-      case 'http':
+      case 'http': {
+        const options = { ...this.#options.http, ...(definition.idle_ms && { idleMs: definition.idle_ms }) };
         return definition.endpoints.map(({ id, url, weight }) => ({
           id,
           url: shown(url),
           weight,
-          perform: httpPerformer(url, this.#clock, this.#options.http),
+          perform: httpPerformer(url, this.#clock, options),
           check: httpCheck(url),
         }));
+      }
       case 'form':
         return [{ id: 'local', perform: formPerformer(definition, this.#clock) }];
       case 'llm':
         return [{ id: 'model', perform: llmPerformer(definition, this.#thinking(definition)) }];
       case 'machine':
         return [{ id: 'local', perform: machinePerformer(definition, this.#clock) }];
-      case 'nats':
-        return [{ id: 'subject', perform: subjectPerformer(this.#transport(definition)) }];
+      case 'nats': {
+        const options = { clock: this.#clock, instances: this.instances, idleMs: definition.idle_ms };
+        return [{ id: 'subject', perform: subjectPerformer(this.#transport(definition), options) }];
+      }
     }
   }
 }

@@ -2,9 +2,9 @@
 
 import { z } from 'zod';
 import type { Heartbeat } from '../actors/endpoint.ts';
+import { intervalOf } from '../actors/instances.ts';
 import type { AgentPool } from '../actors/pool.ts';
 import { token } from '../machines/session/events.ts';
-import { type Clock, realClock } from './clock.ts';
 
 /** The body of a heartbeat, over HTTP and on `troupe.<tenant>.agent.<agent>.heartbeat`. */
 export const heartbeat = z.strictObject({
@@ -16,25 +16,14 @@ export const heartbeat = z.strictObject({
   ts: z.union([z.number(), z.string()]).optional(),
 });
 
-interface Sign {
-  readonly beat: Heartbeat;
-  /** When it is forgotten: one heartbeat may be lost and the next one late. */
-  readonly until: number;
-}
-
-const INTERVAL_S = 30;
-const PATIENCE = 2.5;
 /** The pool calls an agent of kind `nats` through one endpoint of this name, whichever instance then takes the call. */
 const SUBJECT = 'subject';
 
 export class Heartbeats {
   readonly #pool: AgentPool;
-  readonly #clock: Clock;
-  readonly #signs = new Map<string, Map<string, Sign>>();
 
-  constructor(pool: AgentPool, clock: Clock = realClock) {
+  constructor(pool: AgentPool) {
     this.#pool = pool;
-    this.#clock = clock;
   }
 
   /**
@@ -42,30 +31,25 @@ export class Heartbeats {
    * process lives. Throws `Refused('unknown_instance')` when the agent is called elsewhere and has no such instance there.
    */
   hear(tenant: string, agent_id: string, beat: Heartbeat): void {
+    const { instances } = this.#pool;
     const known = this.#pool.get(tenant, agent_id) ?? this.#pool.register(tenant, { id: agent_id, kind: 'nats' });
-    const all = known.definition.kind === 'nats' ? this.#together(`${tenant}/${agent_id}`, beat) : beat;
-    this.#pool.heartbeat(tenant, agent_id, all);
-  }
-
-  /** One heartbeat for all instances that are still heard of. */
-  #together(agent: string, beat: Heartbeat): Heartbeat {
-    const now = this.#clock.now();
-    const signs = this.#signs.get(agent) ?? new Map<string, Sign>();
-    this.#signs.set(agent, signs);
-    signs.set(beat.instance_id, { beat, until: now + intervalOf(beat) * PATIENCE * 1000 });
-    for (const [instance, { until }] of signs) if (until < now) signs.delete(instance);
-    const beats = [...signs.values()].map((sign) => sign.beat);
-    return {
-      instance_id: SUBJECT,
-      in_flight: sum(beats.map(({ in_flight = 0 }) => in_flight)),
-      // Who does not say how much it takes at once is taken to have no limit.
-      ...(beats.every(({ capacity }) => capacity !== undefined) && {
-        capacity: sum(beats.map(({ capacity = 0 }) => capacity)),
-      }),
-      interval_s: Math.max(...beats.map(intervalOf)),
-    };
+    const shares = known.definition.kind === 'nats';
+    if (shares) instances.hear(tenant, agent_id, beat);
+    this.#pool.heartbeat(tenant, agent_id, shares ? together(instances.beats(tenant, agent_id)) : beat);
   }
 }
 
-const intervalOf = ({ interval_s = INTERVAL_S }: Heartbeat): number => interval_s;
+/** One heartbeat for all instances that are still heard of. */
+function together(beats: readonly Heartbeat[]): Heartbeat {
+  return {
+    instance_id: SUBJECT,
+    in_flight: sum(beats.map(({ in_flight = 0 }) => in_flight)),
+    // Who does not say how much it takes at once is taken to have no limit.
+    ...(beats.every(({ capacity }) => capacity !== undefined) && {
+      capacity: sum(beats.map(({ capacity = 0 }) => capacity)),
+    }),
+    interval_s: Math.max(...beats.map(intervalOf)),
+  };
+}
+
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

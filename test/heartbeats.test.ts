@@ -66,7 +66,7 @@ describe('the instances of an agent on its subject', () => {
     const clock = new SteppedClock();
     const transport = memoryTransport({ clock });
     const pool = new AgentPool({ clock, transport });
-    const heartbeats = new Heartbeats(pool, clock);
+    const heartbeats = new Heartbeats(pool);
     const beat = (instance_id: string, in_flight: number) => {
       heartbeats.hear('default', 'team', { instance_id, in_flight, capacity: 2, interval_s: 10 });
     };

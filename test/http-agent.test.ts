@@ -257,3 +257,28 @@ test('an endpoint whose URL is not HTTP is refused', () => {
     new AgentPool().register('*', { id: 'x', kind: 'http', endpoints: [{ id: 'a', url: 'file:///etc/passwd' }] });
   expect(register).toThrow(expect.objectContaining({ code: 'bad_endpoint_url' }));
 });
+
+test('an answer that has begun and of which nothing more comes is given up, and its connection closed', async () => {
+  const server = await serveAgent(async (response, body) => {
+    response.writeHead(200, EVENTS);
+    response.write(':\n\n');
+    await sleep(body.input_message.content === 'slow' ? 300 : 0);
+    response.write(event('delta', { text: 'I was about to ' }));
+    for (let n = 0; body.input_message.content === 'slow' && n < 6; n += 1) {
+      await sleep(50);
+      response.write(':\n\n');
+    }
+    if (body.input_message.content === 'slow') response.end(event('done', { final_message: 'worth the wait' }));
+  });
+  open.server = server;
+  open.pool = new AgentPool();
+  open.pool.register('*', { id: 'far', kind: 'http', endpoints: [{ id: 'a', url: server.url }], idle_ms: 200 });
+  const say = (content: string) => open.pool!.call(callOf('far', { input: [{ role: 'user', content }] }), lend());
+  expect(await failureOf(say('hello'))).toMatchObject({
+    ...{ code: 'fell_silent', retryable: true },
+    message: `${server.url}/invoke began to answer and was silent for 200 ms`,
+  });
+  await expect.poll(() => server.connections.open).toBe(0);
+  // Thinking before the first word is not silence, and a comment is a sign of life.
+  expect((await say('slow')).result).toMatchObject({ final_message: 'worth the wait' });
+});

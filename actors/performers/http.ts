@@ -3,24 +3,30 @@ import type { AgentCall, AgentResult } from '../../src/agent.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Failed, Refused } from '../../src/errors.ts';
 import { messageOf, type Performer, type PerformerIO } from '../performer.ts';
+import { fellSilent, IDLE_MS, Silence } from './silence.ts';
 import { bad, readEvents, readJson } from './sse.ts';
 
 export interface HttpOptions {
   /** An answer of more bytes than this is cut off and failed; 1 MiB unless told. */
   readonly maxAnswerBytes?: number;
+  /** An answer that has begun and is silent for so long is given up, ms; 30,000 unless told. Any byte ends a silence. */
+  readonly idleMs?: number;
 }
 
 /**
  * Calls one endpoint. How long it may take is the run's business, except that `fetch` gives up on five minutes of silence.
- * Fails with `unreachable`, `cut_off`, `bad_answer`, `empty_answer`, `answer_too_large`,
+ * Fails with `unreachable`, `cut_off`, `fell_silent`, `bad_answer`, `empty_answer`, `answer_too_large`,
  * `agent_http_<status>` (retryable for 429 and 5xx, with `retry_after_s` when the endpoint said so), or as the agent said.
  */
 export function httpPerformer(url: string, clock: Clock, options: HttpOptions = {}): Performer {
   const target = targetOf(url, 'invoke');
-  const limit = options.maxAnswerBytes ?? 1024 * 1024;
+  const { maxAnswerBytes = 1024 * 1024, idleMs = IDLE_MS } = options;
   return async (call, io) => {
     const response = await send(target, await requestOf(call, io), io.signal);
-    if (response.ok) return read(response, chunksOf(response, clock, target.name, io.signal), limit, target.name, io);
+    if (response.ok) {
+      const body = new Body(response, clock, target.name, idleMs);
+      return read(response, body, maxAnswerBytes, target.name, io);
+    }
     await response.body?.cancel();
     throw httpFailed(response, target.name, clock);
   };
@@ -129,40 +135,73 @@ function retryAfter(header: string | null, clock: Clock): number | undefined {
 
 async function read(
   response: Response,
-  body: AsyncIterable<Uint8Array>,
+  body: Body,
   limit: number,
   name: string,
   io: PerformerIO,
 ): Promise<AgentResult> {
   const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? 'no content type';
-  if (type === 'text/event-stream') return readEvents(body, limit, name, io.part);
-  if (type === 'application/json') return readJson(body, limit, name);
-  await response.body?.cancel();
+  if (type === 'text/event-stream') {
+    const part = (text: string): void => {
+      body.begin();
+      io.part(text);
+    };
+    return readEvents(body.chunks(io.signal), limit, name, part);
+  }
+  if (type === 'application/json') return readJson(body.chunks(io.signal), limit, name);
+  body.close();
   throw bad(name, `${type} where text/event-stream or application/json belongs`);
 }
 
 // A connection whose answer ended properly can carry the next call; one that says more, or lingers, is closed.
 const LINGER_MS = 1_000;
 
-async function* chunksOf(
-  response: Response,
-  clock: Clock,
-  name: string,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, undefined> {
-  const reader = response.body?.getReader();
-  if (!reader) return;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
+/** The bytes of an answer, as they come, and an end to waiting for them. */
+class Body {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #clock: Clock;
+  readonly #name: string;
+  readonly #silence: Silence;
+  #silent: Failed | undefined;
+
+  constructor(response: Response, clock: Clock, name: string, idleMs: number) {
+    this.#reader = response.body?.getReader();
+    this.#clock = clock;
+    this.#name = name;
+    this.#silence = new Silence(clock, idleMs, () => {
+      this.#silent = fellSilent(name, idleMs);
+      this.close();
+    });
+  }
+
+  /** From now on silence is a failure. */
+  begin(): void {
+    this.#silence.begin();
+  }
+
+  close(): void {
+    void this.#reader?.cancel().catch(() => {});
+  }
+
+  async *chunks(signal: AbortSignal): AsyncGenerator<Uint8Array, undefined> {
+    if (!this.#reader) return;
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read();
+        if (this.#silent) throw this.#silent;
+        if (done) return;
+        this.#silence.heard();
+        yield value;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error === this.#silent
+        ? error
+        : new Failed('cut_off', `${this.#name} broke the connection (${codeOf(error)})`);
+    } finally {
+      this.#silence.end();
+      void leave(this.#reader, this.#clock);
     }
-  } catch (error) {
-    signal.throwIfAborted();
-    throw new Failed('cut_off', `${name} broke the connection (${codeOf(error)})`);
-  } finally {
-    void leave(reader, clock);
   }
 }
 

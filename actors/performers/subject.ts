@@ -1,20 +1,32 @@
 // Performs an agent that listens on a subject: one request, answered by a stream of JSON messages to the reply subject.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { AgentResult } from '../../src/agent.ts';
+import type { AgentCall, AgentResult } from '../../src/agent.ts';
+import type { Clock } from '../../src/clock.ts';
 import { Failed } from '../../src/errors.ts';
 import type { Message, Transport } from '../../src/transport.ts';
+import type { Instances } from '../instances.ts';
 import { messageOf, type Performer } from '../performer.ts';
 import { resultSchema, usageSchema } from './answer.ts';
+import { fellSilent, IDLE_MS, Silence } from './silence.ts';
 
 export interface SubjectOptions {
+  readonly clock: Clock;
+  /** The instances that send heartbeats: one that misses them in the middle of an answer is not waited for. */
+  readonly instances: Instances;
   /** An answer of more bytes than this is given up; 1 MiB unless told. */
   readonly maxAnswerBytes?: number;
+  /** An answer that has begun and is silent for so long is given up, ms; 30,000 unless told. */
+  readonly idleMs?: number;
 }
 
-/** What an agent sends: pieces, then an end. A single plain reply counts as the end. */
+/** Who sends a message: the name that the instance has in its heartbeats. It need be in the first one only. */
+const instance = z.string().optional().catch(undefined);
+
+/** What an agent sends: pieces, then an end. A single plain reply counts as the end. `working` is a sign of life and nothing else. */
 const told = z.union([
-  z.object({ type: z.literal('delta'), text: z.string() }),
+  z.object({ type: z.literal('delta'), text: z.string(), instance_id: instance }),
+  z.object({ type: z.literal('working'), instance_id: instance }),
   z.object({ type: z.literal('done'), final_message: z.string().optional(), usage: usageSchema }),
   z.object({
     type: z.literal('error'),
@@ -34,23 +46,31 @@ export const cancelSubject = (tenant: string, agent: string, run: string): strin
 
 /**
  * Calls whichever instance of the agent gets the message. Fails with `no_responders` when none listens (known at once),
- * `bad_answer`, `empty_answer`, `answer_too_large`, or as the agent said. On abort the agent is told to stop.
+ * `fell_silent` and `instance_gone` when one died in the middle of its answer, `bad_answer`, `empty_answer`, `answer_too_large`,
+ * or as the agent said. When the run leaves, or nobody waits any longer, the agent is told to stop.
  */
-export function subjectPerformer(
-  transport: Transport,
-  { maxAnswerBytes = 1024 * 1024 }: SubjectOptions = {},
-): Performer {
+export function subjectPerformer(transport: Transport, options: SubjectOptions): Performer {
+  const { clock, instances, maxAnswerBytes = 1024 * 1024, idleMs = IDLE_MS } = options;
   return async (call, io) => {
     io.signal.throwIfAborted();
-    const { tried: _, ...rest } = call;
-    const body = JSON.stringify({
-      ...rest,
-      input_message: { role: 'user', content: messageOf(call) },
-      history: await io.history(),
-    });
-    const subject = invokeSubject(call.tenant, call.agent_id);
-    const inbox = `_INBOX.troupe.${randomUUID()}`;
+    const { tenant, agent_id } = call;
+    const subject = invokeSubject(tenant, agent_id);
+    const body = await bodyOf(call, io.history);
     const answer = Promise.withResolvers<AgentResult>();
+    const stop = (): void =>
+      transport.publish(cancelSubject(tenant, agent_id, call.run_id), JSON.stringify({ attempt: call.attempt }));
+    const giveUp = (reason: unknown): void => {
+      stop();
+      answer.reject(reason);
+    };
+    const silence = new Silence(clock, idleMs, () => giveUp(fellSilent(subject, idleMs)));
+    let unwatch: (() => void) | undefined;
+    const watch = (instance_id: string | undefined): void => {
+      if (instance_id === undefined || unwatch) return;
+      const message = `instance "${instance_id}" of agent "${agent_id}" missed its heartbeats in the middle of its answer`;
+      unwatch = instances.watch(tenant, agent_id, instance_id, () => giveUp(new Failed('instance_gone', message)));
+    };
+
     let said = '';
     let bytes = 0;
     const hear = (message: Message): void => {
@@ -58,17 +78,31 @@ export function subjectPerformer(
       if (bytes > maxAnswerBytes)
         throw new Failed('answer_too_large', `${subject} answered with more than ${maxAnswerBytes} bytes`, false);
       const one = read(message, subject);
-      if (one.type === 'delta') {
-        said += one.text;
-        io.part(one.text);
-      } else if (one.type === 'error') throw new Failed(one.code, one.message, one.retryable);
-      else if (one.type === 'done' || one.type === undefined) {
-        const final_message = one.final_message ?? said;
-        if (final_message === '' && one.final_message === undefined)
-          throw new Failed('empty_answer', `${subject} gave no answer`, false);
-        answer.resolve({ type: 'answer', final_message, ...(one.usage && { usage: one.usage }) });
-      } else answer.resolve(one);
+      switch (one.type) {
+        case 'delta':
+        case 'working':
+          silence.begin();
+          silence.heard();
+          watch(one.instance_id);
+          if (one.type === 'working') break;
+          said += one.text;
+          io.part(one.text);
+          break;
+        case 'error':
+          throw new Failed(one.code, one.message, one.retryable);
+        case 'done':
+        case undefined: {
+          const final_message = one.final_message ?? said;
+          if (final_message === '' && one.final_message === undefined)
+            throw new Failed('empty_answer', `${subject} gave no answer`, false);
+          answer.resolve({ type: 'answer', final_message, ...(one.usage && { usage: one.usage }) });
+          break;
+        }
+        default:
+          answer.resolve(one);
+      }
     };
+    const inbox = `_INBOX.troupe.${randomUUID()}`;
     const subscription = transport.subscribe(inbox, (message) => {
       try {
         hear(message);
@@ -76,25 +110,24 @@ export function subjectPerformer(
         answer.reject(error);
       }
     });
-    const abort = (): void => {
-      transport.publish(
-        cancelSubject(call.tenant, call.agent_id, call.run_id),
-        JSON.stringify({ attempt: call.attempt }),
-      );
-      answer.reject(io.signal.reason);
-    };
+    const abort = (): void => giveUp(io.signal.reason);
     io.signal.addEventListener('abort', abort, { once: true });
     try {
-      transport.publish(subject, body, {
-        reply: inbox,
-        headers: { 'Nats-Msg-Id': call.idempotency_key },
-      });
+      transport.publish(subject, body, { reply: inbox, headers: { 'Nats-Msg-Id': call.idempotency_key } });
       return await answer.promise;
     } finally {
       io.signal.removeEventListener('abort', abort);
+      silence.end();
+      unwatch?.();
       subscription.unsubscribe();
     }
   };
+}
+
+async function bodyOf(call: AgentCall, history: () => Promise<unknown>): Promise<string> {
+  const { tried: _, ...rest } = call;
+  const input_message = { role: 'user', content: messageOf(call) };
+  return JSON.stringify({ ...rest, input_message, history: await history() });
 }
 
 function read({ data, headers }: Message, subject: string): z.output<typeof told> {
