@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { and, fromPromise, not, or, raise, setup, stateIn } from 'xstate';
 import { machines } from '../machines/index.ts';
+import { elkHere } from '../src/diagram/elk.ts';
 import { type ChartEdge, chartGraph } from '../src/diagram/graph.ts';
 import { headerHeight, layOut, type Rectangle } from '../src/diagram/layout.ts';
 import { mermaid } from '../src/diagram/mermaid.ts';
@@ -214,7 +215,7 @@ describe('a chart as SVG', () => {
   const graphs = [lamp, ...Object.values(machines)].map((machine) => chartGraph(machine));
 
   test.each(graphs)('$id: no text lies on other text or on a state', async (graph) => {
-    const { boxes, arrows } = await layOut(graph);
+    const { boxes, arrows } = await layOut(graph, elkHere());
     const labels = arrows.flatMap(({ label }) => label ?? []);
     const names = boxes
       .filter(({ kind }) => kind !== 'initial')

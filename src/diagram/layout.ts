@@ -1,6 +1,5 @@
 // Where everything goes: a chart laid out by ELK, as boxes, arrows and text at absolute positions.
 
-import elkjs from 'elkjs/lib/elk.bundled.js';
 import type { ELK, ElkExtendedEdge, ElkNode, ElkPoint } from 'elkjs/lib/elk-api.js';
 import { type Caption, caption, stateLines, staysInside } from './drawing.ts';
 import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
@@ -33,6 +32,10 @@ export interface Box extends Rectangle {
 
 export interface Arrow {
   readonly kind: ArrowKind;
+  readonly source: string;
+  readonly target: string;
+  /** The transitions that share it. */
+  readonly edges: readonly ChartEdge[];
   readonly points: readonly ElkPoint[];
   readonly label?: Label;
 }
@@ -86,9 +89,9 @@ const EACH_BOX: Record<string, string> = {
   'elk.layered.spacing.edgeEdgeBetweenLayers': '12',
 };
 
-export async function layOut(graph: ChartGraph): Promise<Layout> {
+/** Places a chart. Which ELK does it is the caller's: here, or in a browser's worker. */
+export async function layOut(graph: ChartGraph, elk: Pick<ELK, 'layout'>): Promise<Layout> {
   const draft = new Draft(graph);
-  const elk: ELK = new (elkjs as unknown as new () => ELK)();
   const placed = await elk.layout(draft.root());
   return draft.read(placed);
 }
@@ -119,10 +122,10 @@ class Draft {
       height: placed.height!,
       boxes: nodes.map((node) => ({ ...this.#boxes.get(node.id)!, ...rectangle(node) })),
       arrows: placed.edges!.map((edge) => {
-        const { kind, lines } = this.#arrows.get(edge.id)!;
+        const { lines, ...arrow } = this.#arrows.get(edge.id)!;
         const [section] = edge.sections!;
         const points = [section!.startPoint, ...(section!.bendPoints ?? []), section!.endPoint];
-        return { kind, points, ...(edge.labels?.[0] && { label: { ...rectangle(edge.labels[0]), lines } }) };
+        return { ...arrow, points, ...(edge.labels?.[0] && { label: { ...rectangle(edge.labels[0]), lines } }) };
       }),
     };
   }
@@ -168,8 +171,8 @@ class Draft {
       ({ edge, target }) => `${edge.source} → ${target}`,
     );
     return [
-      ...nodes.flatMap(({ id, initial }) => (initial ? [this.#edge('initial', `${id} initial`, initial, [])] : [])),
-      ...nodes.flatMap(({ id, fallback = [] }) => fallback.map((to) => this.#edge('fallback', id, to, []))),
+      ...nodes.flatMap(({ id, initial }) => (initial ? [this.#edge('initial', `${id} initial`, initial)] : [])),
+      ...nodes.flatMap(({ id, fallback = [] }) => fallback.map((to) => this.#edge('fallback', id, to))),
       ...[...shared.values()].map((group) => {
         const { edge, target } = group[0]!;
         const kind = group.every((member) => member.edge.kind === edge.kind) ? edge.kind : 'mixed';
@@ -177,15 +180,16 @@ class Draft {
           kind,
           edge.source,
           target,
-          group.flatMap((member) => captionLines(member.edge)),
+          group.map((member) => member.edge),
         );
       }),
     ];
   }
 
-  #edge(kind: ArrowKind, source: string, target: string, lines: Words[][]): ElkExtendedEdge {
+  #edge(kind: ArrowKind, source: string, target: string, edges: readonly ChartEdge[] = []): ElkExtendedEdge {
     const id = `${source} → ${target}`;
-    this.#arrows.set(id, { kind, lines });
+    const lines = edges.flatMap(captionLines);
+    this.#arrows.set(id, { kind, source, target, edges, lines });
     const label = { text: id, ...labelSize(lines), layoutOptions: { 'elk.edgeLabels.inline': 'true' } };
     return {
       id,

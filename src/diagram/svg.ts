@@ -1,5 +1,6 @@
 // A chart as an SVG picture, readable on light and on dark.
 
+import { elkHere } from './elk.ts';
 import type { ChartEdge, ChartGraph } from './graph.ts';
 import { type Arrow, type Box, headerHeight, type Label, type Layout, layOut, type Words } from './layout.ts';
 import { LINE_HEIGHT, TEXT, TITLE } from './measure.ts';
@@ -7,7 +8,7 @@ import { LINE_HEIGHT, TEXT, TITLE } from './measure.ts';
 const MARGIN = 8;
 
 export async function svg(graph: ChartGraph): Promise<string> {
-  const layout = await layOut(graph);
+  const layout = await layOut(graph, elkHere());
   const width = Math.ceil(layout.width) + 2 * MARGIN;
   const height = Math.ceil(layout.height) + 2 * MARGIN;
   return [
