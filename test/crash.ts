@@ -1,10 +1,13 @@
 // A model of a process that can die between any two steps of its loop, and be started again on what the journal has.
-import type { AgentContext, AgentReturn } from '../src/agent.ts';
+import { z } from 'zod';
+import type { AgentContext, AgentResult, AgentReturn } from '../src/agent.ts';
 import type { Clock } from '../src/clock.ts';
 import { SteppedClock } from '../src/clock.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
 import type { Emitted, Entry, Journal, Key } from '../src/journal.ts';
+import type { ModelReply, Models } from '../src/llm/model.ts';
+import type { Tool } from '../src/tools.ts';
 import { messagesOf } from '../src/transcript.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 
@@ -27,6 +30,8 @@ export type Operation =
 
 interface Pending {
   readonly key: string;
+  /** It is a call of a model, which replies with what an agent would have answered with. */
+  readonly model?: true;
   readonly resolve: (result: AgentReturn) => void;
   readonly reject: (error: Error) => void;
 }
@@ -43,6 +48,8 @@ export interface Played {
   /** Steps at which it could have died. */
   readonly steps: Point[];
   readonly crashes: number;
+  /** What was done again though its completion was remembered: must be empty. */
+  readonly repeated: readonly string[];
 }
 
 const key: Key = { tenant: 'default', session: 's1' };
@@ -74,6 +81,10 @@ export class Model {
   readonly #crashAt: ReadonlySet<number>;
   readonly #steps: Point[] = [];
   #crashes = 0;
+  /** Calls of tools and of the model whose results are in the journal, by their keys. */
+  readonly #completed = new Set<string>();
+  readonly #repeated: string[] = [];
+  #replied = '';
   #node!: Node;
 
   /** Dies at these steps, counted from 0 over all its lives. */
@@ -103,6 +114,7 @@ export class Model {
       entries,
       steps: this.#steps,
       crashes: this.#crashes,
+      repeated: this.#repeated,
     };
   }
 
@@ -168,6 +180,14 @@ export class Model {
         agents: [
           { id: 'worker', fallbacks: ['stand-in'], run: (_, context) => this.#work(node, context) },
           { id: 'stand-in', run: (_, context) => this.#work(node, context) },
+          {
+            id: 'thinker',
+            kind: 'llm',
+            fallbacks: ['stand-in'],
+            transfers: ['stand-in'],
+            tools: [this.#tool('look'), this.#tool('pay')],
+            max_steps: 3,
+          },
         ],
         journal: this.#journal(node),
         clock: this.#timers(node),
@@ -180,7 +200,7 @@ export class Model {
           recoveries: 100,
         },
         // A breaker's memory is a node's own and dies with it; it is not what this model is about.
-        pool: { breaker: { failure_threshold: 1_000_000 } },
+        pool: { breaker: { failure_threshold: 1_000_000 }, models: { call: (...args) => this.#think(node, ...args) } },
         passivate_ms: 2_000,
         shouldProcess: ({ message }) => !message.includes('forbidden'),
       });
@@ -202,9 +222,56 @@ export class Model {
   }
 
   #work(node: Node, { call, signal }: AgentContext): Promise<AgentReturn> {
+    return this.#wait(node, signal, { key: call.idempotency_key });
+  }
+
+  /** The model asks for what an agent would have asked for itself. */
+  async #think(node: Node, ...[scope, _, { signal }]: Parameters<Models['call']>): Promise<ModelReply> {
+    const key = scope.idempotency_key!;
+    if (this.#completed.has(key)) this.#repeated.push(`the model, ${key}`);
+    const result = await this.#wait(node, signal, { key, model: true });
+    this.#replied = key;
+    const asks = typeof result === 'string' ? undefined : (result as AgentResult).type;
+    const name =
+      asks && { input_required: 'look', approval_required: 'pay', handoff: 'transfer_to_stand-in' }[asks as 'handoff'];
+    const calls = name
+      ? [
+          { id: 'a', name, arguments: '{}' },
+          { id: 'b', name: 'look', arguments: '{}' },
+        ]
+      : [];
+    const text = typeof result === 'string' ? result : '';
+    return { text, calls, finish_reason: 'stop', model: 'scripted' };
+  }
+
+  #tool(name: string): Tool<any> {
+    return {
+      name,
+      description: '',
+      input: z.object({}),
+      approval: name === 'pay',
+      execute: (_, { idempotency_key }) => {
+        if (this.#completed.has(idempotency_key)) this.#repeated.push(`${name}, ${idempotency_key}`);
+        return name;
+      },
+    };
+  }
+
+  /** Notes whose results this entry remembers. */
+  #note({ event }: Entry): void {
+    if (event.type !== 'progressed') return;
+    // A call of the model is named `tenant/task#entry.k`, one of a tool `task#call`.
+    const task = this.#replied.replace(/^[^/]*[/]|#.*$/g, '');
+    for (const one of event.events as { type: string; call?: string }[]) {
+      if (one.type === 'xstate.done.actor.model') this.#completed.add(this.#replied);
+      if (one.type === 'tool.finished') this.#completed.add(`${task}#${one.call}`);
+    }
+  }
+
+  #wait(node: Node, signal: AbortSignal, as: Pick<Pending, 'key' | 'model'>): Promise<AgentReturn> {
     if (this.#at(node, 'before effect')) return never();
     const work = new Promise<AgentReturn>((resolve, reject) => {
-      const pending = { key: call.idempotency_key, resolve, reject };
+      const pending = { ...as, resolve, reject };
       node.pending.push(pending);
       signal.addEventListener('abort', () => {
         const index = node.pending.indexOf(pending);
@@ -234,6 +301,7 @@ export class Model {
       append: async (of, after, entry) => {
         if (this.#at(node, 'before append')) return never();
         const version = await store.append(of, after, entry);
+        this.#note(entry);
         return this.#at(node, 'after append') ? never() : version;
       },
       last: (of) => (node.dead ? never() : store.last(of)),
