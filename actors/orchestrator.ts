@@ -364,7 +364,7 @@ export class Orchestrator implements Host {
           await work.tell({ type: 'progressed', ...progress } as EventObject);
         },
         history: async (limit) => asHistory(await this.#before(session, limit)),
-        tools: (tool) => directory.tool(key.tenant, tool),
+        tools: (name) => directory.tools(key.tenant, name),
       });
       const result = await hooks.post(call, done.result);
       return {

@@ -20,8 +20,11 @@ export interface CallIO {
   readonly history: (limit?: number) => Promise<HistoryMessage[]>;
   /** Remembers how far the agent is; resolves when that is durable, rejects when the run has left. */
   readonly remember: (progress: Progress) => Promise<void>;
-  /** Finds a tool that a flow names and that is not among the agent's own. */
-  readonly tools?: (name: string) => Tool<any> | undefined;
+  /**
+   * Finds what a flow names and is not among the agent's own tools: one tool, all of a source's where the name is a source's, or
+   * none. Rejects with `Failed` when a source cannot be asked.
+   */
+  readonly tools?: (name: string) => Promise<readonly Tool<any>[]>;
 }
 
 /** One tool call of an attempt, for the trace. `started_at` is ms since the epoch; either `output` or `error` is there. */

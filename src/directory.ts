@@ -1,11 +1,12 @@
 // What a tenant has: its agents, flows and tools, and how a message finds its agent.
 import type { AgentPool } from '../actors/pool.ts';
-import type { Route } from '../machines/session/events.ts';
+import { type Route, token } from '../machines/session/events.ts';
 import { checkFlow, checkTool } from './define.ts';
 import { Refused } from './errors.ts';
 import type { Key } from './journal.ts';
+import { parse } from './parse.ts';
 import { compileTriggers, type Router, type RouterContext } from './routing.ts';
-import type { Tool } from './tools.ts';
+import { isOf, type Tool, type ToolSource } from './tools.ts';
 
 /** A way to run an agent: which one, with only these tools, and with these parameters (A2). */
 export interface Flow {
@@ -17,7 +18,7 @@ export interface Flow {
 export interface DirectoryOptions {
   readonly pool: AgentPool;
   readonly flows?: Readonly<Record<string, Flow>>;
-  readonly tools?: readonly Tool<any>[];
+  readonly tools?: readonly (Tool<any> | ToolSource)[];
   /** `trigger` (the default) or a function of one's own that may answer `'default'` to defer to it. */
   readonly routing?: 'trigger' | Router;
   /** The agent for messages that match nothing; without one such a run fails with `no_match`. */
@@ -33,14 +34,14 @@ interface Wish {
 
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #tools: ReadonlyMap<string, Tool<any>>;
+  readonly #tools = new Map<string, Tool<any>>();
+  readonly #sources = new Map<string, ToolSource>();
   readonly #flows = new Map<string, ReadonlyMap<string, Flow>>();
   readonly #triggers = new Map<string, { generation: number; match: (message: string) => Route | null }>();
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    for (const tool of options.tools ?? []) checkTool(tool);
-    this.#tools = new Map((options.tools ?? []).map((tool) => [tool.name, tool]));
+    for (const tool of options.tools ?? []) this.#declare(tool);
     this.#flows.set('*', this.#checked(options.flows ?? {}));
   }
 
@@ -57,8 +58,22 @@ export class Directory {
     throw new Refused('unknown_flow', `there is no flow "${name}"; there are ${list(known)}`, 404);
   }
 
-  tool(_tenant: string, name: string): Tool<any> | undefined {
-    return this.#tools.get(name);
+  /**
+   * The tools that a name stands for: one tool, or all of a source; none when there is no such thing. Rejects with `Failed` when
+   * the source cannot be asked.
+   */
+  async tools(_tenant: string, name: string): Promise<readonly Tool<any>[]> {
+    const declared = this.#tools.get(name);
+    if (declared) return [declared];
+    const source = this.#sourceOf(name);
+    if (!source) return [];
+    const tools = await source.tools();
+    return name === source.name ? tools : tools.filter((tool) => tool.name === name);
+  }
+
+  /** Ends what the sources of tools keep open. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#sources.values()].map((source) => source.close()));
   }
 
   /**
@@ -116,18 +131,40 @@ export class Directory {
     return { agent, confidence: 1, reason, ...(fallbacks?.length && { secondary: [...fallbacks] }) };
   }
 
+  #declare(tool: Tool<any> | ToolSource): void {
+    const { name } = tool;
+    if (this.#tools.has(name) || this.#sources.has(name))
+      throw new Refused('duplicate_tool', `tool "${name}" is declared twice`);
+    if (isSource(tool)) {
+      this.#sources.set(parse(token, name, 'source of tools'), tool);
+    } else {
+      checkTool(tool);
+      this.#tools.set(name, tool);
+    }
+  }
+
+  /** The source a name is of, itself or one of its tools; of several that fit, the one with the longest name. */
+  #sourceOf(name: string): ToolSource | undefined {
+    const fitting = [...this.#sources.values()].filter((source) => isOf(source.name, name));
+    return fitting.toSorted((a, b) => b.name.length - a.name.length)[0];
+  }
+
   #checked(flows: Readonly<Record<string, Flow>>): Map<string, Flow> {
     for (const [name, flow] of Object.entries(flows)) {
       checkFlow(name, flow);
+      // Which tools a source has is known when it is asked; that it is asked for the tool is known now.
       for (const tool of flow.tools ?? [])
-        if (!this.#tools.has(tool))
+        if (!this.#tools.has(tool) && !this.#sourceOf(tool))
           throw new Refused(
             'unknown_tool',
-            `flow "${name}" lists the tool "${tool}", which is not declared; declared are ${list([...this.#tools.keys()])}`,
+            `flow "${name}" lists the tool "${tool}", which is not declared; declared are ${list([...this.#tools.keys(), ...this.#sources.keys()])}`,
           );
     }
     return new Map(Object.entries(flows));
   }
 }
+
+const isSource = (tool: Tool<any> | ToolSource): tool is ToolSource =>
+  typeof (tool as Partial<ToolSource>).tools === 'function';
 
 const list = (names: readonly string[]): string => (names.length > 0 ? names.join(', ') : 'none');

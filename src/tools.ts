@@ -73,3 +73,19 @@ export function parametersOf(tool: Tool<any>): Readonly<Record<string, unknown>>
 interface Branch {
   readonly type?: string;
 }
+
+/** Tools that come from somewhere and may come and go, such as those of an MCP server. */
+export interface ToolSource {
+  /** A token. Its tools are called `{name}_…`; the name alone stands for all of them. */
+  readonly name: string;
+  /**
+   * The tools as they are now; whoever keeps them is asked when that is needed. Rejects with `Failed('tools_unavailable')` when
+   * it cannot be asked and nothing is known of it from before.
+   */
+  tools(): Promise<readonly Tool<any>[]>;
+  /** Ends what it keeps open: connections, processes. It is not used any more afterwards. */
+  close(): Promise<void>;
+}
+
+/** Whether a name is that of a source, or of one of its tools. */
+export const isOf = (source: string, name: string): boolean => name === source || name.startsWith(`${source}_`);

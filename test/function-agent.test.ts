@@ -161,7 +161,7 @@ test('a flow narrows the tools to those it lists, and may list tools that are no
     message: 'agent "f" may not use "double"; it may use no tools',
   });
   const lent = agent(using('double', { n: 1 }));
-  const io = lend({ tools: (name) => (name === 'double' ? double : undefined) });
+  const io = lend({ tools: async (name) => (name === 'double' ? [double] : []) });
   expect((await failureOf(lent(io))).code).toBe('tool_not_allowed');
   expect((await lent(io, { tools: ['double'] })).result).toMatchObject({ final_message: 'acme: 2' });
   expect((await failureOf(lent(lend(), { tools: ['double'] }))).code).toBe('unknown_tool');

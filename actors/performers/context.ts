@@ -4,8 +4,9 @@ import type { Clock } from '../../src/clock.ts';
 import { Failed } from '../../src/errors.ts';
 import { tellable } from '../../src/tools/output.ts';
 import { performTool, type ToolOutcome } from '../../src/tools/perform.ts';
-import type { Tool } from '../../src/tools.ts';
+import { isOf, type Tool } from '../../src/tools.ts';
 import type { PerformerIO } from '../performer.ts';
+import { unlessAborted } from './answer.ts';
 
 /** The members are bound, so that an agent may take them apart: `run: (message, { part, tool }) => …`. */
 export class WorkContext implements AgentContext {
@@ -59,8 +60,9 @@ export class WorkContext implements AgentContext {
     const { run_id, agent_id, attempt, idempotency_key, tenant, session_id } = this.call;
     let tool: Tool<any>;
     try {
-      tool = this.#find(name);
+      tool = await unlessAborted(this.#find(name), this.signal);
     } catch (error) {
+      this.signal.throwIfAborted();
       const failed = error as Failed;
       return { error: { code: failed.code, message: failed.message }, failed };
     }
@@ -74,15 +76,19 @@ export class WorkContext implements AgentContext {
     });
   }
 
-  // A flow's list of tools replaces the agent's own, also when it is empty.
-  #find(name: string): Tool<any> {
+  // A flow's list of tools replaces the agent's own, also when it is empty. What it lists may stand for all tools of a source.
+  async #find(name: string): Promise<Tool<any>> {
     const allowed = this.call.tools ?? this.#own.map((tool) => tool.name);
-    if (!allowed.includes(name)) {
-      const may = allowed.length === 0 ? 'no tools' : allowed.join(', ');
-      throw new Failed('tool_not_allowed', `agent "${this.agentId}" may not use "${name}"; it may use ${may}`, false);
+    if (allowed.includes(name)) {
+      const found = this.#own.find((tool) => tool.name === name) ?? (await this.#io.tools?.(name))?.[0];
+      if (found) return found;
+      throw new Failed('unknown_tool', `there is no tool "${name}"`, false);
     }
-    const tool = this.#own.find((own) => own.name === name) ?? this.#io.tools?.(name);
-    if (!tool) throw new Failed('unknown_tool', `there is no tool "${name}"`, false);
-    return tool;
+    for (const source of allowed.filter((one) => isOf(one, name))) {
+      const found = (await this.#io.tools?.(source))?.find((tool) => tool.name === name);
+      if (found) return found;
+    }
+    const may = allowed.length === 0 ? 'no tools' : allowed.join(', ');
+    throw new Failed('tool_not_allowed', `agent "${this.agentId}" may not use "${name}"; it may use ${may}`, false);
   }
 }

@@ -9,6 +9,7 @@ import { parametersOf, TOOL_TIMEOUT_MS, type Tool } from '../../src/tools.ts';
 import type { Performer, PerformerIO } from '../performer.ts';
 import type { Work } from '../session.ts';
 import { performTask, taskName, taskOf } from '../task.ts';
+import { unlessAborted } from './answer.ts';
 import { params, promptOf } from './llm/prompt.ts';
 
 export interface LlmOptions {
@@ -29,7 +30,7 @@ const TRANSFER = 'transfer_to_';
 export function llmPerformer(agent: LlmAgent, options: LlmOptions): Performer {
   return async (call, io) => {
     const { max_steps = agent.max_steps ?? MAX_STEPS } = params(call);
-    const turn = new Turn(agent, options, call, io);
+    const turn = new Turn(agent, options, call, io, await unlessAborted(toolsOf(agent, call, io), io.signal));
     return performTask({
       machine: reactMachine,
       input: { input: call.input.map(({ content }) => content), max_steps },
@@ -55,12 +56,18 @@ class Turn {
   /** Whether listeners have what was said before this attempt. */
   #caughtUp = false;
 
-  constructor(agent: LlmAgent, options: LlmOptions, call: AgentCall, io: PerformerIO) {
+  constructor(
+    agent: LlmAgent,
+    options: LlmOptions,
+    call: AgentCall,
+    io: PerformerIO,
+    tools: ReadonlyMap<string, Tool<any>>,
+  ) {
     this.#agent = agent;
     this.#options = options;
     this.#call = call;
     this.#io = io;
-    this.#tools = toolsOf(agent, call, io);
+    this.#tools = tools;
     this.#transfers = (agent.transfers ?? []).filter((id) => id !== call.agent_id);
     this.#caughtUp = taskOf(call.task) === undefined;
   }
@@ -172,20 +179,17 @@ const transferParameters = {
   required: ['reason'],
 };
 
-/** The tools it may use: its own, or exactly those that the flow lists. */
-function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Map<string, Tool<any>> {
-  const own = new Map(
-    (agent.tools ?? []).flatMap((one): [string, Tool<any> | undefined][] =>
-      typeof one === 'string' ? [[one, io.tools?.(one)]] : [[one.name, one]],
-    ),
-  );
-  const names = call.tools ?? [...own.keys()];
-  return new Map(
-    names.flatMap((name) => {
-      const tool = own.get(name) ?? io.tools?.(name);
-      return tool ? [[name, tool] as const] : [];
+/** The tools it may use: its own, or exactly those that the flow lists; a name may stand for all tools of a source. */
+async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promise<Map<string, Tool<any>>> {
+  const own = (agent.tools ?? []).filter((one) => typeof one !== 'string');
+  const wanted = call.tools ?? (agent.tools ?? []).map((one) => (typeof one === 'string' ? one : one.name));
+  const found = await Promise.all(
+    wanted.map(async (name) => {
+      const declared = own.find((tool) => tool.name === name);
+      return declared ? [declared] : ((await io.tools?.(name)) ?? []);
     }),
   );
+  return new Map(found.flat().map((tool) => [tool.name, tool]));
 }
 
 /** Stands for a tool that was there when the model called it, and is not any more. */
