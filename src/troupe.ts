@@ -18,12 +18,13 @@ import { type HookFunctions, Hooks } from './hooks.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { type Entry, isSession, type Journal, type Key } from './journal.ts';
 import { type Log, silent } from './log.ts';
+import { type McpOptions, mcpTools } from './mcp.ts';
 import type { Outcome } from './outcome.ts';
 import { parse } from './parse.ts';
 import { Registry } from './registry.ts';
 import type { Router } from './routing.ts';
 import { serveSubjects } from './subjects.ts';
-import type { Tool } from './tools.ts';
+import type { Tool, ToolSource } from './tools.ts';
 import { memoryTransport } from './transport/memory.ts';
 import type { Transport } from './transport.ts';
 import { type SessionView, view } from './view.ts';
@@ -31,7 +32,10 @@ import { type SessionView, view } from './view.ts';
 export interface TroupeOptions extends HookFunctions {
   readonly agents?: readonly AgentDefinition[];
   readonly flows?: Readonly<Record<string, Flow>>;
-  readonly tools?: readonly Tool<any>[];
+  /** Tools, and sources of tools; agents and flows name them. */
+  readonly tools?: readonly (Tool<any> | ToolSource)[];
+  /** MCP servers by name; their tools are called `{name}_{tool}`, and the name alone stands for all of them. */
+  readonly mcp?: Readonly<Record<string, McpOptions>>;
   /** `trigger` unless told; a function may answer `'default'` to defer to it. */
   readonly routing?: 'trigger' | Router;
   /** Answers when no agent matches (B6). */
@@ -102,7 +106,7 @@ export class Troupe {
     this.directory = new Directory({
       pool: this.pool,
       flows: options.flows,
-      tools: options.tools,
+      tools: [...(options.tools ?? []), ...serversOf(options.mcp, clock)],
       routing: options.routing,
       noMatch: handleNoMatch && NO_MATCH,
     });
@@ -149,6 +153,7 @@ export class Troupe {
     await this.cluster?.leave();
     await this.orchestrator.stop();
     this.pool.stop();
+    await this.directory.close();
     await this.transport.close();
     await this.journal.close();
   }
@@ -292,6 +297,9 @@ export class Troupe {
     this.pool.register('*', agent);
   }
 }
+
+const serversOf = (mcp: TroupeOptions['mcp'] = {}, clock: Clock): ToolSource[] =>
+  Object.entries(mcp).map(([name, server]) => mcpTools({ name, ...server }, clock));
 
 function statusOf({ turn }: SessionView): ActiveAgent['status'] {
   if (turn === 'running.awaitingInput') return 'waiting_for_input';
