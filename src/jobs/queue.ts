@@ -1,0 +1,168 @@
+// The jobs of this node that wait for a worker, and those that have one: by priority, then in the order in which they came.
+import type { EventObject } from 'xstate';
+import { JOB, type Orchestrator } from '../../actors/orchestrator.ts';
+import { type Priority, priorities } from '../../machines/job/events.ts';
+import type { Clock } from '../clock.ts';
+import { Refused } from '../errors.ts';
+import { type Key, keyName, type Row } from '../journal.ts';
+import type { Log } from '../log.ts';
+
+export interface QueueOptions {
+  /** Jobs that run at once on this node. */
+  readonly workers: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Waiting {
+  readonly key: Key;
+  readonly priority: Priority;
+  /** Since when it waits, ms since the epoch. */
+  readonly at: number;
+}
+
+/** After the journal failed, the next try, ms. */
+const AGAIN = 1_000;
+
+/**
+ * A job that waits is a row in the journal and about 300 bytes here; its actor comes to memory when it gets a worker. Nothing
+ * here is relied on: what a process forgets when it dies is in the states of its jobs.
+ */
+export class JobQueue {
+  readonly #orchestrator: Orchestrator;
+  readonly #options: QueueOptions;
+  readonly #waiting: Readonly<Record<Priority, Map<string, Waiting>>> = {
+    high: new Map(),
+    normal: new Map(),
+    low: new Map(),
+  };
+  /** Told to start; it has not said yet that it runs. */
+  readonly #starting = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #unhear: () => void;
+  #open = false;
+  #pumping = false;
+  #pause: unknown;
+
+  constructor(orchestrator: Orchestrator, options: QueueOptions) {
+    this.#orchestrator = orchestrator;
+    this.#options = options;
+    this.#unhear = orchestrator.hearAll((key, { state, at }) => {
+      if (key.session.startsWith(JOB)) this.#heard(key, state, at);
+    });
+  }
+
+  /** Waiting, and running, on this node. */
+  get counts(): { readonly waiting: number; readonly running: number } {
+    const waiting = priorities.reduce((sum, priority) => sum + this.#waiting[priority].size, 0);
+    return { waiting, running: this.#running.size };
+  }
+
+  /** Jobs begin from now on. */
+  open(): void {
+    this.#open = true;
+    this.#pump();
+  }
+
+  /** No job begins any more. */
+  close(): void {
+    this.#open = false;
+    this.#unhear();
+    this.#options.clock.clearTimeout(this.#pause);
+  }
+
+  /** Takes in the jobs among these rows that wait: those that were there before this node. */
+  adopt(rows: readonly Row[]): void {
+    const found = rows.filter(({ key, state }) => key.session.startsWith(JOB) && priorityOf(state));
+    if (found.length === 0) return;
+    for (const { key, state, at } of found) this.#add({ key, priority: priorityOf(state)!, at });
+    for (const waiting of Object.values(this.#waiting)) {
+      const inOrder = [...waiting].sort(([, a], [, b]) => a.at - b.at);
+      waiting.clear();
+      for (const [name, one] of inOrder) waiting.set(name, one);
+    }
+    this.#pump();
+  }
+
+  /** Forgets these jobs: another node has them. */
+  drop(which: (key: Key) => boolean): void {
+    for (const waiting of Object.values(this.#waiting))
+      for (const [name, { key }] of waiting) if (which(key)) waiting.delete(name);
+    for (const name of this.#running) if (which(keyOf(name))) this.#running.delete(name);
+    this.#pump();
+  }
+
+  #heard(key: Key, state: string, at: number): void {
+    const name = keyName(key);
+    const priority = priorityOf(state);
+    for (const one of priorities) if (one !== priority) this.#waiting[one].delete(name);
+    if (priority) this.#add({ key, priority, at });
+    if (state === 'running') this.#running.add(name);
+    else this.#running.delete(name);
+    this.#pump();
+  }
+
+  /** Many jobs may come and go in one turn of the loop; they are looked at together. */
+  #pump(): void {
+    if (this.#pumping || !this.#open) return;
+    this.#pumping = true;
+    queueMicrotask(() => {
+      this.#pumping = false;
+      while (this.#open && this.#running.size + this.#starting.size < this.#options.workers) {
+        const next = this.#next();
+        if (!next) return;
+        void this.#start(next);
+      }
+    });
+  }
+
+  #add(waiting: Waiting): void {
+    this.#waiting[waiting.priority].set(keyName(waiting.key), waiting);
+  }
+
+  #next(): Waiting | undefined {
+    for (const priority of priorities) {
+      const [first] = this.#waiting[priority];
+      if (!first) continue;
+      this.#waiting[priority].delete(first[0]);
+      return first[1];
+    }
+    return undefined;
+  }
+
+  async #start(waiting: Waiting): Promise<void> {
+    const { key } = waiting;
+    const name = keyName(key);
+    this.#starting.add(name);
+    try {
+      await this.#orchestrator.send(key, { type: 'start' } as EventObject);
+    } catch (error) {
+      // It was cancelled meanwhile, or is another node's: whoever has it knows of it.
+      if (!(error instanceof Refused)) this.#later(waiting, error);
+    } finally {
+      this.#starting.delete(name);
+      this.#pump();
+    }
+  }
+
+  /** The journal failed: the job waits as before, and none begins for a while. */
+  #later(waiting: Waiting, error: unknown): void {
+    const { log, clock } = this.#options;
+    log.warn({ err: error, job: keyName(waiting.key) }, 'a job could not be started; trying again');
+    this.#open = false;
+    this.#pause = clock.setTimeout(() => {
+      const { key, priority, at } = waiting;
+      this.#open = true;
+      this.adopt([{ key, at, n: 0, state: `waiting.${priority}` }]);
+    }, AGAIN);
+  }
+}
+
+/** `waiting.high` → `high`; undefined for a job that does not wait. */
+const priorityOf = (state: string): Priority | undefined =>
+  state.startsWith('waiting.') ? (state.slice('waiting.'.length) as Priority) : undefined;
+
+const keyOf = (name: string): Key => {
+  const [tenant, session] = name.split('/') as [string, string];
+  return { tenant, session };
+};

@@ -1,0 +1,260 @@
+// What an orchestrator's run can use: agents, tools, steps that are done once, records that say where they come from.
+import { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import { Failed, Refused } from '../errors.ts';
+import { performTool } from '../tools/perform.ts';
+import { type Calling, callAgent } from './calling.ts';
+import { digestOf } from './digest.ts';
+import type { EnvelopeRecord, Provenance } from './envelope.ts';
+
+/** Something that a record can come from. Plain JSON, so that a step may remember it. */
+export interface Source {
+  readonly provenance: Provenance;
+}
+
+export interface Answer<Data = unknown> extends Source {
+  readonly text: string;
+  /** The answer as the call's `output` schema made it; without one, the text as JSON where it is JSON. */
+  readonly data: Data;
+}
+
+export interface ToolAnswer extends Source {
+  readonly output: unknown;
+}
+
+export interface Enqueued extends Source {
+  readonly job_id: string;
+}
+
+export interface CallOptions<Data = unknown> {
+  /** The longest it may take with all its tries, ms. */
+  readonly timeout_ms?: number;
+  /** Tries of each agent; 3 unless told. */
+  readonly attempts?: number;
+  /** What the answer must be as JSON; one that does not fit is a failed try (`bad_answer`). */
+  readonly output?: z.ZodType<Data>;
+  /** What the agent sees as `call.params`. */
+  readonly params?: Readonly<Record<string, unknown>>;
+  /** What the agent sees as `call.context`. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  /** Where the input can be read, for the provenance of records. */
+  readonly ref?: string;
+}
+
+export interface EnqueueOptions {
+  readonly priority?: 'high' | 'normal' | 'low';
+  readonly delay_ms?: number;
+  /** Names the job: enqueued under the same key again it is the same job. Numbered by the run unless told. */
+  readonly key?: string;
+}
+
+/** What `run` is given. Its members may be taken apart. */
+export interface RunContext {
+  readonly tenant: string;
+  readonly run_id: string;
+  /** The job that this is an attempt of; none where the run is called in line. */
+  readonly job_id: string | undefined;
+  /** From 1. */
+  readonly attempt: number;
+  /** The same for every attempt of a job: hand it to whatever must not do the work twice. */
+  readonly idempotency_key: string;
+  /** Aborted when the run is cancelled or has taken too long. */
+  readonly signal: AbortSignal;
+  /**
+   * Calls an agent with text, or JSON as text. Tried again, at other instances and at its fallbacks; rejects with the last
+   * `Failed` when that did not help.
+   */
+  call<Data = unknown>(agent: string, input: unknown, options?: CallOptions<Data>): Promise<Answer<Data>>;
+  /** Calls a tool of the runtime. Rejects with `Failed`: `unknown_tool`, `bad_tool_input`, `tool_failed` or the tool's own. */
+  tool(name: string, input: unknown, options?: { readonly ref?: string }): Promise<ToolAnswer>;
+  /**
+   * Does something once: in a job its result, as JSON, is remembered before it counts, and an attempt after a crash or a
+   * failure gets it back instead of doing it again. Names are the run's own and used once each.
+   */
+  step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
+  /** A record of the envelope. `from` is what it was made of: an answer, a tool's answer, an enqueued run. */
+  record(data: unknown, from: Source, options?: { readonly id?: string }): EnvelopeRecord;
+  /** Says in the envelope that something is not as it should be. */
+  warn(text: string): void;
+  /** How far it is, 0 … 1, for whoever looks at the job. */
+  progress(fraction: number, note?: string): void;
+  /** Has an orchestrator run later, as a job of its own. */
+  enqueue(orchestrator: string, payload: unknown, options?: EnqueueOptions): Promise<Enqueued>;
+}
+
+/** What a job lends to its run: a memory that outlives the process. */
+export interface RunMemory {
+  /** What a step came to, if it is done. */
+  recall(name: string): { readonly result: unknown } | undefined;
+  /** Resolves when it is durable; rejects when the run is over. */
+  remember(name: string, result: unknown): Promise<void>;
+  progress(fraction: number, note?: string): void;
+}
+
+export interface RunParts extends Calling {
+  readonly clock: Clock;
+  readonly run: Pick<RunContext, 'tenant' | 'run_id' | 'job_id' | 'attempt' | 'idempotency_key' | 'signal'>;
+  /** What the keys of its calls begin with. */
+  readonly call_key: string;
+  readonly record?: z.ZodType;
+  readonly memory?: RunMemory;
+  /** Resolves to the job's id and the version of its orchestrator. */
+  readonly enqueue: (
+    orchestrator: string,
+    payload: unknown,
+    options: EnqueueOptions,
+  ) => Promise<{ readonly job_id: string; readonly version: string }>;
+}
+
+export class RunWork implements RunContext {
+  readonly tenant: string;
+  readonly run_id: string;
+  readonly job_id: string | undefined;
+  readonly attempt: number;
+  readonly idempotency_key: string;
+  readonly signal: AbortSignal;
+  readonly counts = { calls: 0, failed_calls: 0 };
+  readonly warnings: string[] = [];
+  readonly #parts: RunParts;
+  readonly #steps = new Set<string>();
+  #enqueued = 0;
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+    const { tenant, run_id, job_id, attempt, idempotency_key, signal } = parts.run;
+    this.tenant = tenant;
+    this.run_id = run_id;
+    this.job_id = job_id;
+    this.attempt = attempt;
+    this.idempotency_key = idempotency_key;
+    this.signal = signal;
+  }
+
+  call = async <Data>(agent: string, input: unknown, options: CallOptions<Data> = {}): Promise<Answer<Data>> => {
+    const { output, ref, ...rest } = options;
+    const content = typeof input === 'string' ? input : JSON.stringify(input);
+    let data: unknown;
+    const check = (text: string): void => {
+      data = output ? readAs(output, text, agent) : jsonOf(text);
+    };
+    const { tenant, run_id, signal } = this;
+    const idempotency_key = this.#callKey();
+    const asked = { ...rest, tenant, run_id, signal, agent, content, idempotency_key, check };
+    const done = await this.#counted(callAgent(this.#parts, asked));
+    const { version } = (this.#parts.pool.get(tenant, done.agent)?.definition ?? {}) as { version?: string };
+    const provenance = this.#provenance(input, ref, {
+      agent: done.agent,
+      ...(version !== undefined && { agent_version: version }),
+      instance: done.instance,
+    });
+    return { text: done.text, data: data as Data, provenance };
+  };
+
+  tool = async (name: string, input: unknown, { ref }: { readonly ref?: string } = {}): Promise<ToolAnswer> => {
+    const { tenant, run_id, signal } = this;
+    const tool = (await this.#parts.tools(tenant, name)).find((one) => one.name === name);
+    if (!tool) throw new Failed('unknown_tool', `there is no tool "${name}"`, false);
+    const idempotency_key = this.#callKey();
+    const call = { id: idempotency_key, run_id, attempt: this.attempt };
+    const io = { signal, tenant, session_id: run_id, idempotency_key, call, clock: this.#parts.clock };
+    const output = await this.#counted(
+      performTool(tool, input, io).then((outcome) => {
+        if ('failed' in outcome) throw outcome.failed;
+        return outcome.output;
+      }),
+    );
+    return { output, provenance: this.#provenance(input, ref, { tool: name }) };
+  };
+
+  step = async <Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> => {
+    if (this.#steps.has(name)) throw new Refused('duplicate_step', `the run has a step "${name}" already`);
+    this.#steps.add(name);
+    const { memory } = this.#parts;
+    const before = memory?.recall(name);
+    if (before) return before.result as Result;
+    this.signal.throwIfAborted();
+    const result = await work();
+    this.signal.throwIfAborted();
+    if (!memory) return result;
+    const plain = asJson(result, `the result of step "${name}"`);
+    await memory.remember(name, plain);
+    // What the next attempt would see, so that the first one behaves the same.
+    return plain as Result;
+  };
+
+  record = (data: unknown, from: Source, { id }: { readonly id?: string } = {}): EnvelopeRecord => {
+    if (!from?.provenance)
+      throw new Failed('bad_record', 'a record must say what it was made of: ctx.record(data, from)', false);
+    const { record } = this.#parts;
+    const parsed = record?.safeParse(data);
+    if (parsed?.success === false)
+      throw new Failed('bad_record', `the data of a record does not fit: ${z.prettifyError(parsed.error)}`, false);
+    const plain = asJson(parsed ? parsed.data : data, 'the data of a record') as EnvelopeRecord['data'];
+    return { ...(id !== undefined && { id }), data: plain, provenance: from.provenance };
+  };
+
+  warn = (text: string): void => {
+    this.warnings.push(text);
+  };
+
+  progress = (fraction: number, note?: string): void => {
+    this.#parts.memory?.progress(Math.min(1, Math.max(0, fraction)), note);
+  };
+
+  enqueue = async (orchestrator: string, payload: unknown, options: EnqueueOptions = {}): Promise<Enqueued> => {
+    this.#enqueued += 1;
+    const key = options.key ?? `${this.idempotency_key}/${this.#enqueued}`;
+    const { job_id, version } = await this.#parts.enqueue(orchestrator, payload, { ...options, key });
+    const made = { orchestrator, orchestrator_version: version };
+    return { job_id, provenance: this.#provenance(payload, `jobs/${job_id}`, made) };
+  };
+
+  /** Another attempt is another call, and so is the next call of this one. */
+  #callKey(): string {
+    this.counts.calls += 1;
+    return `${this.#parts.call_key}/${this.counts.calls}`;
+  }
+
+  async #counted<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      this.counts.failed_calls += 1;
+      throw error;
+    }
+  }
+
+  #provenance(input: unknown, ref: string | undefined, made: Partial<Provenance>): Provenance {
+    return {
+      ...made,
+      run: this.run_id,
+      at: this.#parts.clock.now(),
+      input_digest: digestOf(input),
+      ...(ref !== undefined && { input_ref: ref }),
+    };
+  }
+}
+
+function readAs(schema: z.ZodType, text: string, agent: string): unknown {
+  const parsed = schema.safeParse(jsonOf(text));
+  if (parsed.success) return parsed.data;
+  throw new Failed('bad_answer', `agent "${agent}" answered what does not fit: ${z.prettifyError(parsed.error)}`);
+}
+
+/** The text as JSON; undefined where it is none. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function asJson(value: unknown, what: string): unknown {
+  try {
+    const text = JSON.stringify(value);
+    return text === undefined ? null : JSON.parse(text);
+  } catch (error) {
+    throw new Failed('not_json', `${what} is no JSON: ${(error as Error).message}`, false);
+  }
+}

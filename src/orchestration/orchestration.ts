@@ -1,0 +1,147 @@
+// Runs orchestrators: the payload is checked, the run is given what it can use, and what it returns is put into the envelope.
+import { randomUUID } from 'node:crypto';
+import type { AgentPool } from '../../actors/pool.ts';
+import { token } from '../../machines/session/events.ts';
+import type { Clock } from '../clock.ts';
+import type { Directory } from '../directory.ts';
+import { Failed } from '../errors.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import { parse } from '../parse.ts';
+import type { Calling } from './calling.ts';
+import { type Catalog, NamedItems } from './catalog.ts';
+import { type RunMemory, type RunParts, RunWork } from './context.ts';
+import { checkOrchestrator, type OrchestratorDefinition, type OrchestratorView, viewOf } from './definition.ts';
+import { type Envelope, envelope } from './envelope.ts';
+
+/** One run, in line or as an attempt of a job. */
+export interface RunOptions {
+  readonly tenant: string;
+  readonly signal: AbortSignal;
+  /** Drawn unless told. */
+  readonly run_id?: string;
+  readonly job_id?: string;
+  readonly attempt?: number;
+  readonly idempotency_key?: string;
+  /** What the keys of its calls begin with: the same for every delivery of this attempt. */
+  readonly call_key?: string;
+  readonly memory?: RunMemory;
+  readonly enqueue: RunParts['enqueue'];
+}
+
+/** A run whose caller waits for it. */
+export interface InlineRun {
+  /** `default` unless told. */
+  readonly tenant?: string;
+  readonly signal?: AbortSignal;
+  /** What the run gets as `ctx.idempotency_key`; drawn unless told. */
+  readonly idempotencyKey?: string;
+}
+
+/** Longest envelope, in characters of JSON: as the last entry of a job it must fit into one NATS message. */
+const LONGEST = 400_000;
+
+export class Orchestration implements Calling {
+  readonly pool: AgentPool;
+  readonly clock: Clock;
+  readonly tools: Calling['tools'];
+  readonly orchestrators: Catalog<OrchestratorDefinition, OrchestratorView>;
+
+  constructor(
+    { pool, directory }: { readonly pool: AgentPool; readonly directory: Directory },
+    clock: Clock,
+    orchestrators: readonly OrchestratorDefinition[] = [],
+  ) {
+    this.pool = pool;
+    this.clock = clock;
+    this.tools = (tenant, name) => directory.tools(tenant, name);
+    this.orchestrators = new NamedItems('orchestrator', checkOrchestrator, viewOf);
+    for (const definition of orchestrators) this.orchestrators.register(definition.name, definition);
+  }
+
+  /** As `run`, for a caller that waits; what the run enqueues goes to `jobs`. */
+  runInline(name: string, payload: unknown, jobs: Pick<Jobs, 'enqueue'>, options: InlineRun): Promise<Envelope> {
+    const { signal = new AbortController().signal, idempotencyKey } = options;
+    const tenant = parse(token, options.tenant ?? 'default', 'tenant');
+    return this.run(name, payload, {
+      tenant,
+      signal,
+      ...(idempotencyKey !== undefined && { idempotency_key: `${tenant}/${idempotencyKey}` }),
+      enqueue: (next, given, more) => jobs.enqueue(next, given, { ...more, tenant }),
+    });
+  }
+
+  /** Throws `Refused`: `unknown_orchestrator`, or `bad_request` where the payload does not fit. */
+  check(name: string, payload: unknown): OrchestratorDefinition {
+    const definition = this.orchestrators.get(name);
+    parse(definition.payload, payload, 'payload');
+    return definition;
+  }
+
+  /**
+   * Runs an orchestrator once. Rejects with `Refused` as `check` does, with `Failed` when the run failed: as whoever it called
+   * did, `bad_record`, `result_too_large`; and with whatever else the run threw.
+   */
+  async run(name: string, payload: unknown, options: RunOptions): Promise<Envelope> {
+    const definition = this.orchestrators.get(name);
+    const input = parse(definition.payload, payload, 'payload');
+    const { tenant, run_id = `o-${randomUUID()}`, job_id, attempt = 1, signal, memory, enqueue } = options;
+    const { idempotency_key = `${tenant}/${run_id}`, call_key = idempotency_key } = options;
+    const work = new RunWork({
+      pool: this.pool,
+      clock: this.clock,
+      tools: this.tools,
+      run: { tenant, run_id, job_id, attempt, idempotency_key, signal },
+      call_key,
+      record: definition.record,
+      memory,
+      enqueue,
+    });
+    const started_at = this.clock.now();
+    const records = await unlessAborted(definition.run(input, work), signal);
+    const { warnings, counts } = work;
+    return checked(definition, {
+      metadata: {
+        orchestrator: name,
+        version: definition.version,
+        run_id,
+        tenant,
+        started_at,
+        finished_at: this.clock.now(),
+        counts: { records: Array.isArray(records) ? records.length : 0, ...counts },
+        warnings,
+      },
+      records,
+    });
+  }
+}
+
+/** What a run returned is the work of its author: what is wrong with it is said to them. */
+function checked({ name }: OrchestratorDefinition, made: unknown): Envelope {
+  const { success, data, error } = envelope.safeParse(made);
+  if (!success) {
+    const [issue] = error.issues;
+    const where = issue!.path.join('.');
+    const should = 'run must return an array of what ctx.record made';
+    throw new Failed('bad_record', `orchestrator "${name}": ${where}: ${issue!.message}; ${should}`, false);
+  }
+  const length = JSON.stringify(data).length;
+  if (length > LONGEST)
+    throw new Failed(
+      'result_too_large',
+      `orchestrator "${name}" made ${length} characters of JSON, and ${LONGEST} are the most: keep the records elsewhere and refer to them`,
+      false,
+    );
+  return data;
+}
+
+/** A run that does not look at its signal is left to itself. */
+function unlessAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    Promise.resolve(work)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', leave));
+  });
+}
