@@ -80,6 +80,10 @@ function told(proof: Proof, late: readonly ServerKill[]): string {
     never('out of order', proof.disordered),
     never('refused or unanswered', proof.failed),
     verdict('spoken after a takeover', proof.spoken, `of ${proof.takeovers} takeovers`),
+    line(
+      'on their way then',
+      `${proof.in_flight.count} pieces of answers, heard up to ${proof.in_flight.max_ms} ms late`,
+    ),
     line('stale writes refused', proof.stale),
     line('agent calls', `${proof.invocations}, ${proof.reinvocations} of them again with the same key`),
     line('recovery after kill -9', times(recovery.SIGKILL)),

@@ -41,6 +41,8 @@ export interface Proof extends Verdict {
   readonly takeovers: number;
   /** Words of the AI after a takeover was acknowledged, or shown. */
   readonly spoken: number;
+  /** Words that were on their way to a listener at another node when a takeover was acknowledged, and how late they came, ms. */
+  readonly in_flight: { readonly count: number; readonly max_ms: number };
   /** Writes of a node that had lost the session, refused by the journal. */
   readonly stale: number;
   readonly invocations: number;
@@ -107,6 +109,7 @@ export async function proveFailover(options: FailoverOptions, watcher: Watcher):
       repeats: caller.repeats,
       takeovers: takeovers.watched,
       spoken: takeovers.spoken,
+      in_flight: takeovers.inFlight,
       stale: ledger.stale,
       invocations: ledger.invocations.size,
       reinvocations: ledger.reinvocations,

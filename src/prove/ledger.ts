@@ -1,6 +1,7 @@
 // What was said, what was acknowledged, and what the nodes told: everything that the proof is judged by.
 import type { Report } from './node.ts';
 import type { Node } from './nodes.ts';
+import type { Word } from './script.ts';
 
 export interface Said {
   readonly session: string;
@@ -25,6 +26,8 @@ export class Ledger {
   readonly failed: string[] = [];
   readonly invocations = new Map<string, number>();
   readonly recoveries: Record<Blow | 'server', number[]> = { SIGKILL: [], SIGSTOP: [], server: [] };
+  /** When the words of each attempt were said; of those that a killed process was saying nothing is known. */
+  readonly words = new Map<string, readonly Word[]>();
   stale = 0;
   readonly #open = new Set<Said>();
   readonly #hit = new Map<Said, { blow: Blow | 'server'; at: number }>();
@@ -32,6 +35,7 @@ export class Ledger {
 
   hear = (node: Node, report: Report): void => {
     if (report.type === 'invoked') this.invocations.set(report.key, (this.invocations.get(report.key) ?? 0) + 1);
+    if (report.type === 'ended') this.words.set(report.attempt, report.words);
     if (report.type === 'stale') this.stale += 1;
     if (report.type === 'error') this.errors.push(`${node.name}: ${report.message}`);
   };

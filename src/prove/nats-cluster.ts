@@ -62,14 +62,12 @@ export class NatsCluster implements AsyncDisposable {
 
   /** Resolves when every server has everything, so that any one of them may be lost. */
   async whole(): Promise<void> {
-    await eventually(PATIENCE, 'a server does not catch up', async () => {
-      for (const stream of STREAMS) {
+    const waits = (stream: string) => `the stream ${stream} does not get its ${COPIES} copies back`;
+    for (const stream of STREAMS)
+      await eventually(PATIENCE, waits(stream), async () => {
         const { leader, replicas = [] } = (await this.#info(stream)).cluster ?? {};
-        if (!leader || replicas.length < COPIES - 1 || !replicas.every(({ current, offline }) => current && !offline))
-          return false;
-      }
-      return true;
-    });
+        return leader && replicas.filter(({ current, offline }) => current && !offline).length === COPIES - 1;
+      });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,12 +2,19 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { serve } from '../serve.ts';
-import { scripted } from './script.ts';
+import { scripted, type Word } from './script.ts';
 
 /** What a node tells its parent. */
 export type Report =
   | { readonly type: 'listening' }
-  | { readonly type: 'invoked' | 'ended'; readonly session: string; readonly key: string }
+  | { readonly type: 'invoked'; readonly session: string; readonly key: string }
+  | {
+      readonly type: 'ended';
+      readonly session: string;
+      readonly key: string;
+      readonly attempt: string;
+      readonly words: readonly Word[];
+    }
   /** The journal refused what this node wanted to write: somebody else had the session already. */
   | { readonly type: 'stale' }
   | { readonly type: 'error'; readonly message: string };
@@ -29,7 +36,7 @@ const log = pino(
 );
 const agent = scripted({
   invoked: (session, key) => tell({ type: 'invoked', session, key }),
-  ended: (session, key) => tell({ type: 'ended', session, key }),
+  ended: (session, key, attempt, words) => tell({ type: 'ended', session, key, attempt, words }),
 });
 const config = {
   host: '127.0.0.1',

@@ -2,13 +2,19 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FunctionAgent } from '../agent.ts';
 
+/** Names an attempt of a run. */
+export const attemptOf = ({ run_id, attempt }: { run_id: string; attempt: number }): string => `${run_id}#${attempt}`;
+
 /** The whole answer to a message. */
 export const answerTo = (session: string, message: string): string =>
   `${session} was told: ${message}. ${words(message)}`;
 
+export type Word = readonly [end: number, at: number];
+
 export interface Told {
   readonly invoked: (session: string, key: string) => void;
-  readonly ended: (session: string, key: string) => void;
+  /** `words`: how far the answer was, in characters, and when, ms since the epoch; one for each piece. */
+  readonly ended: (session: string, key: string, attempt: string, words: readonly Word[]) => void;
 }
 
 /** Answers word by word within 20 to 100 ms, and tells of every call that it gets. */
@@ -17,16 +23,20 @@ export const scripted = ({ invoked, ended }: Told): FunctionAgent => ({
   triggers: ['message'],
   async *run(message, { call, signal }) {
     const { session_id, idempotency_key } = call;
+    const words: Word[] = [];
+    let end = 0;
     invoked(session_id, idempotency_key);
     try {
       const pieces = answerTo(session_id, message).split(/(?<= )/);
       const each = (20 + (hash(message) % 80)) / pieces.length;
       for (const piece of pieces) {
         await pause(each, undefined, { signal });
+        end += piece.length;
+        words.push([end, Date.now()]);
         yield piece;
       }
     } finally {
-      ended(session_id, idempotency_key);
+      ended(session_id, idempotency_key, attemptOf(call), words);
     }
   },
 });

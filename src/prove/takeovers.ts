@@ -5,6 +5,7 @@ import type { Random } from '../testing/random.ts';
 import type { Caller } from './caller.ts';
 import type { Ledger } from './ledger.ts';
 import type { Load } from './load.ts';
+import { attemptOf, type Word } from './script.ts';
 
 /** How long nobody may hear a word after a takeover, ms. */
 const LISTEN = 300;
@@ -20,8 +21,7 @@ export class Takeovers {
   #count = 0;
   /** Takeovers that a listener saw from before the first word until after the last. */
   watched = 0;
-  /** Words that came after a takeover was acknowledged, or shown. */
-  spoken = 0;
+  readonly #late: Late[] = [];
 
   constructor(caller: Caller, ledger: Ledger, random: Random, load: Load) {
     this.#caller = caller;
@@ -29,6 +29,24 @@ export class Takeovers {
     this.#random = random;
     this.#load = load;
     this.#person = this.#supervise();
+  }
+
+  /** Words that were said after a takeover was acknowledged, or heard after it was shown to who heard them. */
+  get spoken(): number {
+    return this.#late.filter((late) => this.#isAfter(late)).length;
+  }
+
+  /** Words that were said before a takeover was acknowledged, and heard after that on another node: how many, and how late, ms. */
+  get inFlight(): { count: number; max_ms: number } {
+    const before = this.#late.filter((late) => !this.#isAfter(late));
+    return {
+      count: before.length,
+      max_ms: Math.max(0, ...before.map(({ heard, acknowledged }) => heard - acknowledged!)),
+    };
+  }
+
+  #isAfter(late: Late): boolean {
+    return isSpokenAfter(late, this.#ledger.words.get(late.attempt));
   }
 
   async stop(): Promise<void> {
@@ -53,7 +71,7 @@ export class Takeovers {
       await until();
       if (listener?.open) {
         this.watched += 1;
-        this.spoken += listener.late;
+        this.#late.push(...listener.late);
       }
     } catch (error) {
       this.#ledger.errors.push((error as Error).message);
@@ -83,6 +101,24 @@ export class Takeovers {
   }
 }
 
+/** A piece of an answer that somebody heard after a takeover; times are ms since the epoch. */
+export interface Late {
+  readonly attempt: string;
+  /** Characters of the answer up to its end. */
+  readonly end: number;
+  readonly heard: number;
+  readonly acknowledged: number | undefined;
+  /** Whether the same listener had been told of the takeover before. */
+  readonly shown: boolean;
+}
+
+/** Whether the AI itself was late with a piece, and not only its way to the listener. Where nothing is known of when it was said, it was. */
+export function isSpokenAfter({ end, acknowledged, shown }: Late, words: readonly Word[] | undefined): boolean {
+  if (shown || acknowledged === undefined) return true;
+  const said = words?.find(([reached]) => reached >= end)?.[1];
+  return said === undefined || said >= acknowledged;
+}
+
 /** Somebody who listens to a session through one node. */
 class Listener {
   readonly #stop: AbortController;
@@ -91,7 +127,7 @@ class Listener {
   #shown = false;
   open = true;
   /** Words after the takeover. */
-  late = 0;
+  readonly late: Late[] = [];
 
   private constructor(stop: AbortController, response: Response) {
     this.#stop = stop;
@@ -133,7 +169,16 @@ class Listener {
     try {
       for await (const { event, data } of events) {
         if (event === 'agent_stream_delta') {
-          if (this.#told !== undefined || this.#shown) this.late += 1;
+          if (this.#told !== undefined || this.#shown) {
+            const { offset, text, ...of } = JSON.parse(data) as {
+              run_id: string;
+              attempt: number;
+              offset: number;
+              text: string;
+            };
+            const place = { attempt: attemptOf(of), end: offset + text.length };
+            this.late.push({ ...place, heard: Date.now(), acknowledged: this.#told, shown: this.#shown });
+          }
           this.#first.resolve();
         }
         if (event === 'state_change') this.#shown = JSON.parse(data).control === 'human';
