@@ -2,6 +2,7 @@
 import { agentMachine } from './agent/machine.ts';
 import { breakerMachine } from './breaker/machine.ts';
 import { endpointMachine } from './endpoint/machine.ts';
+import { flowMachine } from './flow/machine.ts';
 import { formMachine } from './form/machine.ts';
 import { jobMachine } from './job/machine.ts';
 import { orchestratorMachine } from './orchestrator/machine.ts';
@@ -14,6 +15,7 @@ export {
   agentMachine,
   breakerMachine,
   endpointMachine,
+  flowMachine,
   formMachine,
   jobMachine,
   orchestratorMachine,
@@ -28,6 +30,7 @@ export const machines = {
   form: formMachine,
   job: jobMachine,
   react: reactMachine,
+  flow: flowMachine,
   orchestrator: orchestratorMachine,
   agent: agentMachine,
   endpoint: endpointMachine,

@@ -27,8 +27,11 @@ export const task: Record<string, Fact> = {
   'every state that is not final either works or asks, never both': (graph, name) =>
     everyState(graph, name, (state) => !isOpen(state) || asks(state) !== owed(graph, state).length > 0),
 
-  'from everywhere it can come to an end, without another word of the user': (graph, name) =>
-    reaches(graph, name, { to: (state) => !isOpen(state), by: ({ event }) => event.type !== 'heard' }),
+  'from everywhere it can come to an end, without a word of the user that it does not ask for': (graph, name) =>
+    reaches(graph, name, {
+      to: (state) => !isOpen(state),
+      by: ({ from, event }) => event.type !== 'heard' || question(from.snapshot)?.type === 'input_required',
+    }),
 
   'there is a question exactly while it asks, and an answer to another kind of question is refused': (graph, name) => {
     everyEdge(graph, name, ({ event, from, to, step }) => {

@@ -1,0 +1,82 @@
+// The chart of a flow: other agents answer one after the other or all at once, and one answer is made of theirs.
+import { or, setup } from 'xstate';
+import { performed } from '../../actors/durable.ts';
+import type { TaskOutput } from '../task/events.ts';
+import type { AggregateInput, FlowContext, FlowEmitted, FlowEvent, FlowInput, StepsInput } from './events.ts';
+import { actions, begin, guards, inputs, outcome, outputs } from './rules.ts';
+
+export const flowMachine = setup({
+  types: {
+    context: {} as FlowContext,
+    events: {} as FlowEvent,
+    input: {} as FlowInput,
+    output: {} as TaskOutput,
+    emitted: {} as FlowEmitted,
+    tags: {} as 'asks',
+  },
+  actors: {
+    steps: performed<void, StepsInput>(),
+    aggregate: performed<string, AggregateInput>(),
+  },
+  guards,
+  actions,
+}).createMachine({
+  id: 'flow',
+  version: '1',
+  context: begin,
+  output: outcome,
+  initial: 'deciding',
+  on: { heard: { actions: 'hear' } },
+  states: {
+    deciding: {
+      always: [
+        { guard: 'mustStop', target: 'failed', actions: 'tellFinished' },
+        { guard: 'stepsCanRun', target: 'performing', actions: 'startSteps' },
+        { guard: 'stepAsks', target: 'asking', actions: 'ask' },
+        { guard: 'nothingSucceeded', target: 'failed', actions: 'tellFinished' },
+        { guard: 'functionAggregates', target: 'aggregating' },
+        { target: 'done', actions: ['conclude', 'tellFinished'] },
+      ],
+    },
+    performing: {
+      description: 'A step that fails is told of; only what performs them all can fail, and then the attempt ends.',
+      always: { guard: or(['mustStop', 'noneAtWork']), target: 'deciding' },
+      on: {
+        // Those at work have not heard them.
+        heard: { target: 'performing', reenter: true, actions: 'hear' },
+        'step.progressed': { guard: 'isAtWork', actions: 'recordProgress' },
+        'step.moved': { guard: 'isAtWork', actions: 'move' },
+        'step.finished': { guard: 'isAtWork', actions: 'recordResult' },
+        'step.failed': { guard: 'isAtWork', actions: 'recordFailure' },
+        'step.asked': { guard: 'isAtWork', actions: 'recordQuestion' },
+        'step.handed_over': { guard: 'isAtWork', target: 'handedOver', actions: ['handOver', 'tellFinished'] },
+      },
+      invoke: {
+        id: 'steps',
+        src: 'steps',
+        input: inputs.steps,
+        onDone: { target: 'deciding', actions: 'noteMissing' },
+      },
+    },
+    asking: {
+      tags: 'asks',
+      on: {
+        decided: { guard: 'isAnswer', target: 'deciding', actions: 'recordDecision' },
+        heard: [{ guard: 'asksForInput', target: 'deciding', actions: 'recordAnswer' }, { actions: 'hear' }],
+      },
+    },
+    aggregating: {
+      description: 'What aggregates fails: the attempt ends, and the next one asks it again, and no step.',
+      on: { heard: { target: 'aggregating', reenter: true, actions: 'hear' } },
+      invoke: {
+        id: 'aggregate',
+        src: 'aggregate',
+        input: inputs.aggregate,
+        onDone: { target: 'done', actions: ['recordAnswerOfFunction', 'tellFinished'] },
+      },
+    },
+    done: { type: 'final', output: outputs.answer },
+    failed: { type: 'final', output: outputs.failure },
+    handedOver: { type: 'final', output: outputs.handover },
+  },
+});

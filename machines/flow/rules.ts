@@ -1,0 +1,248 @@
+// The bodies of the flow chart's names.
+import { setup } from 'xstate';
+import type { Decision } from '../session/events.ts';
+import type { TaskFailure, TaskOutput } from '../task/events.ts';
+import { addUsage } from '../task/rules.ts';
+import type {
+  AggregateInput,
+  FlowContext,
+  FlowEmitted,
+  FlowEvent,
+  FlowInput,
+  Step,
+  StepResult,
+  StepsInput,
+} from './events.ts';
+
+type Args = { context: FlowContext; event: FlowEvent };
+type Of<T extends FlowEvent['type']> = Extract<FlowEvent, { type: T }>;
+/** The events that are about one step. */
+type StepEvent = Extract<FlowEvent, { step: string }>;
+
+const { assign, enqueueActions } = setup({
+  types: { context: {} as FlowContext, events: {} as FlowEvent, emitted: {} as FlowEmitted },
+});
+
+export const begin = ({ input }: { input: FlowInput }): FlowContext => {
+  const { mode, on_failure, aggregate } = input;
+  const last = typeof aggregate === 'object' ? [{ ...aggregate, aggregates: true }] : [];
+  const steps = [...input.steps, ...last].map((step) => ({ ...step, state: 'waiting' as const, words: [], moves: 0 }));
+  return {
+    mode,
+    on_failure,
+    aggregates: aggregate === 'function',
+    words: [...input.input],
+    steps,
+    question: null,
+    answer: null,
+    handover: null,
+    usage: {},
+  };
+};
+
+const isAtWork = ({ state }: Step): boolean => state === 'running';
+const isOver = ({ state }: Step): boolean => state === 'done' || state === 'failed';
+/** The steps themselves, without the one that makes an answer of their results. */
+const own = ({ steps }: FlowContext): Step[] => steps.filter(({ aggregates }) => !aggregates);
+const succeeded = (context: FlowContext): Step[] => own(context).filter(({ state }) => state === 'done');
+
+/** The steps that may go to work now: in a sequence the first that is not over, else all; the aggregating one after them. */
+function nextSteps(context: FlowContext): Step[] {
+  const left = own(context).filter((step) => !isOver(step));
+  const turn = context.mode === 'sequential' ? left.slice(0, 1) : left;
+  const isLast = left.length === 0 && succeeded(context).length > 0;
+  const last = isLast ? context.steps.filter(({ aggregates }) => aggregates) : [];
+  return [...turn, ...last].filter(({ state }) => state === 'waiting');
+}
+
+const resultsOf = (context: FlowContext): StepResult[] =>
+  own(context)
+    .filter(isOver)
+    .map(({ id, agent, output, error }) => ({ step: id, agent, ...(error ? { error } : { output: output! }) }));
+
+export const inputs = {
+  steps: ({ context }: { context: FlowContext }): StepsInput => ({
+    steps: context.steps.filter(isAtWork),
+    words: context.words,
+    results: resultsOf(context),
+  }),
+  aggregate: ({ context }: { context: FlowContext }): AggregateInput => ({
+    words: context.words,
+    results: resultsOf(context),
+  }),
+};
+
+const failureOf = ({ id, agent, error }: Step): string =>
+  `step "${id}" (agent "${agent}"): ${error!.code}: ${error!.message}`;
+
+export const outputs = {
+  answer: ({ context }: { context: FlowContext }): TaskOutput => ({
+    type: 'answer',
+    final_message: context.answer!,
+    usage: context.usage,
+  }),
+  failure: ({ context }: { context: FlowContext }): TaskFailure => {
+    const failed = context.steps.filter(({ state }) => state === 'failed');
+    const code = failed.length === own(context).length ? 'all_steps_failed' : 'step_failed';
+    return { type: 'failed', code, message: failed.map(failureOf).join('; '), retryable: false };
+  },
+  handover: ({ context }: { context: FlowContext }): TaskOutput => ({ type: 'handoff', ...context.handover! }),
+};
+
+/** The output of the chart is that of its final state. */
+export const outcome = ({ event }: { event: unknown }): TaskOutput => (event as { output: TaskOutput }).output;
+
+/** The step that a question is about: the first that asks. */
+const asking = ({ steps }: FlowContext): Step => steps.find(({ state }) => state === 'asking')!;
+
+const answers: Record<string, Decision['kind']> = { approval_required: 'approval', tool_required: 'tool' };
+
+export const guards = {
+  // Nobody else makes an answer of the results, so a flow ends with whoever should have.
+  mustStop: ({ context }: Args) =>
+    context.steps.some(
+      ({ state, aggregates }) => state === 'failed' && (context.on_failure === 'stop' || aggregates === true),
+    ),
+  stepsCanRun: ({ context }: Args) => nextSteps(context).length > 0,
+  stepAsks: ({ context }: Args) => asking(context) !== undefined,
+  nothingSucceeded: ({ context }: Args) => succeeded(context).length === 0,
+  functionAggregates: ({ context }: Args) => context.aggregates,
+  noneAtWork: ({ context }: Args) => !context.steps.some(isAtWork),
+  isAtWork: ({ context, event }: Args) =>
+    context.steps.some((step) => isAtWork(step) && step.id === (event as StepEvent).step),
+  isAnswer: ({ context, event }: Args) => answers[context.question!.type] === (event as Of<'decided'>).decision.kind,
+  asksForInput: ({ context }: Args) => context.question!.type === 'input_required',
+};
+
+const changing = (steps: readonly Step[], which: (step: Step) => boolean, change: (step: Step) => Partial<Step>) =>
+  steps.map((step) => (which(step) ? { ...step, ...change(step) } : step));
+
+const tellOn = (step: Step, told: readonly FlowEmitted[] = []): FlowEmitted[] =>
+  told.map((one) => ({ ...one, step: one.step === undefined ? step.id : `${step.id}/${one.step}` }));
+
+const ended = ({ id, agent }: Step, ms: number, error?: Step['error']): FlowEmitted => ({
+  type: 'step_finished',
+  step: id,
+  agent,
+  ms,
+  ...(error && { error }),
+});
+
+/** Takes what is told of one step: changes it, tells on what its agent told, and what there is to tell besides. */
+const record = <T extends StepEvent['type']>(
+  change: (event: Of<T>, step: Step) => Partial<Step>,
+  tell: (event: Of<T>, step: Step) => FlowEmitted[] = () => [],
+) =>
+  enqueueActions(({ context, event: any, enqueue }) => {
+    const event = any as Of<T>;
+    const isIt = ({ id }: Step) => id === (event as StepEvent).step;
+    const step = context.steps.find(isIt)!;
+    const { told, usage } = event as { told?: FlowEmitted[]; usage?: object };
+    enqueue.assign({
+      steps: changing(context.steps, isIt, () => change(event, step)),
+      usage: addUsage(context.usage, usage),
+    });
+    for (const one of [...tellOn(step, told), ...tell(event, step)]) enqueue.emit(one);
+  });
+
+/** What a step went on with is of no use once it is over. */
+const nothingLeft = { task: undefined, decision: undefined, question: undefined, back: undefined } as const;
+
+const joined = (steps: readonly Step[]): string => steps.map(({ output }) => output!).join('\n\n');
+
+export const actions = {
+  hear: assign(({ context, event }) => {
+    const { input } = event as Of<'heard'>;
+    const hasBegun = (step: Step) => step.from !== undefined && !isOver(step);
+    return {
+      words: [...context.words, ...input],
+      steps: changing(context.steps, hasBegun, ({ words }) => ({ words: [...words, ...input] })),
+    };
+  }),
+
+  startSteps: enqueueActions(({ context, enqueue }) => {
+    const next = nextSteps(context);
+    const steps = changing(
+      context.steps,
+      (step) => next.includes(step),
+      ({ from }) => ({ state: 'running' as const, from: from ?? context.words.length }),
+    );
+    enqueue.assign({ steps });
+    for (const { id, agent, from } of next)
+      enqueue.emit({ type: from === undefined ? 'step_started' : 'step_resumed', step: id, agent });
+  }),
+  // Whoever got on has heard what was decided.
+  recordProgress: record<'step.progressed'>(({ task }) => ({ task, decision: undefined })),
+  move: record<'step.moved'>(
+    ({ agent, task, decision, back }, { moves }) => ({ agent, task, decision, back, moves: moves + 1 }),
+    ({ agent, reason }, step) => [{ type: 'step_moved', step: step.id, from: step.agent, agent, reason }],
+  ),
+  recordResult: record<'step.finished'>(
+    ({ output }) => ({ ...nothingLeft, state: 'done', output }),
+    ({ ms }, step) => [ended(step, ms)],
+  ),
+  recordFailure: record<'step.failed'>(
+    ({ error }) => ({ ...nothingLeft, state: 'failed', error }),
+    ({ ms, error }, step) => [ended(step, ms, error)],
+  ),
+  recordQuestion: record<'step.asked'>(({ question, task }) => ({
+    state: 'asking',
+    question,
+    task,
+    decision: undefined,
+  })),
+  /** Whoever performs steps tells of each; one that it forgot must not be performed for ever. */
+  noteMissing: enqueueActions(({ context, enqueue }) => {
+    const error = { code: 'no_result', message: 'nothing came of this step' };
+    enqueue.assign({
+      steps: changing(context.steps, isAtWork, () => ({ ...nothingLeft, state: 'failed' as const, error })),
+    });
+    for (const step of context.steps.filter(isAtWork)) enqueue.emit(ended(step, 0, error));
+  }),
+  handOver: enqueueActions(({ context, event, enqueue }) => {
+    const { step: id, final_message, reason, told } = event as Of<'step.handed_over'>;
+    for (const one of tellOn(context.steps.find((step) => step.id === id)!, told)) enqueue.emit(one);
+    enqueue.assign({ handover: { final_message, reason } });
+  }),
+
+  ask: assign(({ context }) => ({ question: asking(context).question! })),
+  recordDecision: assign(({ context, event }) => ({
+    question: null,
+    steps: changing(
+      context.steps,
+      (step) => step === asking(context),
+      () => ({ state: 'waiting' as const, question: undefined, decision: (event as Of<'decided'>).decision }),
+    ),
+  })),
+  recordAnswer: assign(({ context, event }) => {
+    const { input } = event as Of<'heard'>;
+    return {
+      question: null,
+      words: [...context.words, ...input],
+      steps: changing(
+        context.steps,
+        (step) => step === asking(context),
+        () => ({ state: 'waiting' as const, question: undefined, words: input, answering: true }),
+      ),
+    };
+  }),
+
+  /** Without anybody who aggregates: the last result of a sequence, all results of those that ran at once. */
+  conclude: assign(({ context }) => {
+    const aggregated = context.steps.filter(({ aggregates }) => aggregates);
+    const done = succeeded(context);
+    if (aggregated.length > 0) return { answer: joined(aggregated) };
+    return { answer: joined(context.mode === 'sequential' ? done.slice(-1) : done) };
+  }),
+  recordAnswerOfFunction: assign(({ event }) => ({ answer: (event as unknown as { output: string }).output })),
+  tellFinished: enqueueActions(({ context, enqueue }) => {
+    const results = resultsOf(context);
+    enqueue.emit({
+      type: 'flow_finished',
+      results: results.filter(({ error }) => error === undefined),
+      failed: results.filter(({ error }) => error !== undefined),
+      // Also of those that were never begun.
+      success_rate: succeeded(context).length / own(context).length,
+    });
+  }),
+};

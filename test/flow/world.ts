@@ -1,0 +1,87 @@
+// Everything that can happen to a flow of two steps, as little of it as its guards can tell apart.
+import type { AnyMachineSnapshot } from 'xstate';
+import type { FlowContext, FlowEvent, FlowInput } from '../../machines/flow/events.ts';
+import { flowMachine } from '../../machines/flow/machine.ts';
+import type { Decision } from '../../machines/session/events.ts';
+import type { Question } from '../../machines/task/events.ts';
+import { explore, type Graph, type Result } from '../../src/testing/explore.ts';
+
+export type Shape = Pick<FlowInput, 'mode' | 'on_failure' | 'aggregate'>;
+
+export const shapes: Shape[] = (['sequential', 'parallel'] as const).flatMap((mode) =>
+  (['stop', 'continue'] as const).flatMap((on_failure) => [
+    { mode, on_failure },
+    { mode, on_failure, aggregate: 'function' as const },
+    { mode, on_failure, aggregate: { id: 'sum', agent: 'z' } },
+  ]),
+);
+
+export const exploreFlow = (shape: Shape, machine = flowMachine): Graph => {
+  const steps = [
+    { id: 'a', agent: 'x' },
+    { id: 'b', agent: 'y' },
+  ];
+  return explore(machine, { input: { ...shape, steps, input: ['hello'] }, limit: 20_000, ...world });
+};
+
+const questions: Question[] = [
+  { type: 'approval_required', action: 'pay', summary: 'pay?' },
+  { type: 'tool_required', name: 'look', arguments: {} },
+  { type: 'input_required', prompt: 'which?' },
+];
+
+const decisions: Decision[] = [
+  { kind: 'approval', decision: 'approve', by: 'ann' },
+  { kind: 'tool', result: 1 },
+  { kind: 'transfer', to: 'v', error: 'busy' },
+];
+
+const told = [{ type: 'tool_called', call: 'c1' }];
+
+function toldOf(step: string, moves: number): FlowEvent[] {
+  return [
+    { type: 'step.progressed', step, task: 't1', told },
+    ...(moves < 1
+      ? [{ type: 'step.moved' as const, step, agent: 'v', reason: 'knows more', back: { agent: 'x', task: 't0' } }]
+      : []),
+    { type: 'step.finished', step, output: `said by ${step}`, usage: { total_tokens: 1 }, ms: 1, told },
+    { type: 'step.failed', step, error: { code: 'broken', message: 'no' }, ms: 1 },
+    ...questions.map((question) => ({ type: 'step.asked' as const, step, question, task: 't2', told })),
+    { type: 'step.handed_over', step, final_message: 'wait', reason: 'asked' },
+  ];
+}
+
+function events({ context }: AnyMachineSnapshot): FlowEvent[] {
+  const { steps, words, question } = context as FlowContext;
+  const more = words.length < 2 || question?.type === 'input_required';
+  return [
+    ...steps.flatMap(({ id, moves }) => toldOf(id, moves)),
+    ...toldOf('wrong', 0),
+    ...decisions.map((decision) => ({ type: 'decided' as const, decision })),
+    ...(more ? [{ type: 'heard' as const, input: ['and quickly'] }] : []),
+  ];
+}
+
+const results: Record<string, Result[]> = { steps: [{ output: undefined }], aggregate: [{ output: 'in short' }] };
+
+/** What guards read, and what a step at work goes on with. */
+function serialize({ value, context }: AnyMachineSnapshot): unknown {
+  const { steps, words, question } = context as FlowContext;
+  return [
+    value,
+    question?.type,
+    Math.min(words.length, 2),
+    steps.map(({ state, agent, from, task, decision, question, answering, moves }) => [
+      state,
+      agent,
+      from === undefined,
+      task,
+      decision?.kind,
+      question?.type,
+      answering,
+      moves,
+    ]),
+  ];
+}
+
+export const world = { events, results, serialize };
