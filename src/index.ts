@@ -15,10 +15,21 @@ export type { Flow } from './directory.ts';
 export { Conflict, Failed, JournalError, Refused } from './errors.ts';
 export type { FeedItem } from './feed.ts';
 export type { SessionHandle, StreamEvent } from './handle.ts';
+export type { JobView } from './jobs/view.ts';
 export { memoryJournal } from './journal/memory.ts';
 export { sqliteJournal } from './journal/sqlite.ts';
 export type { Entry, Journal, Key, Stored } from './journal.ts';
 export { type McpOptions, mcpTools } from './mcp.ts';
+export type { Answer, Enqueued, RunContext, Source, ToolAnswer } from './orchestration/context.ts';
+export { defineOrchestrator, type OrchestratorDefinition } from './orchestration/definition.ts';
+export {
+  type Envelope,
+  type EnvelopeRecord,
+  envelope,
+  envelopeRecord,
+  type Provenance,
+  provenance,
+} from './orchestration/envelope.ts';
 export type { Outcome } from './outcome.ts';
 export type { Tool, ToolCall, ToolContext, ToolSource } from './tools.ts';
 export { memoryTransport } from './transport/memory.ts';

@@ -15,10 +15,15 @@ import { Directory, type Flow } from './directory.ts';
 import { Refused } from './errors.ts';
 import { SessionHandle } from './handle.ts';
 import { type HookFunctions, Hooks } from './hooks.ts';
+import { Jobs } from './jobs/jobs.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { type Entry, isSession, type Journal, type Key } from './journal.ts';
 import { type Log, silent } from './log.ts';
 import { type McpOptions, mcpTools } from './mcp.ts';
+import type { EnqueueOptions } from './orchestration/context.ts';
+import type { OrchestratorDefinition } from './orchestration/definition.ts';
+import type { Envelope } from './orchestration/envelope.ts';
+import { type InlineRun, Orchestration } from './orchestration/orchestration.ts';
 import type { Outcome } from './outcome.ts';
 import { parse } from './parse.ts';
 import { Registry } from './registry.ts';
@@ -36,6 +41,9 @@ export interface TroupeOptions extends HookFunctions {
   readonly tools?: readonly (Tool<any> | ToolSource)[];
   /** MCP servers by name; their tools are called `{name}_{tool}`, and the name alone stands for all of them. */
   readonly mcp?: Readonly<Record<string, McpOptions>>;
+  readonly orchestrators?: readonly OrchestratorDefinition[];
+  /** `workers`: jobs that run at once on this node, 4 unless told. */
+  readonly jobs?: { readonly workers?: number };
   /** `trigger` unless told; a function may answer `'default'` to defer to it. */
   readonly routing?: 'trigger' | Router;
   /** Answers when no agent matches (B6). */
@@ -85,6 +93,9 @@ export class Troupe {
   readonly directory: Directory;
   readonly orchestrator: Orchestrator;
   readonly conversations: Conversations;
+  readonly orchestration: Orchestration;
+  /** Runs of orchestrators that are enqueued. */
+  readonly jobs: Jobs;
   readonly journal: Journal;
   readonly log: Log;
   readonly transport: Transport;
@@ -110,11 +121,13 @@ export class Troupe {
       routing: options.routing,
       noMatch: handleNoMatch && NO_MATCH,
     });
+    this.orchestration = new Orchestration(this, clock, options.orchestrators);
     const cluster = options.cluster && this.#joining(options.cluster);
     const elsewhere = cluster && new OtherNodes(cluster, this.transport);
     this.cluster = cluster;
     this.orchestrator = new Orchestrator({
       elsewhere,
+      run: (key, input, work) => this.jobs.perform(key, input, work),
       journal,
       clock,
       pool: this.pool,
@@ -129,6 +142,7 @@ export class Troupe {
     this.conversations = cluster
       ? new ClusterConversations({ cluster, transport: this.transport, log }, this.orchestrator, this.directory)
       : new Conversations(this.orchestrator, this.directory);
+    this.jobs = new Jobs(this, clock, options.jobs?.workers ?? 4);
     this.#registry = new Registry({
       journal,
       transport: this.transport,
@@ -143,12 +157,14 @@ export class Troupe {
     await this.orchestrator.start();
     if (this.conversations instanceof ClusterConversations) this.conversations.serve();
     await this.cluster?.join();
+    await this.jobs.start(this.cluster !== undefined);
     this.#unserve = serveSubjects(this, this.transport);
   }
 
   /** Stops taking messages, leaves what is owed to the journal, and closes it. */
   async close(): Promise<void> {
     this.#unserve?.();
+    this.jobs.queue.close();
     this.#registry.stop();
     await this.cluster?.leave();
     await this.orchestrator.stop();
@@ -207,6 +223,32 @@ export class Troupe {
   /** Forgets an agent that was registered from outside. Rejects with `Refused('unknown_agent')`. */
   async deregisterAgent(tenant: string, agent_id: string): Promise<void> {
     await this.#registry.deregister(tenant, agent_id);
+  }
+
+  /** The orchestrators: `register(name, …)`, `get(name)`, `list()`. */
+  get orchestrators(): Orchestration['orchestrators'] {
+    return this.orchestration.orchestrators;
+  }
+
+  /**
+   * Runs an orchestrator in line and resolves with its envelope; what it has done is gone when the process dies. Rejects with
+   * `Refused`: `unknown_orchestrator`, or `bad_request` where the payload does not fit; with what the run threw, most often a
+   * `Failed`.
+   */
+  run(orchestrator: string, payload: unknown, options: InlineRun = {}): Promise<Envelope> {
+    return this.orchestration.runInline(orchestrator, payload, this.jobs, options);
+  }
+
+  /**
+   * Has an orchestrator run as a job: journaled, tried again, recovered when its process dies. Resolves when the job is
+   * durable. Rejects with `Refused` as `run` does. See `troupe.jobs` for what becomes of it.
+   */
+  enqueue(
+    orchestrator: string,
+    payload: unknown,
+    options: EnqueueOptions & { readonly tenant?: string } = {},
+  ): Promise<{ readonly job_id: string; readonly duplicate: boolean }> {
+    return this.jobs.enqueue(orchestrator, payload, options);
   }
 
   /** The agents at work for a tenant: the open runs in this process. */
@@ -280,10 +322,15 @@ export class Troupe {
       {
         recover: async (shard, signal) => {
           const rows = await options.scan(shard);
-          if (!signal.aborted) await this.orchestrator.recover(rows);
+          if (signal.aborted) return;
+          await this.orchestrator.recover(rows);
+          this.jobs.queue.adopt(rows);
         },
         release: (shard) => this.orchestrator.rest(within(shard)),
-        drop: (shard) => this.orchestrator.drop(within(shard)),
+        drop: (shard) => {
+          this.orchestrator.drop(within(shard));
+          this.jobs.queue.drop(within(shard));
+        },
         away: () => this.orchestrator.actor.send({ type: 'journal.lost' }),
         back: () => this.orchestrator.actor.send({ type: 'journal.back' }),
       },

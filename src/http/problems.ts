@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { JournalError, Refused } from '../errors.ts';
+import { Failed, JournalError, Refused } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Outcome } from '../outcome.ts';
 
@@ -84,6 +84,14 @@ export function failedRun({ status, run_id, message_id, agent_id, trace, error }
   const details = { run_id, message_id, agent_id, trace, ...(retry_after_s !== undefined && { retry_after_s }) };
   if (status === 'cancelled') return new Refused('cancelled', `the run was cancelled: ${message}`, 409, details);
   return new Refused(code, code === 'internal' ? OURS : message, failures[code] ?? 502, details);
+}
+
+/** Work that failed while its caller waited, in the caller's terms; anything else stays what it is. */
+export function failedWork(error: unknown): unknown {
+  if (!(error instanceof Failed)) return error;
+  const { code, message, details } = error;
+  const { retry_after_s } = details;
+  return new Refused(code, message, failures[code] ?? 502, { ...(retry_after_s !== undefined && { retry_after_s }) });
 }
 
 /** Answers what is no HTTP, where there is no request to reply to. */
