@@ -373,6 +373,7 @@ export class Orchestrator implements Host {
         ms: done.ms,
         ...(done.steps.length > 0 && { steps: done.steps }),
         ...(done.told.length > 0 && { told: done.told }),
+        ...(done.events.length > 0 && { events: done.events }),
         ...(answer && { streamed: streamed(answer, result) }),
       };
     } finally {

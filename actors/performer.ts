@@ -41,8 +41,9 @@ export interface ToolStep {
 export interface PerformerIO extends CallIO {
   /** The trace so far; performers add to it as they go, so that a failed attempt leaves one too. */
   readonly steps: ToolStep[];
-  /** What there is to tell together with the result. */
+  /** What there is to tell together with the result, and the events of the agent's own chart that led to it. */
   readonly told: Emitted[];
+  readonly events: unknown[];
 }
 
 /**

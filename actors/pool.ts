@@ -53,6 +53,7 @@ export interface Performed {
   readonly ms: number;
   readonly steps: readonly ToolStep[];
   readonly told: readonly Emitted[];
+  readonly events: readonly unknown[];
 }
 
 const EVERYBODY = '*';
@@ -169,11 +170,12 @@ export class AgentPool {
     const endpoint = agent.pick(call.tried);
     const steps: ToolStep[] = [];
     const told: Emitted[] = [];
+    const events: unknown[] = [];
     const ticket = endpoint.begin();
     const { signal, end } = this.#within(agent.definition.timeout_ms, io.signal);
     let result: AgentResult;
     try {
-      result = await endpoint.definition.perform(call, { signal, part, history, remember, tools, steps, told });
+      result = await endpoint.definition.perform(call, { signal, part, history, remember, tools, steps, told, events });
     } catch (error) {
       const failed = asFailed(error, signal, call.agent_id);
       const ms = failed.code === 'aborted' ? endpoint.abandoned(ticket) : endpoint.failed(ticket, failed);
@@ -182,7 +184,7 @@ export class AgentPool {
       end();
     }
     const ms = endpoint.succeeded(ticket, result.type === 'answer' ? result.usage?.cost_usd : undefined);
-    return { result, endpoint: agent.nameOf(endpoint), ms, steps, told };
+    return { result, endpoint: agent.nameOf(endpoint), ms, steps, told, events };
   }
 
   /** Ends every actor, timer and health check at once. */

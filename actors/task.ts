@@ -76,7 +76,7 @@ class Task implements Host {
   #resolve!: (result: AgentResult) => void;
   #reject!: (error: unknown) => void;
   /** Since the last thing remembered. */
-  #events: EventObject[] = [];
+  #events: object[] = [];
   #told: Emitted[] = [];
   /** Where the run had got to, and later what the chart asks with. */
   #record: TaskRecord | undefined;
@@ -178,7 +178,8 @@ class Task implements Host {
   async #append(entry: Entry): Promise<Version> {
     const { io } = this.#options;
     const { snapshot } = this.#session;
-    this.#events.push(entry.event);
+    // With what it started from, so that the task can be replayed from its events alone.
+    this.#events.push(entry.init === undefined ? entry.event : { ...entry.event, input: entry.init });
     this.#told.push(...entry.emitted);
     const asks = snapshot.hasTag(ASKS);
     if (asks) this.#record = this.#recordOf(entry);
@@ -221,6 +222,7 @@ class Task implements Host {
       return;
     }
     this.#options.io.told.push(...this.#told);
+    this.#options.io.events.push(...this.#events);
     this.#leave();
     this.#resolve(parsed.data as AgentResult);
   }

@@ -3,11 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { type Step, type Stepper, stepper } from '../actors/durable.ts';
 import { acceptable, CREATE } from '../actors/session.ts';
+import { machines } from '../machines/index.ts';
 import type { Entry } from './journal.ts';
+import { Tasks } from './replay/tasks.ts';
 
-/** What came of refolding. `at` names the first entry that came out otherwise, `why` says how. */
+/** What came of refolding; `tasks` counts the snapshots of agents' own charts that were compared too. `at` names the first entry that came out otherwise, `why` says how. */
 export type Refolding =
-  | { readonly identical: true; readonly entries: number }
+  | { readonly identical: true; readonly entries: number; readonly tasks: number }
   | {
       readonly identical: false;
       readonly entries: number;
@@ -17,9 +19,17 @@ export type Refolding =
       readonly refolded?: unknown;
     };
 
-/** Runs every event again, in order, and compares each snapshot and everything emitted with what is stored. */
-export function refold(entries: readonly Entry[], machine: AnyStateMachine): Refolding {
+/**
+ * Runs every event again, in order, and compares each snapshot and everything emitted with what is stored; also of the charts
+ * of the agents that were at work, as far as `charts` has them. Nobody is asked again: what models and tools said is there.
+ */
+export function refold(
+  entries: readonly Entry[],
+  machine: AnyStateMachine,
+  charts: readonly AnyStateMachine[] = Object.values(machines),
+): Refolding {
   const pure = stepper(machine);
+  const tasks = new Tasks(charts);
   let snapshot: AnyMachineSnapshot | undefined;
   for (const [index, entry] of entries.entries()) {
     const differs = (why: string, stored?: unknown, refolded?: unknown): Refolding => ({
@@ -43,9 +53,11 @@ export function refold(entries: readonly Entry[], machine: AnyStateMachine): Ref
     if (!isDeepStrictEqual(stored, refolded)) return differs('another snapshot', stored, refolded);
     const emitted = plain(step.emitted);
     if (!isDeepStrictEqual(plain(entry.emitted), emitted)) return differs('other events', entry.emitted, emitted);
+    const wrong = tasks.take(entry);
+    if (wrong) return differs(wrong);
     snapshot = step.snapshot;
   }
-  return { identical: true, entries: entries.length };
+  return { identical: true, entries: entries.length, tasks: tasks.compared };
 }
 
 /** One entry's step. The first entry also creates, unless creating is all that it does. */

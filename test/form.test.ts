@@ -469,5 +469,6 @@ const perform = (agent: FormAgent, said: string[], task: unknown): Promise<Agent
       remember: async () => {},
       steps: [],
       told: [],
+      events: [],
     },
   );

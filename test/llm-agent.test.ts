@@ -1,11 +1,13 @@
 // Agents that call a model, against a real server that speaks the OpenAI API: what is said, called, asked, remembered and told.
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
+import { sessionMachine } from '../machines/session/machine.ts';
 import type { LlmAgent } from '../src/agent.ts';
 import { defineAgent, defineTool } from '../src/define.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
 import type { Journal } from '../src/journal.ts';
 import { OpenAiModels } from '../src/llm/models.ts';
+import { refold } from '../src/replay.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 import { KEY, scriptedModel } from './llm.ts';
 
@@ -323,6 +325,30 @@ test('another process goes on where the first one stopped', async () => {
   await settled(second);
   expect((await second.session('s1').history('llm')).at(-1)!.content).toBe('One.');
   expect(keys).toEqual(['s1-r1/helper#call_0']);
+});
+
+test('a recorded conversation replays without a model, and a changed reply in it is found', async () => {
+  const { say, troupe } = await serving([
+    { calls: [{ name: 'weather', arguments: { city: 'Oslo' } }] },
+    { calls: [{ id: 'p', name: 'pay', arguments: { amount: 50 } }] },
+    'Done.',
+    'And again.',
+  ]);
+  const { question } = await say('pay 50 if it is warm');
+  await troupe.session('s1').approve({ approval: question!.approval as string, decision: 'approve', by: 'ann' });
+  await settled(troupe);
+  await say('thanks');
+  const recorded = await entries(troupe);
+  // Two of the first reply, one of the question; approved, one of the tool's result: the last replies end their runs.
+  expect(refold(recorded, sessionMachine)).toEqual({ identical: true, entries: recorded.length, tasks: 4 });
+
+  const cassette = JSON.parse(JSON.stringify(recorded)) as typeof recorded;
+  (cassette[1]!.event as any).events[1].output.text = 'Something else.';
+  expect(refold(cassette, sessionMachine)).toMatchObject({
+    identical: false,
+    at: 2,
+    why: 'another snapshot of react@1',
+  });
 });
 
 async function settled(troupe: Troupe): Promise<void> {

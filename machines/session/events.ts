@@ -219,6 +219,8 @@ export interface AttemptOutput {
   readonly steps?: readonly unknown[];
   /** What the agent's own chart told on its last way, since its last progress. */
   readonly told?: readonly SessionEmitted[];
+  /** The events that led it there, for replay. */
+  readonly events?: readonly unknown[];
   /** Set when the answer was streamed: the text that listeners saw, and how it was cut. */
   readonly streamed?: { readonly text?: string; readonly parts: readonly PartMark[] };
 }
