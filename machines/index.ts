@@ -1,6 +1,7 @@
 // Every chart of the runtime, by name: what viewers draw, tests explore and users import as `troupe/machines`.
 import { agentMachine } from './agent/machine.ts';
 import { breakerMachine } from './breaker/machine.ts';
+import { budgetMachine } from './budget/machine.ts';
 import { endpointMachine } from './endpoint/machine.ts';
 import { flowMachine } from './flow/machine.ts';
 import { formMachine } from './form/machine.ts';
@@ -14,6 +15,7 @@ import { shardMachine } from './shard/machine.ts';
 export {
   agentMachine,
   breakerMachine,
+  budgetMachine,
   endpointMachine,
   flowMachine,
   formMachine,
@@ -35,6 +37,7 @@ export const machines = {
   agent: agentMachine,
   endpoint: endpointMachine,
   breaker: breakerMachine,
+  budget: budgetMachine,
   shard: shardMachine,
   registry: registryMachine,
 } as const;

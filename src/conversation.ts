@@ -7,6 +7,7 @@ import { type Body, bodies, type SessionContext, token, type Verb } from '../mac
 import type { Directory } from './directory.ts';
 import { Refused } from './errors.ts';
 import { type Entry, isSession, type Key, type Row, type RowQuery } from './journal.ts';
+import { checkSessionConfig } from './llm/settings.ts';
 import { acceptedOf, type Outcome, Waiting } from './outcome.ts';
 import { parse } from './parse.ts';
 import {
@@ -59,6 +60,7 @@ export class Conversations {
 
   /** Creates a session explicitly. Throws `Refused('session_exists')`, unless the same request created it before. */
   async create(key: Key, birth: Birth = {}, idempotencyKey?: string): Promise<SessionView> {
+    checkSessionConfig(birth.config);
     const cause = causeOf(idempotencyKey);
     const exists = new Refused('session_exists', `there is a session "${key.session}" already`, 409);
     const before = await this.#orchestrator.find(key);
@@ -173,6 +175,7 @@ export class Conversations {
   }
 
   async #accept(key: Key, body: Body<'message'>, { idempotencyKey, birth }: SendOptions) {
+    checkSessionConfig(birth?.config);
     const cause = causeOf(idempotencyKey);
     const route = this.#directory.routeNow(key, body);
     const session = await this.#orchestrator.open(key, birth);

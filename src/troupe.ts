@@ -18,6 +18,8 @@ import { type HookFunctions, Hooks } from './hooks.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { type Entry, isSession, type Journal, type Key } from './journal.ts';
+import { type OpenAiModels, openModels } from './llm/models.ts';
+import type { LlmSettings } from './llm/settings.ts';
 import { type Log, silent } from './log.ts';
 import { type McpOptions, mcpTools } from './mcp.ts';
 import type { EnqueueOptions } from './orchestration/context.ts';
@@ -56,6 +58,8 @@ export interface TroupeOptions extends HookFunctions {
   readonly log?: Log;
   /** What sessions are created with; see `settings` for each one's meaning and default. */
   readonly settings?: Partial<Settings>;
+  /** How models are called: levels by founder, tenant and user; `OPENAI_API_KEY` and `OPENAI_BASE_URL` are the level below. */
+  readonly llm?: LlmSettings;
   readonly pool?: Omit<PoolOptions, 'clock' | 'transport'>;
   /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
   readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
@@ -99,6 +103,8 @@ export class Troupe {
   readonly journal: Journal;
   readonly log: Log;
   readonly transport: Transport;
+  /** Calls models for agents, routing and the HTTP interface, and counts what is spent on them. */
+  readonly models: OpenAiModels;
   /** This node's part in the cluster, when there is one. */
   readonly cluster: Cluster | undefined;
   readonly #clock: Clock;
@@ -111,7 +117,8 @@ export class Troupe {
     this.log = log;
     this.#clock = clock;
     this.transport = options.transport ?? memoryTransport({ clock });
-    this.pool = new AgentPool({ ...options.pool, clock, transport: this.transport });
+    this.models = openModels(options.llm, { clock });
+    this.pool = new AgentPool({ models: this.models, ...options.pool, clock, transport: this.transport });
     for (const agent of agents) this.#declare(agent);
     if (handleNoMatch) this.#declare({ id: NO_MATCH, description: 'answers when nothing matched', run: handleNoMatch });
     this.directory = new Directory({
@@ -169,6 +176,7 @@ export class Troupe {
     await this.cluster?.leave();
     await this.orchestrator.stop();
     this.pool.stop();
+    this.models.stop();
     await this.directory.close();
     await this.transport.close();
     await this.journal.close();

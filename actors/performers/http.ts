@@ -2,6 +2,7 @@
 import type { AgentCall, AgentResult } from '../../src/agent.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Failed, Refused } from '../../src/errors.ts';
+import { withoutLlm } from '../../src/llm/settings.ts';
 import { messageOf, type Performer, type PerformerIO } from '../performer.ts';
 import { fellSilent, IDLE_MS, Silence } from './silence.ts';
 import { bad, readEvents, readJson } from './sse.ts';
@@ -89,7 +90,7 @@ async function requestOf(call: AgentCall, io: PerformerIO): Promise<Request> {
       accept: 'text/event-stream, application/json;q=0.9',
       'idempotency-key': call.idempotency_key,
     },
-    body: JSON.stringify({ ...told, input_message, history: await io.history() }),
+    body: JSON.stringify({ ...told, context: withoutLlm(call.context), input_message, history: await io.history() }),
   };
 }
 

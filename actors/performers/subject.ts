@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { AgentCall, AgentResult } from '../../src/agent.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Failed } from '../../src/errors.ts';
+import { withoutLlm } from '../../src/llm/settings.ts';
 import type { Message, Transport } from '../../src/transport.ts';
 import type { Instances } from '../instances.ts';
 import { messageOf, type Performer } from '../performer.ts';
@@ -127,7 +128,7 @@ export function subjectPerformer(transport: Transport, options: SubjectOptions):
 async function bodyOf(call: AgentCall, history: () => Promise<unknown>): Promise<string> {
   const { tried: _, ...rest } = call;
   const input_message = { role: 'user', content: messageOf(call) };
-  return JSON.stringify({ ...rest, input_message, history: await history() });
+  return JSON.stringify({ ...rest, context: withoutLlm(call.context), input_message, history: await history() });
 }
 
 function read({ data, headers }: Message, subject: string): z.output<typeof told> {

@@ -7,16 +7,23 @@ export const budget = z
     tokens: z.int().positive().optional(),
     cost_usd: z.number().positive().optional(),
     calls: z.int().positive().optional(),
-    /** How long a window is, s: it begins with the first call. An hour unless told. */
+    /** How long a window is, s; it begins with the first call. An hour unless told. */
     window_s: z.number().positive().default(3_600),
   })
-  .refine(({ tokens, cost_usd, calls }) => tokens ?? cost_usd ?? calls, 'must limit tokens, cost_usd or calls');
+  .refine(
+    ({ tokens, cost_usd, calls }) => (tokens ?? cost_usd ?? calls) !== undefined,
+    'must limit tokens, cost_usd or calls',
+  );
 export type Budget = z.infer<typeof budget>;
 
-/** A budget for each session, each agent of a tenant, and the tenant as a whole. */
+/** A budget for each session, each user and each agent of a tenant, and one for the tenant as a whole. */
 export const budgets = z.strictObject({
   session: budget.optional(),
+  user: budget.optional(),
   agent: budget.optional(),
   tenant: budget.optional(),
 });
 export type Budgets = z.infer<typeof budgets>;
+
+/** What a user's level may say: of what is shared with others, it may not. */
+export const userBudgets = budgets.pick({ session: true, user: true });

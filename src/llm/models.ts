@@ -7,13 +7,25 @@ import type {
 } from 'openai/resources/chat/completions';
 import { type Clock, realClock } from '../clock.ts';
 import { Failed, Refused } from '../errors.ts';
+import { parse } from '../parse.ts';
 import { isSealed, readKey, unseal } from '../secret.ts';
 import { Assembly } from './assembly.ts';
+import { Budgets } from './budgets.ts';
 import { modelFailed, type Whereto } from './failure.ts';
+import { Meter } from './meter.ts';
 import type { ModelIO, ModelReply, ModelRequest, ModelScope, Models } from './model.ts';
-import { priceOf, usageOf } from './prices.ts';
+import { type Price, priceOf, usageOf } from './prices.ts';
 import { bodyOf } from './request.ts';
-import { type LlmLevel, type LlmSettings, OPENAI, type Resolved, resolve } from './settings.ts';
+import {
+  environmentLevel,
+  hasSealed,
+  type LlmLevel,
+  type LlmSettings,
+  llmProgram,
+  OPENAI,
+  type Resolved,
+  resolve,
+} from './settings.ts';
 
 export interface ModelsOptions {
   readonly settings?: LlmSettings;
@@ -22,7 +34,27 @@ export interface ModelsOptions {
   /** `TROUPE_ENCRYPTION_KEY`, as it is written there; needed once a sealed key is to be used. */
   readonly encryptionKey?: string;
   readonly clock?: Clock;
+  /** Where spending is counted; books of its own unless told. */
+  readonly budgets?: Budgets;
 }
+
+/**
+ * Models with these settings, and what the environment says below them. Throws `Refused`: `bad_request` for settings that cannot
+ * hold, `bad_encryption_key`, `no_encryption_key` when a key is encrypted and there is nothing to decrypt it with.
+ */
+export function openModels(
+  settings: LlmSettings = {},
+  { clock, env = process.env }: { clock?: Clock; env?: Readonly<Record<string, string | undefined>> } = {},
+): OpenAiModels {
+  const encryptionKey = env.TROUPE_ENCRYPTION_KEY || undefined;
+  const checked = parse(llmProgram, settings, 'llm');
+  if (encryptionKey !== undefined) readKey(encryptionKey);
+  else if (hasSealed(checked)) throw noKey();
+  return new OpenAiModels({ settings: checked, environment: environmentLevel(env), encryptionKey, clock });
+}
+
+const noKey = (): Refused =>
+  new Refused('no_encryption_key', 'an API key is encrypted, and TROUPE_ENCRYPTION_KEY is not set');
 
 /** A body as the OpenAI API takes it; the model may be left to the settings. */
 export type CompletionBody = Omit<ChatCompletionCreateParams, 'model' | 'stream'> & { readonly model?: string };
@@ -31,18 +63,21 @@ export type CompletionBody = Omit<ChatCompletionCreateParams, 'model' | 'stream'
 interface Admitted {
   readonly settings: Resolved;
   readonly model: string;
+  readonly price: Price | undefined;
   readonly where: Whereto;
   readonly client: OpenAI;
   readonly signal: AbortSignal;
 }
 
 export class OpenAiModels implements Models {
+  readonly budgets: Budgets;
   readonly #options: ModelsOptions;
   readonly #clock: Clock;
 
   constructor(options: ModelsOptions = {}) {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
+    this.budgets = options.budgets ?? new Budgets({ clock: this.#clock });
   }
 
   async call(scope: ModelScope, request: ModelRequest, { signal, delta }: ModelIO): Promise<ModelReply> {
@@ -69,30 +104,47 @@ export class OpenAiModels implements Models {
   ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
     const call = await this.#admit(scope, body, signal);
     const stream_options = { ...body.stream_options, include_usage: true };
+    const meter = new Meter(body);
     try {
       const params = { ...body, model: call.model, stream: true, stream_options } as const;
       const chunks = await call.client.chat.completions.create(params as never, requestOptions(scope, call));
-      for await (const chunk of chunks as unknown as AsyncIterable<ChatCompletionChunk>) yield chunk;
+      for await (const chunk of chunks as unknown as AsyncIterable<ChatCompletionChunk>) {
+        meter.add(chunk);
+        yield chunk;
+      }
       // The package ends a stream that was aborted as if it were whole.
       call.signal.throwIfAborted();
     } catch (error) {
       throw this.#failed(error, call, signal);
+    } finally {
+      // Also what was cut off, or what nobody wanted to hear any more, has cost something.
+      this.#spend(scope, call, meter);
     }
   }
 
   /** One answer as a whole, as the endpoint gives it. Fails as `call` does. */
   async complete(scope: ModelScope, body: CompletionBody, signal: AbortSignal): Promise<ChatCompletion> {
     const call = await this.#admit(scope, body, signal);
+    const meter = new Meter(body);
     try {
       const { stream_options: _, ...rest } = body;
       const params = { ...rest, model: call.model, stream: false } as const;
-      return (await call.client.chat.completions.create(
+      const completion: ChatCompletion = await call.client.chat.completions.create(
         params as never,
         requestOptions(scope, call),
-      )) as ChatCompletion;
+      );
+      meter.add(completion);
+      return completion;
     } catch (error) {
       throw this.#failed(error, call, signal);
+    } finally {
+      this.#spend(scope, call, meter);
     }
+  }
+
+  /** Ends the timers of the budgets. */
+  stop(): void {
+    this.budgets.stop();
   }
 
   /** What holds for a call of this scope. Throws `Failed('llm_not_configured')` when a level of the session's cannot hold. */
@@ -120,19 +172,32 @@ export class OpenAiModels implements Models {
         'there is no endpoint: set OPENAI_API_KEY, or OPENAI_BASE_URL for one that needs no key',
         false,
       );
+    const price = priceOf(settings.prices, model);
+    if (price === undefined && Object.values(settings.budgets).some((budget) => budget?.cost_usd !== undefined))
+      throw new Failed('llm_not_configured', `a budget limits cost_usd, but \`prices\` has none for "${model}"`, false);
     const base_url = settings.base_url ?? OPENAI;
+    const client = await clientOf(base_url, key);
+    signal.throwIfAborted();
+    this.budgets.admit({ ...scope, user: settings.user }, settings.budgets);
     const { origin, pathname } = new URL(base_url);
     const where = { name: `${origin}${pathname.replace(/\/+$/, '')}`, key };
     return {
       settings,
       model,
       where,
-      client: await clientOf(base_url, key),
+      client,
+      price,
       signal:
         settings.timeout_ms === undefined
           ? signal
           : AbortSignal.any([signal, AbortSignal.timeout(settings.timeout_ms)]),
     };
+  }
+
+  #spend(scope: ModelScope, { settings, price }: Admitted, meter: Meter): void {
+    const { total_tokens, cost_usd } = usageOf(meter.counted(), price);
+    if (total_tokens)
+      this.budgets.spend({ ...scope, user: settings.user }, settings.budgets, { tokens: total_tokens, cost_usd });
   }
 
   #failed(error: unknown, call: Admitted, signal: AbortSignal): unknown {
@@ -147,8 +212,7 @@ export class OpenAiModels implements Models {
     if (api_key === undefined || !isSealed(api_key)) return api_key;
     const { encryptionKey } = this.#options;
     try {
-      if (encryptionKey === undefined)
-        throw new Refused('no_encryption_key', 'an API key is encrypted, and TROUPE_ENCRYPTION_KEY is not set');
+      if (encryptionKey === undefined) throw noKey();
       return unseal(api_key, readKey(encryptionKey), owner);
     } catch (error) {
       if (error instanceof Refused) throw new Failed('llm_not_configured', error.message, false);

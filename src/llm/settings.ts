@@ -1,10 +1,10 @@
 // The settings of model calls: levels from the environment over founder and tenant to user, resolved into one.
 import { z } from 'zod';
 import { token } from '../../machines/session/events.ts';
-import { Refused } from '../errors.ts';
+import { Failed, Refused } from '../errors.ts';
 import { parse } from '../parse.ts';
 import { isSealed, type Owner } from '../secret.ts';
-import { type Budgets, budgets } from './limits.ts';
+import { type Budgets, budgets, userBudgets } from './limits.ts';
 import type { ModelScope } from './model.ts';
 import { type Prices, price } from './prices.ts';
 
@@ -37,6 +37,9 @@ export const configuredLevel = z.strictObject({
   budgets: budgets.optional(),
 });
 
+/** The level of one user. */
+export const userLevel = configuredLevel.extend({ budgets: userBudgets.optional() });
+
 /** The founder's level in a program, which may have read a plain key from wherever it keeps its secrets. */
 export const founderLevel = configuredLevel.extend({ api_key: z.string().min(1).optional() });
 
@@ -49,7 +52,7 @@ const userName = z.string().regex(/^[a-z0-9_-]{1,63}\/.{1,200}$/, 'must be named
 
 const levels = {
   tenants: z.record(token, configuredLevel).optional(),
-  users: z.record(userName, configuredLevel).optional(),
+  users: z.record(userName, userLevel).optional(),
 };
 
 /** `llm` as a file of data may have it: no key in plain anywhere. */
@@ -60,6 +63,12 @@ export const llmProgram = z.strictObject({ founder: founderLevel.optional(), ...
 
 /** Levels by who sets them; a user is named `<tenant>/<user>`, and a session says whose it is in `config.user.id`. */
 export type LlmSettings = z.infer<typeof llmProgram>;
+
+/** Whether any level of a configuration has an encrypted key. */
+export const hasSealed = ({ founder, tenants, users }: LlmSettings): boolean =>
+  [founder, ...Object.values({ ...tenants }), ...Object.values({ ...users })].some(
+    (level) => level?.api_key !== undefined && isSealed(level.api_key),
+  );
 
 /** What holds for one call. */
 export interface Resolved {
@@ -73,6 +82,8 @@ export interface Resolved {
   readonly timeout_ms?: number;
   readonly prices: Prices;
   readonly budgets: Budgets;
+  /** Whose session it is, when the session says so. */
+  readonly user?: string;
   /** The first level that switched calls of models off. */
   readonly off?: string;
 }
@@ -84,14 +95,15 @@ interface Level extends LlmLevel {
 
 /**
  * Folds the levels of a scope: later ones override, except that off stays off, and that a level that says where calls go does
- * not take along the key of the level before it, which was for another server.
+ * not take along the key of the level before it, which was for another server. Throws `Failed('llm_not_configured')` when what
+ * the session brings along cannot hold.
  */
 export function resolve(
   settings: LlmSettings,
   scope: Pick<ModelScope, 'tenant' | 'config'>,
   environment: LlmLevel = {},
 ): Resolved {
-  let resolved: Resolved = { owner: 'founder', prices: {}, budgets: {} };
+  let resolved: Resolved = { owner: 'founder', prices: {}, budgets: {}, user: userOf(scope.config ?? {}) };
   for (const level of levelsOf(settings, scope, environment)) resolved = over(resolved, level);
   return resolved;
 }
@@ -105,6 +117,7 @@ function over(below: Resolved, level: Level): Resolved {
       : { api_key: elsewhere ? undefined : below.api_key, owner: below.owner };
   return {
     ...key,
+    user: below.user,
     base_url: base_url ?? below.base_url,
     model: model ?? below.model,
     temperature: temperature ?? below.temperature,
@@ -123,27 +136,35 @@ const isOpenAi = (url: string, below: Resolved): boolean =>
 
 function levelsOf(
   { founder, tenants, users }: LlmSettings,
-  scope: Pick<ModelScope, 'tenant' | 'config'>,
+  { tenant, config = {} }: Pick<ModelScope, 'tenant' | 'config'>,
   environment: LlmLevel,
 ): Level[] {
-  const { tenant, config = {} } = scope;
   const owner = { tenant };
-  const {
-    tenant: ofTenant,
-    user: ofUser,
-    llm,
-  } = config as Record<string, { id?: unknown; llm?: LlmLevel } | undefined>;
-  const user = typeof ofUser?.id === 'string' ? ofUser.id : undefined;
+  const user = userOf(config);
   const all: readonly [LlmLevel | undefined, string, Owner][] = [
     [environment, 'the environment', 'founder'],
     [founder, 'the founder', 'founder'],
     [tenants?.[tenant], `tenant "${tenant}"`, owner],
-    [ofTenant?.llm, `tenant "${tenant}", as the session has it`, owner],
+    [carriedLevel(asObject(config.tenant)?.llm, 'config.tenant.llm'), 'the tenant of the session', owner],
     [user === undefined ? undefined : users?.[`${tenant}/${user}`], `user "${user}"`, owner],
-    [ofUser?.llm, 'the user of the session', owner],
-    [llm as LlmLevel | undefined, 'the session', owner],
+    [carriedLevel(asObject(config.user)?.llm, 'config.user.llm'), 'the user of the session', owner],
+    [carriedLevel(config.llm, 'config.llm'), 'the session', owner],
   ];
   return all.flatMap(([level, name, owner]) => (level ? [{ ...level, name, owner }] : []));
+}
+
+function userOf(config: Readonly<Record<string, unknown>>): string | undefined {
+  const id = asObject(config.user)?.id;
+  return typeof id === 'string' ? id : undefined;
+}
+
+/** Checked again: hooks may have added to what the session was created with. */
+function carriedLevel(level: unknown, name: string): LlmLevel | undefined {
+  if (level === undefined) return undefined;
+  const checked = sessionLevel.safeParse(level);
+  if (checked.success) return checked.data;
+  const [{ path, message }] = checked.error.issues as [z.core.$ZodIssue];
+  throw new Failed('llm_not_configured', `${[name, ...path].join('.')}: ${message}`, false);
 }
 
 const carried = z.looseObject({ llm: sessionLevel.optional() });

@@ -1,0 +1,146 @@
+// Keeps what sessions, users, agents and tenants have spent on models, each with a chart that ends the spending at its limit.
+import { type Actor, createActor, type InspectionEvent } from 'xstate';
+import { quiet } from '../../actors/quiet.ts';
+import { budgetMachine } from '../../machines/budget/machine.ts';
+import { reached, type Spending } from '../../machines/budget/rules.ts';
+import { type Clock, realClock } from '../clock.ts';
+import { Failed } from '../errors.ts';
+import type { Budget, Budgets as Limits } from './limits.ts';
+import type { ModelScope } from './model.ts';
+
+/** Who spends. */
+export type Spender = Pick<ModelScope, 'tenant' | 'session_id' | 'agent_id'> & { readonly user?: string };
+
+/** A budget as it is shown. */
+export interface BudgetView {
+  readonly scope: keyof Limits;
+  readonly tenant: string;
+  /** The session, user or agent; the tenant's own budget has none. */
+  readonly id?: string;
+  readonly state: 'within' | 'spent';
+  readonly spent: Spending;
+  readonly limit: Omit<Budget, 'window_s'>;
+  /** ms since the epoch */
+  readonly resets_at: number;
+}
+
+export interface BudgetsOptions {
+  readonly clock?: Clock;
+  /** At most so many budgets are kept; 10,000 unless told. */
+  readonly most?: number;
+  /** Sees every event and snapshot of every budget. */
+  readonly inspect?: (event: InspectionEvent) => void;
+}
+
+interface Book {
+  readonly scope: keyof Limits;
+  readonly tenant: string;
+  readonly id: string | undefined;
+  readonly limit: Omit<Budget, 'window_s'>;
+  readonly chart: Actor<typeof budgetMachine>;
+  readonly resets_at: number;
+}
+
+/** Kept in this process: a restart forgets what was spent, and every node of a cluster counts for itself. */
+export class Budgets {
+  readonly #clock: Clock;
+  readonly #most: number;
+  readonly #inspect: BudgetsOptions['inspect'];
+  /** Those that something was spent of in the present window; the others are fresh, and need no book. */
+  readonly #books = new Map<string, Book>();
+
+  constructor({ clock = realClock, most = 10_000, inspect }: BudgetsOptions = {}) {
+    this.#clock = clock;
+    this.#most = most;
+    this.#inspect = inspect;
+  }
+
+  /** Counts a call that is about to be made. Throws `Failed('budget_exceeded')`, and counts nothing, when a budget is spent. */
+  admit(spender: Spender, limits: Limits): void {
+    for (const { key } of scopesOf(spender, limits)) {
+      const book = this.#books.get(key);
+      if (book && !book.chart.getSnapshot().hasTag('admits')) throw this.#exceeded(book);
+    }
+    this.spend(spender, limits, { calls: 1 });
+  }
+
+  /** Counts what a call came to. */
+  spend(spender: Spender, limits: Limits, spent: Partial<Spending>): void {
+    for (const scope of scopesOf(spender, limits)) this.#book(scope).chart.send({ type: 'spend', ...spent });
+  }
+
+  /** What was spent in the windows that are open, of one tenant or of all. */
+  view(tenant?: string): BudgetView[] {
+    return [...this.#books.values()].flatMap((book) => {
+      if (tenant !== undefined && book.tenant !== tenant) return [];
+      const { scope, id, limit, chart, resets_at } = book;
+      const state = chart.getSnapshot();
+      const { tokens, cost_usd, calls } = state.context;
+      const spent = { tokens, cost_usd, calls };
+      const standing = state.hasTag('admits') ? 'within' : 'spent';
+      return [
+        { scope, tenant: book.tenant, ...(id !== undefined && { id }), state: standing, spent, limit, resets_at },
+      ];
+    });
+  }
+
+  stop(): void {
+    for (const { chart } of this.#books.values()) chart.stop();
+    this.#books.clear();
+  }
+
+  #book({ key, scope, tenant, id, budget }: Scope): Book {
+    const known = this.#books.get(key);
+    if (known) return known;
+    if (this.#books.size >= this.#most) this.#forgetOne();
+    const { window_s, ...limit } = budget;
+    const window_ms = window_s * 1_000;
+    const clock = quiet(this.#clock);
+    const chart = createActor(budgetMachine, { clock, inspect: this.#inspect, input: { ...limit, window_ms } });
+    const book: Book = { scope, tenant, id, limit, chart, resets_at: this.#clock.now() + window_ms };
+    this.#books.set(key, book);
+    chart.start();
+    // A window that is over leaves nothing to remember.
+    chart.subscribe((state) => {
+      if (!state.matches('fresh')) return;
+      chart.stop();
+      if (this.#books.get(key) === book) this.#books.delete(key);
+    });
+    return book;
+  }
+
+  /** The oldest one that still admits, rather than one that would be let spend all over. */
+  #forgetOne(): void {
+    const all = [...this.#books];
+    const [key, book] = all.find(([, { chart }]) => chart.getSnapshot().hasTag('admits')) ?? all[0]!;
+    book.chart.stop();
+    this.#books.delete(key);
+  }
+
+  #exceeded({ scope, tenant, id, chart, resets_at }: Book): Failed {
+    const { context } = chart.getSnapshot();
+    const what = reached(context)!;
+    const whose = id === undefined ? `tenant "${tenant}"` : `${scope} "${id}"`;
+    const retry_after_s = Math.max(1, Math.ceil((resets_at - this.#clock.now()) / 1_000));
+    const amount = what === 'cost_usd' ? `$${context.limits.cost_usd}` : `${context.limits[what]} ${what}`;
+    const message = `${whose} has spent its ${amount} for models; there is more in ${retry_after_s} s`;
+    return new Failed('budget_exceeded', message, false, { retry_after_s, scope });
+  }
+}
+
+interface Scope {
+  readonly key: string;
+  readonly scope: keyof Limits;
+  readonly tenant: string;
+  readonly id: string | undefined;
+  readonly budget: Budget;
+}
+
+function scopesOf({ tenant, session_id, agent_id, user }: Spender, limits: Limits): Scope[] {
+  const ids = { session: session_id, user, agent: agent_id, tenant: undefined };
+  return (Object.entries(limits) as [keyof Limits, Budget | undefined][]).flatMap(([scope, budget]) => {
+    const id = ids[scope];
+    if (!budget || (scope === 'user' && id === undefined)) return [];
+    return [{ key: JSON.stringify([scope, tenant, id]), scope, tenant, id, budget }];
+  });
+}

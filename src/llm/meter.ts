@@ -1,0 +1,39 @@
+// What one call has used: as the endpoint counted, or guessed where it did not, so that no budget is blind to it.
+import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
+import type { Counted } from './assembly.ts';
+import type { CompletionBody } from './models.ts';
+
+/** Characters per token, about, in most languages. */
+const CHARACTERS = 4;
+
+export class Meter {
+  readonly #body: CompletionBody;
+  #told: Counted | undefined;
+  #heard = 0;
+  #answered = false;
+
+  constructor(body: CompletionBody) {
+    this.#body = body;
+  }
+
+  add({ usage, choices }: ChatCompletion | ChatCompletionChunk): void {
+    this.#answered = true;
+    this.#told = usage ?? this.#told;
+    for (const choice of choices ?? []) this.#heard += charactersIn('delta' in choice ? choice.delta : choice.message);
+  }
+
+  /** Nothing when the endpoint never answered. */
+  counted(): Counted {
+    if (this.#told) return this.#told;
+    if (!this.#answered) return { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
+    const prompt_tokens = Math.ceil(JSON.stringify(this.#body.messages).length / CHARACTERS);
+    const completion_tokens = Math.ceil(this.#heard / CHARACTERS);
+    return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+  }
+}
+
+function charactersIn(
+  said: { content?: string | null; tool_calls?: readonly object[] | null } | null | undefined,
+): number {
+  return (said?.content?.length ?? 0) + (said?.tool_calls?.length ? JSON.stringify(said.tool_calls).length : 0);
+}
