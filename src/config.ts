@@ -7,6 +7,7 @@ import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import type { Settings } from '../machines/session/events.ts';
 import { type ConfigFile, dataFile, environment, type LogLevel, programFile } from './config/schemas.ts';
+import { withVariables } from './config/variables.ts';
 import { Refused } from './errors.ts';
 import type { NatsNodeOptions } from './nats/node.ts';
 import type { TroupeOptions } from './troupe.ts';
@@ -66,7 +67,10 @@ export async function loadConfig({ env = process.env, cwd = process.cwd(), file 
     database: databaseOf(said.DATABASE_URL ?? told.database_url ?? '.troupe/troupe.db', cwd),
     ingress_url: said.INGRESS_URL ?? told.ingress_url,
     log_level: said.LOG_LEVEL ?? told.log_level ?? 'info',
-    troupe: runtimeOf(told, { ...told.settings, ...(attempt_ms !== undefined && { attempt_ms }) }),
+    troupe: {
+      ...runtimeOf(told, { ...told.settings, ...(attempt_ms !== undefined && { attempt_ms }) }),
+      ...(told.mcp && { mcp: withVariables(told.mcp, env, 'mcp') }),
+    },
     file: path,
   };
 }

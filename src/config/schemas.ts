@@ -4,8 +4,9 @@ import { balancings } from '../../actors/balance.ts';
 import { ownSettings, token } from '../../machines/session/events.ts';
 import type { AgentDefinition, AgentFunction } from '../agent.ts';
 import type { HookFunctions } from '../hooks.ts';
+import { mcpServer } from '../mcp.ts';
 import type { Router } from '../routing.ts';
-import type { Tool } from '../tools.ts';
+import type { Tool, ToolSource } from '../tools.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -80,6 +81,8 @@ export const dataFile = z.strictObject({
       }),
     )
     .optional(),
+  /** MCP servers by name; `${NAME}` in their args, env and headers is a variable of the environment. */
+  mcp: z.record(token, mcpServer).optional(),
   balancing: z.enum(balancings).optional(),
   breaker: z
     .strictObject({
@@ -103,7 +106,7 @@ const object = <T>(name: string) =>
 /** What a program can say besides. Agents and tools are checked where they are declared. */
 export const programFile = dataFile.extend({
   agents: z.array(object<AgentDefinition>('an agent: { id, run } or another kind')).optional(),
-  tools: z.array(object<Tool<any>>('a tool: { name, description, input, execute }')).optional(),
+  tools: z.array(object<Tool<any> | ToolSource>('a tool: { name, description, input, execute }')).optional(),
   routing: z
     .custom<'trigger' | Router>(
       (value) => value === 'trigger' || typeof value === 'function',
