@@ -102,7 +102,7 @@ export interface Journal {
   follow(key: Key | '*', follower: Follower): () => void;
   /** Rows in key order (tenant, then session). */
   rows(query?: RowQuery): Promise<Row[]>;
-  /** Sessions per state: how many rows have each `state`. */
+  /** Sessions per state: how many rows have each `state`. What is journaled like a session and is none is left out. */
   census(tenant?: string): Promise<Map<string, number>>;
   /** Forgets a session. */
   remove(key: Key): Promise<void>;

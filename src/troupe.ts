@@ -13,6 +13,8 @@ import { Conversations, type SendOptions } from './conversation.ts';
 import { checkAgent } from './define.ts';
 import { Directory, type Flow } from './directory.ts';
 import { Refused } from './errors.ts';
+import { Fleet } from './fleet/fleet.ts';
+import { FleetNodes } from './fleet/nodes.ts';
 import { SessionHandle } from './handle.ts';
 import { type HookFunctions, Hooks } from './hooks.ts';
 import { Jobs } from './jobs/jobs.ts';
@@ -63,6 +65,8 @@ export interface TroupeOptions extends HookFunctions {
   readonly pool?: Omit<PoolOptions, 'clock' | 'transport'>;
   /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
   readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
+  /** After how long in a part of its state a session counts as stuck, ms; see `STUCK_MS` for what holds unless told. */
+  readonly stuck_ms?: Readonly<Record<string, number>>;
   /** An idle session leaves memory after so many ms; 60,000 unless told. */
   readonly passivate_ms?: number;
   /** At most so many idle sessions stay in memory; 10,000 unless told. */
@@ -107,6 +111,8 @@ export class Troupe {
   readonly models: OpenAiModels;
   /** This node's part in the cluster, when there is one. */
   readonly cluster: Cluster | undefined;
+  /** How many sessions are in which state, for how long, and where: of the whole cluster, when there is one. */
+  readonly fleet: FleetNodes;
   readonly #clock: Clock;
   readonly #registry: Registry;
   #unserve: (() => void) | undefined;
@@ -146,6 +152,11 @@ export class Troupe {
       max_resident: options.max_resident ?? 10_000,
     });
     elsewhere?.serve(this.orchestrator);
+    const shardOf = cluster && ((key: Key) => cluster.shardOf(key));
+    const fleet = new Fleet({ journal, now: () => clock.now(), shardOf, stuck_ms: options.stuck_ms });
+    this.orchestrator.hearAll((key, entry, session) => fleet.hear(key, entry, session));
+    const { transport } = this;
+    this.fleet = new FleetNodes({ fleet, orchestrator: this.orchestrator, pool: this.pool, transport, cluster, log });
     this.conversations = cluster
       ? new ClusterConversations({ cluster, transport: this.transport, log }, this.orchestrator, this.directory)
       : new Conversations(this.orchestrator, this.directory);
@@ -163,6 +174,7 @@ export class Troupe {
     await this.#registry.start();
     await this.orchestrator.start();
     if (this.conversations instanceof ClusterConversations) this.conversations.serve();
+    this.fleet.serve();
     await this.cluster?.join();
     await this.jobs.start(this.cluster !== undefined);
     this.#unserve = serveSubjects(this, this.transport);
@@ -174,6 +186,7 @@ export class Troupe {
     this.jobs.queue.close();
     this.#registry.stop();
     await this.cluster?.leave();
+    this.fleet.stop();
     await this.orchestrator.stop();
     this.pool.stop();
     this.models.stop();
@@ -278,7 +291,10 @@ export class Troupe {
       for (let after: Key | undefined, full = true; full; ) {
         const rows = await this.journal.rows({ tenant, state, after, limit: 1_000 });
         const old = rows.filter(({ at }) => at <= before);
-        for (const { key } of old) await this.orchestrator.forget(key);
+        for (const { key } of old) {
+          await this.orchestrator.forget(key);
+          this.fleet.own.removed(key, state, 'removed');
+        }
         removed += old.length;
         after = rows.at(-1)?.key;
         full = rows.length === 1_000;
@@ -331,12 +347,14 @@ export class Troupe {
         recover: async (shard, signal) => {
           const rows = await options.scan(shard);
           if (signal.aborted) return;
+          this.fleet.own.took(shard, rows);
           await this.orchestrator.recover(rows);
           this.jobs.queue.adopt(rows);
         },
         release: (shard) => this.orchestrator.rest(within(shard)),
         drop: (shard) => {
           this.orchestrator.drop(within(shard));
+          this.fleet.own.dropped(shard);
           this.jobs.queue.drop(within(shard));
         },
         away: () => this.orchestrator.actor.send({ type: 'journal.lost' }),

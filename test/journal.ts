@@ -33,6 +33,13 @@ export function journalConformance(name: string, make: () => Promise<JournalUnde
       expect(await journal.census()).toEqual(new Map());
     });
 
+    test('what is journaled like a session and is none is not counted among them', async () => {
+      await journal.append(key('s1'), 0, entry(1));
+      await journal.append(key('@agents'), 0, entry(1, { state: 'open' }));
+      expect(Object.fromEntries(await journal.census())).toEqual({ [entry(1).state]: 1 });
+      expect(Object.fromEntries(await journal.census(key('s1').tenant))).toEqual({ [entry(1).state]: 1 });
+    });
+
     test('an entry comes back as it was, whatever the text in it', async () => {
       const first = entry(1, {
         init: { agents: ['support'] },

@@ -1,7 +1,16 @@
 // The journal in memory: a real backend, and the reference that every other one is measured against.
 
 import { Conflict, JournalError } from '../errors.ts';
-import { type Entry, type Journal, type Key, keyName, type Row, type Stored, type Version } from '../journal.ts';
+import {
+  type Entry,
+  isSession,
+  type Journal,
+  type Key,
+  keyName,
+  type Row,
+  type Stored,
+  type Version,
+} from '../journal.ts';
 import { Followers } from './followers.ts';
 import { compareKeys, firstAfter, matches } from './rows.ts';
 
@@ -93,7 +102,7 @@ export function memoryJournal(): Journal {
       open();
       const states = new Map<string, number>();
       for (const { row } of sessions.values()) {
-        if (tenant !== undefined && row.key.tenant !== tenant) continue;
+        if (!isSession(row.key) || (tenant !== undefined && row.key.tenant !== tenant)) continue;
         states.set(row.state, (states.get(row.state) ?? 0) + 1);
       }
       return states;

@@ -1,6 +1,6 @@
 // Rows in memory, in key order: for journals whose store cannot list them by itself.
 
-import { type Key, keyName, type Row, type RowQuery, type Version } from '../journal.ts';
+import { isSession, type Key, keyName, type Row, type RowQuery, type Version } from '../journal.ts';
 
 interface Listed {
   row: Row;
@@ -60,7 +60,7 @@ export class Rows {
   census(tenant?: string): Map<string, number> {
     const states = new Map<string, number>();
     for (const { row } of this.#byName.values()) {
-      if (tenant !== undefined && row.key.tenant !== tenant) continue;
+      if (!isSession(row.key) || (tenant !== undefined && row.key.tenant !== tenant)) continue;
       states.set(row.state, (states.get(row.state) ?? 0) + 1);
     }
     return states;

@@ -82,7 +82,7 @@ export class Sessions {
   }
 
   census(tenant?: string): Map<string, number> {
-    const where = tenant === undefined ? '' : 'WHERE tenant = ?';
+    const where = `WHERE session NOT GLOB '@*'${tenant === undefined ? '' : ' AND tenant = ?'}`;
     const values = tenant === undefined ? [] : [tenant];
     const counts = this.#db
       .prepare(`SELECT state, count(*) AS count FROM known ${where} GROUP BY state`)

@@ -1,0 +1,284 @@
+// A node's own picture of its sessions: how many are in which state, for how long, and which ways they took. Counted from what
+// the machine decides, as it is remembered; nothing here reads a session or a list of them, but for what was there before.
+import type { Session } from '../../actors/session.ts';
+import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../journal.ts';
+import { Dwell, type DwellView } from './dwell.ts';
+import { partsOf } from './parts.ts';
+import { Stays, type Stuck } from './stays.ts';
+
+/** One step of a session: null where it came to be, or was removed. */
+export interface Move {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly event: string;
+}
+
+/** A step as listeners of a whole tenant hear of it. */
+export interface Step {
+  readonly session_id: string;
+  readonly n: number;
+  readonly at: number;
+  readonly event: string;
+  readonly before: string | null;
+  readonly after: string;
+}
+
+export type MoveListener = (tenant: string, move: Move, step?: Step) => void;
+
+/** What one node counted for a tenant since its start; `states` is how things are. */
+export interface FleetCounts {
+  readonly states: Readonly<Record<string, number>>;
+  readonly dwell: Readonly<Record<string, DwellView>>;
+  readonly transitions: readonly (Move & { readonly count: number })[];
+  readonly stuck: { readonly total: number; readonly sessions: readonly StuckSession[] };
+}
+
+export interface StuckSession {
+  readonly session_id: string;
+  /** The part of its state that it does not leave. */
+  readonly part: string;
+  /** At the least since then, ms since the epoch: a session that was read back is known since its last entry. */
+  readonly since: number;
+  readonly threshold_ms: number;
+}
+
+export interface FleetOptions {
+  readonly journal: Pick<Journal, 'census' | 'rows'>;
+  readonly now: () => number;
+  /** In a cluster: the counts of a shard begin with what taking it over read. */
+  readonly shardOf?: (key: Key) => number;
+  /** Overrides of the thresholds per part of a state, ms. */
+  readonly stuck_ms?: Readonly<Record<string, number>>;
+}
+
+/** Stands for all tenants, in counts. */
+export const EVERYBODY = '*';
+/** Stuck sessions that are listed by name. */
+const LISTED = 100;
+
+type Counts = Map<string, number>;
+
+/** Where a session in memory stands, and since when it is in each part of its state. */
+interface Standing {
+  readonly state: string;
+  readonly since: readonly number[];
+}
+
+export class Fleet {
+  readonly #options: FleetOptions;
+  /** By shard (all in one without a cluster), then by tenant: sessions per state. */
+  readonly #counts = new Map<number, Map<string, Counts>>();
+  readonly #dwell = new Map<string, Map<string, Dwell>>();
+  readonly #transitions = new Map<string, Map<string, Move & { count: number }>>();
+  // As long as its actor is in memory, and no longer.
+  readonly #standing = new WeakMap<Session, Standing>();
+  readonly #stays: Stays;
+  readonly #listeners = new Set<MoveListener>();
+  readonly #begun = new Map<string, Promise<void>>();
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#stays = new Stays(options.stuck_ms);
+  }
+
+  /** One entry that a session of this node has remembered. */
+  hear(key: Key, entry: Entry, session: Session): void {
+    if (!isSession(key)) return;
+    const { n, at, event, state } = entry;
+    const before = n === 1 ? undefined : (this.#standing.get(session) ?? wokenAt(session));
+    this.#standing.set(session, this.#moved(key, before, state, at));
+    const move = { from: before?.state ?? null, to: state, event: event.type };
+    const step = { session_id: key.session, n, at, event: event.type, before: move.from, after: state };
+    this.#note(key, move);
+    this.#tell(key, move, step);
+  }
+
+  /** A session that came to be without having lived through its entries here, such as a fork. */
+  came(key: Key, { state, at }: Pick<Row, 'state' | 'at'>, event: string): void {
+    this.#moved(key, undefined, state, at);
+    this.#tell(key, { from: null, to: state, event });
+  }
+
+  /** A session that was removed. */
+  removed(key: Key, state: string, event: string): void {
+    if (!isSession(key)) return;
+    this.#count(key, state, -1);
+    for (const part of partsOf(state)) this.#stays.leave(part, keyName(key));
+    this.#tell(key, { from: state, to: null, event });
+  }
+
+  /** A shard as it was read when it was taken over. */
+  took(shard: number, rows: readonly Row[]): void {
+    this.dropped(shard);
+    this.#counts.set(shard, new Map());
+    for (const { key, state, at } of rows) if (isSession(key)) this.#moved(key, undefined, state, at);
+  }
+
+  /** A shard is not this node's any more. */
+  dropped(shard: number): void {
+    const { shardOf } = this.#options;
+    if (!shardOf || !this.#counts.delete(shard)) return;
+    this.#stays.forget((name) => shardOf(named(name)) === shard);
+  }
+
+  /** What this node knows of a tenant, or of all (`*`). Without a cluster, the first question asks the journal what was there before. */
+  async view(tenant: string): Promise<FleetCounts> {
+    await this.#begin(tenant);
+    const stuck = this.#stuckOf(tenant);
+    return {
+      states: this.states(tenant),
+      dwell: Object.fromEntries([...(this.#dwell.get(tenant) ?? [])].map(([part, dwell]) => [part, dwell.view()])),
+      transitions: [...(this.#transitions.get(tenant)?.values() ?? [])],
+      stuck: { total: stuck.length, sessions: stuck.slice(0, LISTED) },
+    };
+  }
+
+  /** Sessions per state, as far as they were counted: `view` first. */
+  states(tenant: string): Record<string, number> {
+    const states: Record<string, number> = {};
+    for (const tenants of this.#counts.values())
+      for (const [state, count] of tenants.get(tenant) ?? [])
+        if (count !== 0) states[state] = (states[state] ?? 0) + count;
+    return states;
+  }
+
+  /** Hears every step from now on. Returns the function that ends it. */
+  onMove(listener: MoveListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #moved(key: Key, before: Standing | undefined, state: string, at: number): Standing {
+    const parts = partsOf(state);
+    if (before?.state === state) return before;
+    const name = keyName(key);
+    const old = before ? partsOf(before.state) : [];
+    const since = parts.map((part) => {
+      const kept = old.indexOf(part);
+      if (kept >= 0) return before!.since[kept]!;
+      this.#stays.enter(part, name, at);
+      return at;
+    });
+    old.forEach((part, index) => {
+      if (parts.includes(part)) return;
+      this.#stays.leave(part, name);
+      for (const tenant of [key.tenant, EVERYBODY])
+        dwellOf(this.#dwell, tenant, part).observe(at - before!.since[index]!);
+    });
+    if (before) this.#count(key, before.state, -1);
+    this.#count(key, state, 1);
+    return { state, since };
+  }
+
+  #count(key: Key, state: string, by: number): void {
+    const { shardOf } = this.#options;
+    const tenants = shardOf ? this.#counts.get(shardOf(key)) : this.#here();
+    // Its shard has just gone elsewhere, and is counted there.
+    if (!tenants) return;
+    for (const tenant of [key.tenant, EVERYBODY]) {
+      const counts = within(tenants, tenant, () => new Map<string, number>());
+      const count = (counts.get(state) ?? 0) + by;
+      if (count === 0) counts.delete(state);
+      else counts.set(state, count);
+    }
+  }
+
+  /** Without a cluster everything is in one shard. */
+  #here(): Map<string, Counts> {
+    return within(this.#counts, 0, () => new Map<string, Counts>());
+  }
+
+  #note(key: Key, move: Move): void {
+    const way = `${move.from} ${move.event} ${move.to}`;
+    for (const tenant of [key.tenant, EVERYBODY]) {
+      const transitions = within(this.#transitions, tenant, () => new Map());
+      within(transitions, way, () => ({ ...move, count: 0 })).count += 1;
+    }
+  }
+
+  #tell({ tenant }: Key, move: Move, step?: Step): void {
+    for (const listener of this.#listeners) listener(tenant, move, step);
+  }
+
+  #stuckOf(tenant: string): StuckSession[] {
+    const longest = new Map<string, Stuck>();
+    for (const stuck of this.#stays.stuck(this.#options.now())) {
+      if (tenant !== EVERYBODY && named(stuck.name).tenant !== tenant) continue;
+      const known = longest.get(stuck.name);
+      // It may be stuck in both regions: that is one session.
+      if (!known || stuck.since < known.since) longest.set(stuck.name, stuck);
+    }
+    return [...longest.values()]
+      .map(({ name, ...rest }) => ({ session_id: named(name).session, ...rest }))
+      .sort((a, b) => a.since - b.since);
+  }
+
+  /** Without a cluster: what was there before anything was heard. Once, and again when it failed. */
+  async #begin(tenant: string): Promise<void> {
+    if (this.#options.shardOf) return;
+    await within(this.#begun, tenant, () =>
+      this.#readBefore(tenant).catch((error) => {
+        this.#begun.delete(tenant);
+        throw error;
+      }),
+    );
+  }
+
+  async #readBefore(tenant: string): Promise<void> {
+    const { journal } = this.#options;
+    const of = tenant === EVERYBODY ? undefined : tenant;
+    // Whoever remembered something is told of it before the next turn: what is read now is what was heard so far.
+    await new Promise((resolve) => setImmediate(resolve));
+    const tenants = this.#here();
+    const heard = new Map(tenants.get(tenant));
+    const before = await journal.census(of);
+    const counts = within(tenants, tenant, () => new Map<string, number>());
+    for (const [state, count] of before) {
+      const now = count - (heard.get(state) ?? 0) + (counts.get(state) ?? 0);
+      heard.delete(state);
+      if (now === 0) counts.delete(state);
+      else counts.set(state, now);
+    }
+    for (const [state, count] of heard) counts.set(state, (counts.get(state) ?? 0) - count);
+    for (const state of before.keys()) await this.#readStays(of, state);
+  }
+
+  /** Sessions that were there before in a state that somebody should look at: at the least since their last entry. */
+  async #readStays(tenant: string | undefined, state: string): Promise<void> {
+    const watched = partsOf(state).filter((part) => this.#stays.watches(part));
+    if (watched.length === 0) return;
+    const { journal } = this.#options;
+    const found: (readonly [name: string, since: number])[] = [];
+    for (let after: Key | undefined, full = true; full; ) {
+      const rows = await journal.rows({ tenant, state, after, limit: 1_000 });
+      found.push(...rows.filter(({ key }) => isSession(key)).map(({ key, at }) => [keyName(key), at] as const));
+      after = rows.at(-1)?.key;
+      full = rows.length === 1_000;
+    }
+    for (const part of watched) this.#stays.before(part, found);
+  }
+}
+
+function wokenAt({ woken }: Session): Standing | undefined {
+  return woken && { state: woken.state, since: partsOf(woken.state).map(() => woken.at) };
+}
+
+const dwellOf = (dwell: Map<string, Map<string, Dwell>>, tenant: string, part: string): Dwell =>
+  within(
+    within(dwell, tenant, () => new Map()),
+    part,
+    () => new Dwell(),
+  );
+
+function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+function named(name: string): Key {
+  const [tenant, session] = name.split('/') as [string, string];
+  return { tenant, session };
+}

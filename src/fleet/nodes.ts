@@ -1,0 +1,271 @@
+// The fleet as any node tells it: its own picture and those of the others, asked over the transport and put together.
+import type { AgentView } from '../../actors/agent.ts';
+import type { Orchestrator } from '../../actors/orchestrator.ts';
+import type { AgentPool } from '../../actors/pool.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Log } from '../log.ts';
+import type { Subscription, Transport } from '../transport.ts';
+import { type DwellView, sumOf } from './dwell.ts';
+import type { Fleet, FleetCounts, Move, StuckSession } from './fleet.ts';
+import { Frame, type FrameView } from './frame.ts';
+
+/** One node of the fleet. */
+export interface NodeView {
+  readonly node: string;
+  /** False when it did not answer in time: what it has is missing from the sums. */
+  readonly answered: boolean;
+  /** The states of its chart, e.g. `serving.normal`. */
+  readonly state: string | null;
+  /** Sessions in its memory, and all that it has. */
+  readonly resident: number;
+  readonly sessions: number;
+  /** Shards that it owns. */
+  readonly shards: number;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+export interface FleetView {
+  /** ms since the epoch. */
+  readonly at: number;
+  readonly sessions: number;
+  readonly states: Readonly<Record<string, number>>;
+  readonly dwell: Readonly<Record<string, DwellView>>;
+  readonly transitions: readonly (Move & { readonly count: number })[];
+  readonly stuck: { readonly total: number; readonly sessions: readonly StuckSession[] };
+  readonly agents: readonly (AgentView & { readonly node: string })[];
+  readonly nodes: readonly NodeView[];
+  readonly shards: readonly { readonly shard: number; readonly node: string | null; readonly state: string }[];
+}
+
+/** What a node says of itself. */
+interface Report extends FleetCounts {
+  readonly node: NodeView;
+  readonly agents: readonly AgentView[];
+  /** The state of each shard here, in order; empty without a cluster. */
+  readonly shards: readonly string[];
+}
+
+export interface FleetSide {
+  readonly fleet: Fleet;
+  readonly orchestrator: Orchestrator;
+  readonly pool: AgentPool;
+  readonly transport: Transport;
+  readonly cluster?: Cluster;
+  readonly log: Log;
+}
+
+/** The name of the only node, where there is no cluster. */
+const LOCAL = 'local';
+/** A node that does not answer within this is left out, ms. */
+const PATIENCE = 2_000;
+/** For so long after somebody asked a node tells the others what moves on it, ms. */
+const WATCHED = 30_000;
+/** Between two frames for the other nodes, ms. */
+const FRAME = 50;
+
+const askSubject = (node: string): string => `troupe.node.${node}.fleet`;
+const movesSubject = (node: string): string => `troupe.node.${node}.moves`;
+const decode = <T>(data: Uint8Array): T => JSON.parse(new TextDecoder().decode(data));
+
+/** A frame of one tenant, as nodes tell each other. */
+type Told = FrameView & { readonly tenant: string };
+
+export class FleetNodes {
+  readonly #side: FleetSide;
+  #subscription: Subscription | undefined;
+  readonly #relays = new Map<string, Relay>();
+
+  constructor(side: FleetSide) {
+    this.#side = side;
+  }
+
+  /** What this node counted itself. */
+  get own(): Fleet {
+    return this.#side.fleet;
+  }
+
+  /** Answers the other nodes; there are none without a cluster. */
+  serve(): void {
+    const { cluster, transport, log } = this.#side;
+    if (!cluster) return;
+    this.#subscription = transport.subscribe(askSubject(cluster.id), ({ data, reply }) => {
+      const { tenant, watch } = decode<{ tenant: string; watch: boolean }>(data);
+      if (watch) this.#relay(tenant);
+      this.#report(tenant).then(
+        (report) => reply && transport.publish(reply, JSON.stringify(report)),
+        (error) => log.warn({ err: error }, 'the fleet could not be told to another node'),
+      );
+    });
+  }
+
+  stop(): void {
+    this.#subscription?.unsubscribe();
+    for (const relay of this.#relays.values()) relay.end();
+  }
+
+  /** The whole fleet of a tenant, or of all (`*`). */
+  async view(tenant: string): Promise<FleetView> {
+    const { cluster, orchestrator } = this.#side;
+    const others = cluster?.members.live().filter((id) => id !== cluster.id) ?? [];
+    const reports = await Promise.all([this.#report(tenant), ...others.map((id) => this.#ask(id, tenant, false))]);
+    const states = sumOfCounts(reports.map((report) => report.states));
+    const dwell: Record<string, DwellView> = {};
+    const ways = new Map<string, Move & { count: number }>();
+    for (const report of reports) {
+      for (const [part, view] of Object.entries(report.dwell))
+        dwell[part] = dwell[part] ? sumOf(dwell[part], view) : view;
+      for (const { count, ...move } of report.transitions) {
+        const way = `${move.from} ${move.event} ${move.to}`;
+        ways.set(way, { ...move, count: count + (ways.get(way)?.count ?? 0) });
+      }
+    }
+    const stuck = reports.flatMap((report) => report.stuck.sessions).sort((a, b) => a.since - b.since);
+    return {
+      at: orchestrator.clock.now(),
+      sessions: Object.values(states).reduce((sum, count) => sum + count, 0),
+      states,
+      dwell,
+      transitions: [...ways.values()].sort((a, b) => b.count - a.count),
+      stuck: { total: reports.reduce((sum, { stuck: { total } }) => sum + total, 0), sessions: stuck.slice(0, 100) },
+      agents: reports.flatMap(({ agents, node: { node } }) => agents.map((agent) => ({ node, ...agent }))),
+      nodes: reports.map(({ node }) => node),
+      shards: this.#shards(reports),
+    };
+  }
+
+  /**
+   * Sessions per state; `counted` is called at the very moment to which they belong as far as this node goes. Other nodes are
+   * asked to tell what moves from then on, for half a minute.
+   */
+  async census(tenant: string, counted: () => void): Promise<{ readonly states: Readonly<Record<string, number>> }> {
+    const { cluster, fleet } = this.#side;
+    const others = cluster?.members.live().filter((id) => id !== cluster.id) ?? [];
+    const reports = await Promise.all([fleet.view(tenant), ...others.map((id) => this.#ask(id, tenant, true))]);
+    counted();
+    const all = [fleet.states(tenant), ...reports.slice(1).map((report) => report.states)];
+    return { states: sumOfCounts(all) };
+  }
+
+  /**
+   * Puts everything that moves into a frame, and tells each time that there is something in it; what moves on other nodes only
+   * as long as somebody asks for a census now and then. Returns the function that ends it.
+   */
+  listen(tenant: string, into: Frame, changed: () => void): () => void {
+    const { cluster, fleet, transport } = this.#side;
+    const unhear = fleet.onMove((of, move, step) => {
+      if (of !== tenant) return;
+      into.add(move, step);
+      changed();
+    });
+    const others =
+      cluster &&
+      transport.subscribe(movesSubject('*'), ({ subject, data }) => {
+        if (subject === movesSubject(cluster.id)) return;
+        const told = decode<Told>(data);
+        if (told.tenant !== tenant) return;
+        into.merge(told);
+        changed();
+      });
+    return () => {
+      unhear();
+      others?.unsubscribe();
+    };
+  }
+
+  async #report(tenant: string): Promise<Report> {
+    const { cluster, fleet, orchestrator, pool } = this.#side;
+    const counts = await fleet.view(tenant);
+    const { value } = orchestrator.actor.getSnapshot();
+    const shards = cluster?.view().shards.map(({ state }) => state) ?? [];
+    const resident = orchestrator.sessions().filter(({ key }) => tenant === '*' || key.tenant === tenant).length;
+    const node: NodeView = {
+      node: cluster?.id ?? LOCAL,
+      answered: true,
+      state: typeof value === 'string' ? value : Object.entries(value)[0]!.join('.'),
+      resident,
+      sessions: Object.values(counts.states).reduce((sum, count) => sum + count, 0),
+      shards: shards.filter((state) => state === 'owned').length,
+      counts: { ...orchestrator.counts },
+    };
+    return { ...counts, node, agents: pool.list(tenant), shards };
+  }
+
+  async #ask(node: string, tenant: string, watch: boolean): Promise<Report> {
+    const { transport } = this.#side;
+    try {
+      const asked = JSON.stringify({ tenant, watch });
+      return decode<Report>((await transport.request(askSubject(node), asked, { timeout: PATIENCE })).data);
+    } catch {
+      return silent(node);
+    }
+  }
+
+  #shards(reports: readonly Report[]): FleetView['shards'] {
+    const { cluster } = this.#side;
+    if (!cluster) return [];
+    return cluster.view().shards.map(({ shard, owner, state }) => ({
+      shard,
+      node: owner,
+      // As its owner sees it: everybody else only knows that it is not here.
+      state: reports.find(({ node }) => node.node === owner)?.shards[shard] ?? state,
+    }));
+  }
+
+  #relay(tenant: string): void {
+    const { cluster, fleet, transport } = this.#side;
+    const publish = (frame: FrameView): void =>
+      transport.publish(movesSubject(cluster!.id), JSON.stringify({ tenant, ...frame } satisfies Told));
+    const relay = this.#relays.get(tenant) ?? new Relay(fleet, tenant, publish, () => this.#relays.delete(tenant));
+    this.#relays.set(tenant, relay);
+    relay.extend();
+  }
+}
+
+function sumOfCounts(counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const one of counts) for (const [state, count] of Object.entries(one)) sum[state] = (sum[state] ?? 0) + count;
+  return sum;
+}
+
+const silent = (node: string): Report => ({
+  node: { node, answered: false, state: null, resident: 0, sessions: 0, shards: 0, counts: {} },
+  states: {},
+  dwell: {},
+  transitions: [],
+  stuck: { total: 0, sessions: [] },
+  agents: [],
+  shards: [],
+});
+
+/** Tells the other nodes what moves here, while one of them listens. */
+class Relay {
+  readonly #unhear: () => void;
+  readonly #ended: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #over: NodeJS.Timeout | undefined;
+
+  constructor(fleet: Fleet, tenant: string, publish: (frame: FrameView) => void, ended: () => void) {
+    const frame = new Frame();
+    this.#ended = ended;
+    this.#unhear = fleet.onMove((of, move, step) => {
+      if (of !== tenant) return;
+      frame.add(move, step);
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        publish(frame.take());
+      }, FRAME).unref();
+    });
+  }
+
+  extend(): void {
+    clearTimeout(this.#over);
+    this.#over = setTimeout(() => this.end(), WATCHED).unref();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#over);
+    this.#unhear();
+    this.#ended();
+  }
+}
