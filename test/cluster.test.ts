@@ -1,4 +1,5 @@
 // Nodes that share a journal: any of them answers for any session, and they come and go without anybody noticing.
+import { setTimeout as pause } from 'node:timers/promises';
 import type { KV } from '@nats-io/kv';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { realClock } from '../src/clock.ts';
@@ -175,16 +176,28 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
     const alone = await join();
     await settled(alone);
     expect(alone.troupe.cluster!.view().nodes).toEqual([alone.id]);
+  });
+
+  test('a node that leaves does not wait for one that takes nothing either', async () => {
+    const [a, b] = [await join(), await join()];
+    await settled(a, b);
+    b.troupe.cluster!.members.retire();
+    await expect.poll(() => a.troupe.cluster!.members.takers()).toEqual([a.id]);
+    await a.close();
+    expect(b.troupe.cluster!.view().nodes).toContain(b.id);
   }, 25_000);
 
   test('a node that oversleeps drops what it had, and its runs begin anew with the same key', async () => {
     const steered = new Steered();
     let slept = 0;
     const clock = { ...realClock, now: () => Date.now() + slept };
-    const a = await join({ agents: [steered.agent], clock });
+    // It takes a while to learn who has what by now; who waits for an answer is not turned away for that.
+    const { sharing, slow } = slowly();
+    const a = await join({ agents: [steered.agent], clock, sharing });
     await settled(a);
     const session = sessionOn(a, 'slept');
     const asked = a.troupe.session(session).send('steer');
+    slow(500);
     const before = await steered.call(1);
     slept += 10_000;
     // Not a word from the moment it wakes up, before it has looked at its watch.
@@ -240,20 +253,44 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
   });
 });
 
-/** What a node shares with the others, until it is deaf: then it does not hear any more who has what. */
-function hearing() {
-  let deaf = false;
-  const sharing = (cluster: NatsNode['cluster']): NatsNode['cluster'] => {
+/** What a node shares with the others, but that some members of the bucket of shards are of the test's making. */
+const sharingWith =
+  (members: (bucket: KV) => { get?: KV['get']; watch?: (options: Parameters<KV['watch']>[0]) => Promise<object> }) =>
+  (cluster: NatsNode['cluster']): NatsNode['cluster'] => {
     const shards = new Proxy(cluster.buckets.shards, {
       get(bucket, name) {
-        const member = Reflect.get(bucket, name);
-        if (name === 'watch') return (options: Parameters<typeof bucket.watch>[0]) => watch(bucket, options);
+        const member = Reflect.get(members(bucket), name) ?? Reflect.get(bucket, name);
         return typeof member === 'function' ? member.bind(bucket) : member;
       },
     });
     return { ...cluster, buckets: { ...cluster.buckets, shards } };
   };
-  const watch = async (...[bucket, options]: [KV, Parameters<KV['watch']>[0]]) => {
+
+/** From `slow` on it takes so many ms to read who has what. */
+function slowly() {
+  let ms = 0;
+  const sharing = sharingWith((bucket) => ({
+    get: async (key) => {
+      await pause(ms);
+      return bucket.get(key);
+    },
+  }));
+  return {
+    sharing,
+    slow: (by: number) => {
+      ms = by;
+    },
+  };
+}
+
+/** What a node shares with the others, until it is deaf: then it does not hear any more who has what. */
+function hearing() {
+  let deaf = false;
+  const sharing = sharingWith((bucket) => ({
+    watch: (options) => watch(bucket, options),
+    get: (key) => (deaf ? Promise.resolve(null) : bucket.get(key)),
+  }));
+  const watch = async (bucket: KV, options: Parameters<KV['watch']>[0]) => {
     const heard = await bucket.watch(options);
     const until = async function* () {
       for await (const change of heard) if (!deaf) yield change;

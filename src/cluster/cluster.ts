@@ -40,6 +40,8 @@ export interface ShardHost {
 const PATIENCE = 15_000;
 /** The table is looked at so often, ms: a write may have been lost to another one's, or to a server that was away. */
 const REVIEW = 1_000;
+/** A node that has just found out that it was away is back in a moment, if it can be at all: so long requests wait for it, ms. */
+const BLINK = 2_000;
 /** How long a node that leaves waits for its shards to be handed over, ms. */
 const FAREWELL = 30_000;
 
@@ -57,7 +59,9 @@ export class Cluster {
   readonly #host: ShardHost;
   /** From going away until the table has been read again: what is known of it is old. */
   #out = false;
+  #outSince: number | undefined;
   #reviewing: unknown;
+  #reading = false;
   #subscribed: readonly Subscription[] = [];
   #stopped = false;
 
@@ -95,7 +99,7 @@ export class Cluster {
 
   /** Joins the others; resolves when this node knows where every shard is. */
   async join(): Promise<void> {
-    const { transport } = this.#options;
+    const { transport, clock } = this.#options;
     const free = transport.subscribe(freeSubject('*'), ({ subject, data }) => {
       const shard = Number(subject.split('.')[2]);
       if (this.#table.current?.before[shard] === new TextDecoder().decode(data))
@@ -111,6 +115,7 @@ export class Cluster {
     this.members.onChange(() => this.#rebalance());
     this.members.onAway(() => {
       this.#out = true;
+      this.#outSince ??= clock.now();
       for (const actor of this.#actors) actor.send({ type: 'lost' });
       this.#host.away();
       this.#tell();
@@ -122,13 +127,13 @@ export class Cluster {
 
   /** Hands every shard over, then leaves. */
   async leave(): Promise<void> {
-    if (!this.#stopped && this.members.live().length > 1) {
-      await this.members.retire().catch(() => {});
+    if (!this.#stopped) {
+      this.members.retire();
       const handedOver = () =>
         this.#table.current?.owner.includes(this.id) === false &&
         this.#actors.every((actor) => actor.getSnapshot().value === 'unowned');
       // The others may leave as well; then nobody is left who could take anything.
-      const free = () => this.members.live().length === 1 || handedOver();
+      const free = () => this.members.takers().length === 0 || handedOver();
       if (!(await this.#until(free, FAREWELL)))
         this.#options.log.warn(this.view(), 'left without having handed over every shard');
     }
@@ -167,7 +172,7 @@ export class Cluster {
 
   /**
    * The node that has the session's shard: this one once it really has it, another as the table says.
-   * Rejects with `Refused('no_owner')`, 503, when that does not come out in time, or this node reaches nobody.
+   * Rejects with `Refused('no_owner')`, 503, when that does not come out in time, this node reaches nobody, or it has stopped.
    */
   async owner(key: Key): Promise<string> {
     const shard = this.shardOf(key);
@@ -177,7 +182,7 @@ export class Cluster {
       if (owner === this.id) return this.owns(key);
       return owner !== undefined && this.members.live().includes(owner);
     };
-    const known = () => this.away || settled();
+    const known = () => this.#stopped || this.#lostTouch() || settled();
     if (!settled() && !((await this.#until(known, PATIENCE)) && settled()))
       throw new Refused('no_owner', 'no node has this session right now; try again', 503, { retry_after_s: 1 });
     return this.#table.current!.owner[shard]!;
@@ -210,6 +215,11 @@ export class Cluster {
     };
   }
 
+  /** Away, and not only for the moment that it takes to find the others again. */
+  #lostTouch(): boolean {
+    return this.away && this.#outSince !== undefined && this.#options.clock.now() - this.#outSince > BLINK;
+  }
+
   async #until(holds: () => boolean, ms: number): Promise<boolean> {
     const { clock } = this.#options;
     const end = clock.now() + ms;
@@ -231,6 +241,17 @@ export class Cluster {
 
   #review(): void {
     this.#rebalance();
+    // A change may have been told while nobody could hear it.
+    if (!this.away && !this.#reading) {
+      this.#reading = true;
+      const read = this.#table.refresh().then(
+        () => this.#apply(),
+        (error) => this.#options.log.debug({ err: error }, 'the assignment table could not be read'),
+      );
+      void read.finally(() => {
+        this.#reading = false;
+      });
+    }
     this.#reviewing = this.#options.clock.setTimeout(() => this.#review(), REVIEW);
   }
 
@@ -245,6 +266,7 @@ export class Cluster {
     }
     if (this.#stopped || this.members.away) return;
     this.#out = false;
+    this.#outSince = undefined;
     this.#host.back();
     this.#rebalance();
   }

@@ -1,4 +1,4 @@
-// Who is in the cluster: nodes that say so every half second, and are asked every tenth of one.
+// Who is in the cluster: nodes that say so every half second, to each other and into a bucket, and are asked every tenth of one.
 import type { KV } from '@nats-io/kv';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -47,6 +47,8 @@ interface Member extends Presence {
 const BREAK = 250;
 
 const pingSubject = (id: string): string => `troupe.node.${id}.ping`;
+/** What a node says of itself, told to those who are there; the bucket tells those who come. */
+const hereSubject = (id: string | '*'): string => `troupe.node.${id}.here`;
 
 export class Members {
   readonly id: string;
@@ -63,7 +65,9 @@ export class Members {
   #steady = 0;
   #cutOff = false;
   #leaving = false;
-  #ponged: Subscription | undefined;
+  /** Whether the bucket is being told, which may take seconds while its server is away. */
+  #noting = false;
+  #subscribed: readonly Subscription[] = [];
   #stopWatching: (() => void) | undefined;
   #timers: unknown[] = [];
 
@@ -112,30 +116,34 @@ export class Members {
   /** Says that it is there, and learns who else is, before it resolves. */
   async join(): Promise<void> {
     const { bucket, transport } = this.#options;
-    this.#ponged = transport.subscribe(pingSubject(this.id), ({ reply }) => {
-      if (reply) transport.publish(reply, 'pong');
-    });
-    await whileNobodyLeads(() => this.#announce());
+    this.#subscribed = [
+      transport.subscribe(pingSubject(this.id), ({ reply }) => {
+        if (reply) transport.publish(reply, 'pong');
+      }),
+      transport.subscribe(hereSubject('*'), ({ data }) => this.#heard(parsed(data))),
+    ];
+    await whileNobodyLeads(() => this.#note());
     const watch = await whileNobodyLeads(() => bucket.watch({ key: '>' }));
     this.#stopWatching = () => watch.stop();
     const known = Promise.withResolvers<void>();
     void (async () => {
       for await (const { key, operation, value, delta } of watch) {
-        if (operation === 'PUT') this.#heard(JSON.parse(new TextDecoder().decode(value)));
+        if (operation === 'PUT') this.#heard(parsed(value));
         else this.#lost(key, 'it left');
         if (delta === 0 || delta === undefined) known.resolve();
       }
     })().catch((error) => this.#options.log.warn({ err: error }, 'the watch of the nodes ended'));
     await known.promise;
     this.#reached = this.#options.clock.now();
+    this.#announce();
     this.#every(this.#timing.presence, () => this.#announce());
     this.#every(this.#timing.ping, () => this.#ping());
   }
 
   /** Says that it takes no shards any more, and hands over those it has. */
-  async retire(): Promise<void> {
+  retire(): void {
     this.#leaving = true;
-    await this.#announce();
+    this.#announce();
     this.#tell();
   }
 
@@ -150,7 +158,7 @@ export class Members {
     for (const timer of this.#timers) this.#options.clock.clearTimeout(timer);
     this.#timers = [];
     this.#stopWatching?.();
-    this.#ponged?.unsubscribe();
+    for (const subscription of this.#subscribed) subscription.unsubscribe();
   }
 
   /** Nobody answers on a node's subjects. That is definite, unless the server itself has just been away. */
@@ -161,8 +169,7 @@ export class Members {
   }
 
   #all(): Presence[] {
-    const self = { id: this.id, joined: this.#joined, leaving: this.#leaving };
-    return [...this.#peers.values(), self].sort((a, b) => a.joined - b.joined || (a.id < b.id ? -1 : 1));
+    return [...this.#peers.values(), this.#presence()].sort((a, b) => a.joined - b.joined || (a.id < b.id ? -1 : 1));
   }
 
   #lost(id: string, why: string): void {
@@ -181,15 +188,30 @@ export class Members {
     if (id === this.id || (gone?.joined === joined && now - gone.at < this.#timing.forgetting)) return;
     this.#gone.delete(id);
     const known = this.#peers.get(id);
+    // The bucket may tell later what was so before.
+    if (known && (joined < known.joined || (joined === known.joined && known.leaving && !leaving))) return;
     this.#peers.set(id, { ...presence, seen: now });
     if (known?.joined === joined && known.leaving === leaving) return;
     this.#options.log.info({ node: id }, leaving ? 'a node is leaving' : 'a node joined');
     this.#tell();
   }
 
-  async #announce(): Promise<void> {
-    const presence: Presence = { id: this.id, joined: this.#joined, leaving: this.#leaving };
-    await this.#options.bucket.put(this.id, JSON.stringify(presence));
+  #announce(): void {
+    this.#options.transport.publish(hereSubject(this.id), JSON.stringify(this.#presence()));
+    if (this.#noting) return;
+    this.#noting = true;
+    const told = this.#note().catch((error) => this.#options.log.debug({ err: error }, 'a sign of life was not noted'));
+    void told.finally(() => {
+      this.#noting = false;
+    });
+  }
+
+  async #note(): Promise<void> {
+    await this.#options.bucket.put(this.id, JSON.stringify(this.#presence()));
+  }
+
+  #presence(): Presence {
+    return { id: this.id, joined: this.#joined, leaving: this.#leaving };
   }
 
   #ping(): void {
@@ -232,7 +254,7 @@ export class Members {
     // Joined anew, so that nobody takes it for the one that they gave up.
     this.#joined = now;
     this.#options.log.info({}, 'this node is back');
-    void this.#announce().catch(() => {});
+    this.#announce();
     for (const listener of this.#cameBack) listener();
   }
 
@@ -247,17 +269,15 @@ export class Members {
     for (const listener of this.#changed) listener();
   }
 
-  #every(ms: number, go: () => unknown): void {
-    const { clock, log } = this.#options;
+  #every(ms: number, go: () => void): void {
+    const { clock } = this.#options;
     const index = this.#timers.length;
-    const tick = async () => {
-      try {
-        await go();
-      } catch (error) {
-        log.debug({ err: error }, 'a sign of life was not given');
-      }
+    const tick = () => {
+      go();
       if (this.#timers.length > 0) this.#timers[index] = clock.setTimeout(tick, ms);
     };
     this.#timers.push(clock.setTimeout(tick, ms));
   }
 }
+
+const parsed = (data: Uint8Array): Presence => JSON.parse(new TextDecoder().decode(data));

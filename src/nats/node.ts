@@ -1,5 +1,6 @@
 // What a process needs to be a node of a cluster on NATS: transport, journal, and the two buckets the nodes share.
 import { randomBytes } from 'node:crypto';
+import { jetstream } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import type { ClusterOptions } from '../cluster/cluster.ts';
 import { jetstreamJournal } from '../journal/jetstream.ts';
@@ -30,6 +31,8 @@ export interface NatsNode {
 
 /** The signs of life of the nodes; one that ends without a word is forgotten after so long, ms. */
 const PRESENCE = 5_000;
+/** What is asked while the connection breaks is lost with it, ms: then it is asked again. */
+const ATTEMPT = 2_000;
 
 /** Connects and opens what is shared. Rejects with `NatsError` or `JournalError`, which say what was tried and what to do. */
 export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
@@ -37,7 +40,7 @@ export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
   const connection = await connectNats({ servers: url, name: id });
   try {
     const journal = await jetstreamJournal({ connection, replicas, shards });
-    const kvm = new Kvm(connection);
+    const kvm = new Kvm(jetstream(connection, { timeout: ATTEMPT }));
     const buckets = {
       nodes: await whileNobodyLeads(() => kvm.create('troupe-nodes', { history: 1, ttl: PRESENCE, replicas })),
       shards: await whileNobodyLeads(() => kvm.create('troupe-shards', { history: 1, replicas })),
