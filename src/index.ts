@@ -1,4 +1,6 @@
 // What `import … from 'troupe'` gives.
+export { performed } from '../actors/durable.ts';
+export type { Decision } from '../machines/session/events.ts';
 export type {
   AgentCall,
   AgentContext,
@@ -7,6 +9,10 @@ export type {
   FormAgent,
   FunctionAgent,
   HttpAgent,
+  LlmAgent,
+  MachineAgent,
+  MachineWork,
+  NatsAgent,
 } from './agent.ts';
 export { type Clock, realClock, SteppedClock } from './clock.ts';
 export type { SendOptions } from './conversation.ts';

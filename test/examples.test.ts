@@ -27,7 +27,13 @@ async function serving(name: string) {
 
 test('every example is tested here', () => {
   const files = readdirSync(examples, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-  expect(files.sort()).toEqual(['agents/http-agent.ts', 'embed.ts', 'front-desk.ts', 'transitions.test.ts']);
+  expect(files.sort()).toEqual([
+    'agents/http-agent.ts',
+    'embed.ts',
+    'front-desk.ts',
+    'refund.ts',
+    'transitions.test.ts',
+  ]);
 });
 
 test('the front desk books a table, looks up an order and fetches a person', async () => {
