@@ -3,7 +3,7 @@ import type { StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectNats, OLDEST_REPLICATED } from '../nats/connect.ts';
 import { answer } from '../nats/jetstream.ts';
-import { neededServer } from './nats-binaries.ts';
+import { type Binary, neededServer } from './nats-binaries.ts';
 import { NatsServer } from './nats-server.ts';
 import { freePort } from './ports.ts';
 import { eventually } from './waiting.ts';
@@ -15,6 +15,9 @@ const JOURNAL = 'troupe-journal';
 const STREAMS = [JOURNAL, 'KV_troupe-nodes', 'KV_troupe-shards'];
 /** After a start a server reads its store and fetches what it missed; more than so long is an error, ms. */
 const PATIENCE = 60_000;
+/** To form a cluster takes seconds, ms; another attempt is better than to wait longer. */
+const FORMING = 20_000;
+const TRIES = 3;
 
 export class NatsCluster implements AsyncDisposable {
   readonly servers: readonly NatsServer[];
@@ -28,22 +31,35 @@ export class NatsCluster implements AsyncDisposable {
   /** Rejects with `Refused` when there is no nats-server that is new enough, or they do not come up. */
   static async start(): Promise<NatsCluster> {
     const binary = neededServer(OLDEST_REPLICATED, 'clusters that keep several copies of the journal');
-    const ports = await Promise.all(Array.from({ length: COPIES * 2 }, freePort));
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await NatsCluster.#start(binary);
+      } catch (error) {
+        // Of servers that start together one may never hear of the leader, the more so on a busy machine.
+        if (tries === TRIES) throw error;
+      }
+    }
+  }
+
+  static async #start(binary: Binary): Promise<NatsCluster> {
+    const ports: number[] = [];
+    while (ports.length < COPIES * 2) ports.push(await freePort());
     const routes = ports.slice(COPIES).map((port) => `nats://127.0.0.1:${port}`);
     const servers = routes.map((route, index) => {
       const others = routes.filter((other) => other !== route).join();
       const options = ['--cluster_name', 'troupe-proof', '--cluster', route, '--routes', others];
       return new NatsServer(binary, ports[index]!, `s${index + 1}`, options);
     });
+    let cluster: NatsCluster | undefined;
     try {
-      // One after the other: of servers that connect to each other in the same instant one may never hear of the leader.
       for (const server of servers) await server.start();
       const connection = await connectNats({ servers: servers.map(({ url }) => url), name: 'troupe-proof' });
-      const cluster = new NatsCluster(servers, connection);
+      cluster = new NatsCluster(servers, connection);
       await cluster.#formed();
       return cluster;
     } catch (error) {
-      for (const server of servers) await server[Symbol.asyncDispose]();
+      if (cluster) await cluster[Symbol.asyncDispose]();
+      else for (const server of servers) await server[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -84,7 +100,7 @@ export class NatsCluster implements AsyncDisposable {
           timeout: 2_000,
         }),
       );
-    await eventually(PATIENCE, 'the NATS servers form no cluster', async () => {
+    await eventually(FORMING, 'the NATS servers form no cluster', async () => {
       await call('CREATE', { name, subjects: [name], num_replicas: COPIES, storage: 'memory' });
       return true;
     });
