@@ -202,3 +202,27 @@ test.each([
   expect(message).toContain('troupe.config.ts');
   expect(message).toContain(sentence);
 });
+
+test('MCP servers are named in a YAML file, their secrets in the environment', async () => {
+  const yaml = `
+mcp:
+  files: { command: npx, args: [-y, some-server, /srv], env: { TOKEN: "\${FILES_TOKEN}" }, approval: [write_file] }
+  crm: { url: https://crm.example/mcp, headers: { authorization: "Bearer \${CRM_KEY}" }, timeout_ms: 5000 }
+`;
+  const { troupe } = await load({ FILES_TOKEN: 't1', CRM_KEY: 'k1' }, { 'troupe.config.yaml': yaml });
+  expect(troupe.mcp).toEqual({
+    files: { command: 'npx', args: ['-y', 'some-server', '/srv'], env: { TOKEN: 't1' }, approval: ['write_file'] },
+    crm: { url: 'https://crm.example/mcp', headers: { authorization: 'Bearer k1' }, timeout_ms: 5_000 },
+  });
+  expect(await refused(load({ FILES_TOKEN: 't1' }, { 'troupe.config.yaml': yaml }))).toBe(
+    'mcp.crm.headers.authorization: the environment has no variable CRM_KEY',
+  );
+});
+
+test.each([
+  ['mcp: { files: { args: [a] } }', 'mcp.files: must be { command, args?, env?, cwd? } or { url, headers? }'],
+  ['mcp: { files: { url: "ftp://a" } }', 'mcp.files.url: must be a URL that begins with http:// or https://'],
+  ['mcp: { "My Files": { command: a } }', 'must be 1 to 63 characters'],
+])('an MCP server that is written as %s is refused', async (yaml, sentence) => {
+  expect(await refused(load({}, { 'troupe.config.yaml': yaml }))).toContain(sentence);
+});

@@ -4,6 +4,7 @@ import { balancings } from '../../actors/balance.ts';
 import { ownSettings, token } from '../../machines/session/events.ts';
 import type { AgentDefinition, AgentFunction } from '../agent.ts';
 import type { HookFunctions } from '../hooks.ts';
+import { llmData, llmProgram } from '../llm/settings.ts';
 import { mcpServer } from '../mcp.ts';
 import type { Router } from '../routing.ts';
 import type { Tool, ToolSource } from '../tools.ts';
@@ -82,7 +83,13 @@ export const dataFile = z.strictObject({
     )
     .optional(),
   /** MCP servers by name; `${NAME}` in their args, env and headers is a variable of the environment. */
-  mcp: z.record(token, mcpServer).optional(),
+  mcp: z
+    .record(token, mcpServer, {
+      error: ({ code }) => (code === 'invalid_key' ? 'must be 1 to 63 characters of a-z, 0-9, "_" and "-"' : undefined),
+    })
+    .optional(),
+  /** How models are called. The environment has OPENAI_API_KEY, OPENAI_BASE_URL and TROUPE_ENCRYPTION_KEY. */
+  llm: llmData.optional(),
   balancing: z.enum(balancings).optional(),
   breaker: z
     .strictObject({
@@ -105,6 +112,7 @@ const object = <T>(name: string) =>
 
 /** What a program can say besides. Agents and tools are checked where they are declared. */
 export const programFile = dataFile.extend({
+  llm: llmProgram.optional(),
   agents: z.array(object<AgentDefinition>('an agent: { id, run } or another kind')).optional(),
   tools: z.array(object<Tool<any> | ToolSource>('a tool: { name, description, input, execute }')).optional(),
   routing: z
