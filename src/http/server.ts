@@ -12,6 +12,7 @@ import { idleConnections } from './connections.ts';
 import { eventRoutes } from './events.ts';
 import { fleetRoutes } from './fleet.ts';
 import { healthRoutes } from './health.ts';
+import { inspectorRoutes } from './inspector.ts';
 import { jobRoutes } from './jobs.ts';
 import { messageRoutes } from './messages.ts';
 import { metricsRoutes } from './metrics.ts';
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly heartbeat_ms?: number;
   /** Items that may wait for a slow listener before it is told to come back; 1,000 unless told. */
   readonly buffer?: number;
+  /** Where the inspector's page was built; in the package unless told. */
+  readonly page?: string;
 }
 
 /** A request must have arrived after so long, ms. Answering may take longer. */
@@ -38,7 +41,7 @@ const ARRIVAL = 30_000;
 
 /** Builds the server. It does not listen yet, and closing it leaves the runtime to its owner. */
 export async function createServer(troupe: Troupe, options: ServerOptions = {}): Promise<FastifyInstance> {
-  const { bodyLimit = 1024 * 1024, heartbeat_ms = 15_000, buffer = 1_000 } = options;
+  const { bodyLimit = 1024 * 1024, heartbeat_ms = 15_000, buffer = 1_000, page } = options;
   const app: App = fastify({
     bodyLimit,
     requestTimeout: ARRIVAL,
@@ -64,6 +67,7 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   chartRoutes(app);
   fleetRoutes(app, troupe, streams);
   healthRoutes(app, troupe);
+  inspectorRoutes(app, troupe, page);
   await superviseRoutes(app, troupe, { heartbeat_ms, buffer });
   refuseOtherMethods(app, methods);
   const endIdle = idleConnections(app.server);
