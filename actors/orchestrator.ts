@@ -75,6 +75,8 @@ const keyOf = (name: string): Key => {
 export interface Elsewhere {
   /** Whether this node has the session: no other may wake it. */
   owns(key: Key): boolean;
+  /** Whether this node shall have the session, and may be about to. */
+  expects(key: Key): boolean;
   /** This node has lost touch with the others, who may have taken what it had: it says nothing until it knows. */
   readonly away: boolean;
   /** What the node that has the session is writing right now. */
@@ -134,10 +136,17 @@ export class Orchestrator implements Host {
     this.#sweepAgain();
   }
 
-  /** Wakes those of these sessions that owe something; resolves when they are awake. */
+  /**
+   * Wakes those of these sessions that owe something; resolves when they are awake. One that can never be woken here, because
+   * another version of its chart wrote it, keeps the others from nothing: whoever calls for it is told.
+   */
   async recover(rows: readonly Row[]): Promise<void> {
     const owing = rows.filter(({ key, wake }) => wake !== undefined && !this.#resident.has(keyName(key)));
-    await Promise.all(owing.map(({ key }) => this.#wake(key)));
+    const stays = (error: unknown) => {
+      if (!(error instanceof Refused) || error.code === 'moved') throw error;
+      this.#options.log.error({ code: error.code }, `not woken, though it owes work: ${error.message}`);
+    };
+    await Promise.all(owing.map(({ key }) => this.#wake(key).catch(stays)));
   }
 
   /** Resolves when none of these sessions is at work; those that wait for a person or a timer are not. */
@@ -297,19 +306,23 @@ export class Orchestrator implements Host {
     this.#options.log.error({ session: name, err: error }, 'session stopped; it will be replayed from its journal');
     if (this.#resident.get(name) === session) this.#resident.delete(name);
     this.#open.delete(name);
-    // It may owe work that nobody will call for, so it is woken without being asked.
     const breaks = (this.#breaks.get(name) ?? 0) + 1;
     this.#breaks.set(name, breaks);
-    this.clock.setTimeout(
-      () => {
-        if (this.actor.getSnapshot().status !== 'active') return;
-        this.find(session.key).then(
-          () => this.#breaks.delete(name),
-          (again) => again instanceof Refused || this.broken(session, again),
-        );
-      },
-      Math.min(LONGEST_REWAKE, 100 * 2 ** breaks),
-    );
+    this.#rewake(session, Math.min(LONGEST_REWAKE, 100 * 2 ** breaks));
+  }
+
+  /** It may owe work that nobody will call for, so it is woken without being asked. */
+  #rewake(session: Session, ms: number): void {
+    const again = (error: unknown): void => {
+      if (!(error instanceof Refused)) this.broken(session, error);
+      // It broke while its shard was being taken: those that owe something were listed before.
+      else if (error.code === 'moved' && this.#options.elsewhere?.expects(session.key)) this.#rewake(session, ms);
+      else this.#breaks.delete(keyName(session.key));
+    };
+    this.clock.setTimeout(() => {
+      if (this.actor.getSnapshot().status !== 'active') return;
+      this.find(session.key).then(() => this.#breaks.delete(keyName(session.key)), again);
+    }, ms);
   }
 
   dropped(session: Session, event: EventObject): void {

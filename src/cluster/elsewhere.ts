@@ -31,6 +31,10 @@ export class OtherNodes implements Elsewhere {
     return this.#cluster.owns(key);
   }
 
+  expects(key: Key): boolean {
+    return this.#cluster.assigned(key) === this.#cluster.id;
+  }
+
   get away(): boolean {
     return this.#cluster.away;
   }
