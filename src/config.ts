@@ -107,7 +107,7 @@ function runtimeOf(file: ConfigFile, settings: Partial<Settings>): Config['troup
     budget_usd,
   };
   return {
-    ...given({ agents, flows, tools, routing, passivate_ms, max_resident }),
+    ...given({ agents, flows, tools, routing, passivate_ms, max_resident, llm: file.llm }),
     ...given({ handleNoMatch, shouldProcess, prepareContext, postProcess }),
     settings: given(settings),
     pool: given({

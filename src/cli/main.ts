@@ -8,6 +8,7 @@ import { chat } from './chat.ts';
 import { check } from './check.ts';
 import { dev } from './dev.ts';
 import { doctor } from './doctor.ts';
+import { encrypt } from './encrypt.ts';
 import { fork } from './fork.ts';
 import { prove } from './prove.ts';
 import { replay } from './replay.ts';
@@ -22,7 +23,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .description('An actor-model statechart runtime: every agent and every conversation is a state machine.')
     .version(version)
     .showHelpAfterError();
-  for (const command of [start, dev, chat, sessions, supervise, agents, replay, check, fork, prove, doctor])
+  for (const command of [start, dev, chat, sessions, supervise, agents, replay, check, fork, prove, encrypt, doctor])
     program.addCommand(command.exitOverride());
   try {
     await program.exitOverride().parseAsync(args, { from: 'user' });

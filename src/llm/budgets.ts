@@ -8,6 +8,9 @@ import { Failed } from '../errors.ts';
 import type { Budget, Budgets as Limits } from './limits.ts';
 import type { ModelScope } from './model.ts';
 
+/** How long a window is that nobody set, s. */
+const HOUR = 3_600;
+
 /** Who spends. */
 export type Spender = Pick<ModelScope, 'tenant' | 'session_id' | 'agent_id'> & { readonly user?: string };
 
@@ -93,7 +96,7 @@ export class Budgets {
     const known = this.#books.get(key);
     if (known) return known;
     if (this.#books.size >= this.#most) this.#forgetOne();
-    const { window_s, ...limit } = budget;
+    const { window_s = HOUR, ...limit } = budget;
     const window_ms = window_s * 1_000;
     const clock = quiet(this.#clock);
     const chart = createActor(budgetMachine, { clock, inspect: this.#inspect, input: { ...limit, window_ms } });

@@ -8,7 +8,7 @@ export const budget = z
     cost_usd: z.number().positive().optional(),
     calls: z.int().positive().optional(),
     /** How long a window is, s; it begins with the first call. An hour unless told. */
-    window_s: z.number().positive().default(3_600),
+    window_s: z.number().positive().optional(),
   })
   .refine(
     ({ tokens, cost_usd, calls }) => (tokens ?? cost_usd ?? calls) !== undefined,

@@ -48,11 +48,14 @@ export const sessionLevel = z.strictObject(own);
 
 export type LlmLevel = z.infer<typeof founderLevel>;
 
-const userName = z.string().regex(/^[a-z0-9_-]{1,63}\/.{1,200}$/, 'must be named "<tenant>/<user>"');
+const USER = /^[a-z0-9_-]{1,63}\/.{1,200}$/;
+const users = z
+  .record(z.string(), userLevel)
+  .refine((named) => Object.keys(named).every((name) => USER.test(name)), 'each must be named "<tenant>/<user>"');
 
 const levels = {
   tenants: z.record(token, configuredLevel).optional(),
-  users: z.record(userName, userLevel).optional(),
+  users: users.optional(),
 };
 
 /** `llm` as a file of data may have it: no key in plain anywhere. */
