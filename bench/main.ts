@@ -1,6 +1,7 @@
 // npm run bench: every figure of what fast means, each a ratio of two things measured in this very run.
 import { flat } from './flat.ts';
 import { deltas, http } from './http.ts';
+import { llm } from './llm.ts';
 import { type Figure, row, say } from './measure.ts';
 import { passivated, resident, waking } from './memory.ts';
 import { alone, durable, inMemory } from './turns.ts';
@@ -15,6 +16,7 @@ const benches: Record<string, () => Promise<Figure | Figure[]>> = {
   http,
   deltas,
   flat,
+  llm,
 };
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'));
