@@ -101,6 +101,8 @@ export type AgentFunction = (
 interface Declared {
   /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
   readonly id: string;
+  /** Stands in the provenance of what an orchestrator makes of its answers. */
+  readonly version?: string;
   /** For people and for routing by LLM. */
   readonly description?: string;
   /** Phrases that route a message here (B1). */

@@ -15,7 +15,15 @@ import {
 } from '../src/testing.ts';
 
 const settings = jobSettings.parse({ attempts: 2, recoveries: 1 });
-const order = { type: 'enqueue', orchestrator: 'lead', payload: {}, settings, delay_ms: 0, at: 1 } as const;
+const order = {
+  type: 'enqueue',
+  orchestrator: 'lead',
+  payload: {},
+  settings,
+  delay_ms: 0,
+  ticket: 't',
+  at: 1,
+} as const;
 
 const events: JobEvent[] = [
   ...priorities.map((priority) => ({ ...order, priority })),

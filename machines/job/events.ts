@@ -32,11 +32,13 @@ export interface Order {
   readonly settings: JobSettings;
   /** The job that enqueued it. */
   readonly parent?: string;
+  /** Names the request: the same one may come twice. */
+  readonly ticket: string;
   /** ms since the epoch */
   readonly at: number;
 }
 
-export interface JobContext extends Omit<Order, 'payload' | 'at'> {
+export interface JobContext extends Omit<Order, 'payload' | 'ticket' | 'at'> {
   readonly id: string;
   readonly enqueued_at: number;
   /** Attempts begun since it was enqueued, or a person tried it again. */

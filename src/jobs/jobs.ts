@@ -1,5 +1,5 @@
 // Jobs: orchestrators' runs that are journaled like sessions, wait for a worker, and are done though processes die.
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { JOB, type Orchestrator } from '../../actors/orchestrator.ts';
@@ -59,6 +59,7 @@ export class Jobs {
   readonly queue: JobQueue;
   readonly #host: JobsHost;
   readonly #clock: Clock;
+  #newest = 0;
 
   /** `workers`: jobs that run at once on this node. */
   constructor(host: JobsHost, clock: Clock, workers: number) {
@@ -105,9 +106,10 @@ export class Jobs {
       delay_ms,
       settings: jobSettings.parse({ attempts, attempt_ms, backoff_ms }),
       ...(parent !== undefined && { parent }),
+      ticket: randomUUID(),
       at: this.#clock.now(),
     };
-    const job_id = key === undefined ? newId(order.at) : keyedId(name, key);
+    const job_id = key === undefined ? this.#newId(order.at) : keyedId(name, key);
     const duplicate = await this.#create({ tenant, session: JOB + job_id }, order);
     return { job_id, duplicate, version: definition.version };
   }
@@ -218,14 +220,19 @@ export class Jobs {
     const [first] = await this.#host.journal.read(key, 1, 1);
     const before = orderOf(first!.entry);
     // In a cluster the request itself may come twice; then it is this one that is there.
-    if (before.at === order.at && before.orchestrator === order.orchestrator) return false;
-    if (before.orchestrator === order.orchestrator && isDeepStrictEqual(before.payload, plain(order.payload)))
-      return true;
+    if (before.ticket === order.ticket) return false;
+    if (isDeepStrictEqual(before.payload, plain(order.payload))) return true;
     throw new Refused(
       'idempotency_key_reused',
       'this key came with another payload before; a new job needs a new key',
       422,
     );
+  }
+
+  /** In the order in which they came, also those of one millisecond. */
+  #newId(now: number): string {
+    this.#newest = Math.max(now, this.#newest + 1);
+    return `${this.#newest.toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
   }
 
   async #command(key: Key, event: JobEvent): Promise<JobView> {
@@ -254,7 +261,5 @@ const isIllegal = (error: unknown): boolean =>
   error instanceof Refused && (error.code === 'illegal_in_state' || error.code === 'session_ended');
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
-/** In the order of time, so that a listing is in the order in which jobs came. */
-const newId = (now: number): string => `${now.toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
 const keyedId = (orchestrator: string, key: string): string =>
   `k-${createHash('sha256').update(`${orchestrator}\n${key}`).digest('hex').slice(0, 32)}`;

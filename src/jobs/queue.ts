@@ -77,7 +77,7 @@ export class JobQueue {
     if (found.length === 0) return;
     for (const { key, state, at } of found) this.#add({ key, priority: priorityOf(state)!, at });
     for (const waiting of Object.values(this.#waiting)) {
-      const inOrder = [...waiting].sort(([, a], [, b]) => a.at - b.at);
+      const inOrder = [...waiting].sort(([x, a], [y, b]) => a.at - b.at || (x < y ? -1 : 1));
       waiting.clear();
       for (const [name, one] of inOrder) waiting.set(name, one);
     }

@@ -141,7 +141,7 @@ export class RunWork implements RunContext {
     const idempotency_key = this.#callKey();
     const asked = { ...rest, tenant, run_id, signal, agent, content, idempotency_key, check };
     const done = await this.#counted(callAgent(this.#parts, asked));
-    const { version } = (this.#parts.pool.get(tenant, done.agent)?.definition ?? {}) as { version?: string };
+    const version = this.#parts.pool.get(tenant, done.agent)?.definition.version;
     const provenance = this.#provenance(input, ref, {
       agent: done.agent,
       ...(version !== undefined && { agent_version: version }),
