@@ -108,6 +108,7 @@ function runtimeOf(file: ConfigFile, settings: Partial<Settings>): Config['troup
   };
   return {
     ...given({ agents, flows, tools, routing, passivate_ms, max_resident, llm: file.llm }),
+    ...given({ orchestrators: file.orchestrators, jobs: file.jobs }),
     ...given({ handleNoMatch, shouldProcess, prepareContext, postProcess }),
     settings: given(settings),
     pool: given({

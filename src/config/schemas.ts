@@ -6,6 +6,7 @@ import type { AgentDefinition, AgentFunction } from '../agent.ts';
 import type { HookFunctions } from '../hooks.ts';
 import { llmData, llmProgram } from '../llm/settings.ts';
 import { mcpServer } from '../mcp.ts';
+import type { OrchestratorDefinition } from '../orchestration/definition.ts';
 import type { Router } from '../routing.ts';
 import type { Tool, ToolSource } from '../tools.ts';
 
@@ -104,6 +105,8 @@ export const dataFile = z.strictObject({
   health_check_interval: z.number().min(0).optional(),
   passivate_ms: milliseconds.optional(),
   max_resident: z.int().min(0).optional(),
+  /** Jobs that run at once on a node. */
+  jobs: z.strictObject({ workers: z.int().min(0).max(10_000).optional() }).optional(),
 });
 
 const callable = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function').optional();
@@ -113,6 +116,7 @@ const object = <T>(name: string) =>
 /** What a program can say besides. Agents and tools are checked where they are declared. */
 export const programFile = dataFile.extend({
   llm: llmProgram.optional(),
+  orchestrators: z.array(object<OrchestratorDefinition>('an orchestrator: { name, version, payload, run }')).optional(),
   agents: z.array(object<AgentDefinition>('an agent: { id, run } or another kind')).optional(),
   tools: z.array(object<Tool<any> | ToolSource>('a tool: { name, description, input, execute }')).optional(),
   routing: z
