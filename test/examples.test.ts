@@ -29,6 +29,7 @@ test('every example is tested here', () => {
   const files = readdirSync(examples, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   expect(files.sort()).toEqual([
     'agents/http-agent.ts',
+    'assistant.ts',
     'embed.ts',
     'front-desk.ts',
     'refund.ts',
