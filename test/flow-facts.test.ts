@@ -35,6 +35,7 @@ test('what the exploration leaves out of the context changes no step', () => {
 describe('a broken chart is caught', () => {
   const changes = (change: (context: FlowContext, event: any) => Partial<FlowContext>) =>
     assign(({ context, event }: any) => change(context, event));
+  const decision = { kind: 'transfer' as const, to: 'v', error: 'busy: later' };
   const sequential: Shape = { mode: 'sequential', on_failure: 'continue' };
   const parallel: Shape = { mode: 'parallel', on_failure: 'stop' };
 
@@ -56,10 +57,13 @@ describe('a broken chart is caught', () => {
       change: { guards: { nothingSucceeded: () => false } },
       fact: /fails at once/,
     },
-    'anybody reports on a step': {
+    'reports on a step are taken for ever': {
       shape: sequential,
       change: {
-        guards: { isAtWork: ({ context, event }: any) => context.steps.some(({ id }: any) => id === event.step) },
+        guards: {
+          isAtWork: ({ context, event }: any) =>
+            context.steps.some(({ id, state }: any) => id === event.step && /running|done|failed/.test(state)),
+        },
       },
       fact: /step that is over stays/,
     },
@@ -109,7 +113,20 @@ describe('a broken chart is caught', () => {
           })),
         },
       },
-      fact: /never goes on with the task of another/,
+      fact: /never goes on with the task/,
+    },
+    'a step that comes back begins afresh': {
+      shape: sequential,
+      change: {
+        actions: {
+          moveBack: changes(({ steps }, { step: id }) => ({
+            steps: steps.map((step) =>
+              step.id === id ? { ...step, ...step.back!, task: 'another', decision, back: undefined } : step,
+            ),
+          })),
+        },
+      },
+      fact: /never goes on with the task/,
     },
     'what nothing came of is performed again': {
       shape: sequential,

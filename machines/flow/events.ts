@@ -27,8 +27,16 @@ const step = declaredStep.extend({
   task: z.unknown().optional(),
   decision: z.custom<Decision>().optional(),
   question: z.custom<Question>().optional(),
-  /** The agent that gave it away, and goes on with it when the present one cannot. */
-  back: z.object({ agent: z.string(), task: z.unknown().optional() }).optional(),
+  /** The agent that gave it away and why, and what that one goes on with when the present one cannot. */
+  back: z
+    .object({
+      agent: z.string(),
+      reason: z.string(),
+      task: z.unknown().optional(),
+      words: z.array(z.string()),
+      answering: z.boolean().optional(),
+    })
+    .optional(),
   /** How often it went to another agent. */
   moves: z.int(),
   output: z.string().optional(),
@@ -69,17 +77,17 @@ export const flowEvent = z.discriminatedUnion('type', [
   decided,
   /** The agent of a step got so far that it must not do it again. */
   z.object({ type: z.literal('step.progressed'), step: id, task: z.unknown(), told }),
-  /** It goes to another agent, or back: `task` and `decision` are what that one goes on with. */
+  /** It goes to another agent, which begins afresh: its own gave it away (`transfer`), or failed for good. */
   z.object({
     type: z.literal('step.moved'),
     step: id,
     agent: z.string(),
     reason: z.string(),
-    task: z.unknown().optional(),
-    decision: z.custom<Decision>().optional(),
-    back: step.shape.back,
+    transfer: z.boolean(),
     told,
   }),
+  /** The agent that it was given to cannot: it is back with the one that gave it away. */
+  z.object({ type: z.literal('step.returned'), step: id, error }),
   z.object({
     type: z.literal('step.finished'),
     step: id,

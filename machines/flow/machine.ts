@@ -46,6 +46,7 @@ export const flowMachine = setup({
         heard: { target: 'performing', reenter: true, actions: 'hear' },
         'step.progressed': { guard: 'isAtWork', actions: 'recordProgress' },
         'step.moved': { guard: 'isAtWork', actions: 'move' },
+        'step.returned': { guard: 'isGiven', actions: 'moveBack' },
         'step.finished': { guard: 'isAtWork', actions: 'recordResult' },
         'step.failed': { guard: 'isAtWork', actions: 'recordFailure' },
         'step.asked': { guard: 'isAtWork', actions: 'recordQuestion' },

@@ -110,6 +110,8 @@ export const guards = {
   noneAtWork: ({ context }: Args) => !context.steps.some(isAtWork),
   isAtWork: ({ context, event }: Args) =>
     context.steps.some((step) => isAtWork(step) && step.id === (event as StepEvent).step),
+  isGiven: ({ context, event }: Args) =>
+    context.steps.some((step) => isAtWork(step) && step.id === (event as StepEvent).step && step.back !== undefined),
   isAnswer: ({ context, event }: Args) => answers[context.question!.type] === (event as Of<'decided'>).decision.kind,
   asksForInput: ({ context }: Args) => context.question!.type === 'input_required',
 };
@@ -130,7 +132,7 @@ const ended = ({ id, agent }: Step, ms: number, error?: Step['error']): FlowEmit
 
 /** Takes what is told of one step: changes it, tells on what its agent told, and what there is to tell besides. */
 const record = <T extends StepEvent['type']>(
-  change: (event: Of<T>, step: Step) => Partial<Step>,
+  change: (event: Of<T>, step: Step, context: FlowContext) => Partial<Step>,
   tell: (event: Of<T>, step: Step) => FlowEmitted[] = () => [],
 ) =>
   enqueueActions(({ context, event: any, enqueue }) => {
@@ -139,7 +141,7 @@ const record = <T extends StepEvent['type']>(
     const step = context.steps.find(isIt)!;
     const { told, usage } = event as { told?: FlowEmitted[]; usage?: object };
     enqueue.assign({
-      steps: changing(context.steps, isIt, () => change(event, step)),
+      steps: changing(context.steps, isIt, () => change(event, step, context)),
       usage: addUsage(context.usage, usage),
     });
     for (const one of [...tellOn(step, told), ...tell(event, step)]) enqueue.emit(one);
@@ -156,7 +158,10 @@ export const actions = {
     const hasBegun = (step: Step) => step.from !== undefined && !isOver(step);
     return {
       words: [...context.words, ...input],
-      steps: changing(context.steps, hasBegun, ({ words }) => ({ words: [...words, ...input] })),
+      steps: changing(context.steps, hasBegun, ({ words, back }) => ({
+        words: [...words, ...input],
+        back: back && { ...back, words: [...back.words, ...input] },
+      })),
     };
   }),
 
@@ -173,9 +178,33 @@ export const actions = {
   }),
   // Whoever got on has heard what was decided.
   recordProgress: record<'step.progressed'>(({ task }) => ({ task, decision: undefined })),
+  /** Another agent begins with all that was said since the step began. */
   move: record<'step.moved'>(
-    ({ agent, task, decision, back }, { moves }) => ({ agent, task, decision, back, moves: moves + 1 }),
+    ({ agent, reason, transfer }, step, { words }) => ({
+      ...nothingLeft,
+      agent,
+      moves: step.moves + 1,
+      words: words.slice(step.from),
+      answering: undefined,
+      ...(transfer && {
+        back: { agent: step.agent, reason, task: step.task, words: step.words, answering: step.answering },
+      }),
+    }),
     ({ agent, reason }, step) => [{ type: 'step_moved', step: step.id, from: step.agent, agent, reason }],
+  ),
+  moveBack: record<'step.returned'>(
+    ({ error }, { agent: to, moves, back }) => {
+      const { agent, task, words, answering } = back!;
+      return {
+        ...nothingLeft,
+        ...{ agent, task, words, answering },
+        moves: moves + 1,
+        decision: { kind: 'transfer', to, error: `${error.code}: ${error.message}` },
+      };
+    },
+    ({ error }, { id, agent: from, back }) => [
+      { type: 'step_moved', step: id, from, agent: back!.agent, reason: `${error.code}: ${error.message}` },
+    ],
   ),
   recordResult: record<'step.finished'>(
     ({ output }) => ({ ...nothingLeft, state: 'done', output }),

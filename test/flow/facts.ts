@@ -18,6 +18,9 @@ const told = ({ step }: GraphEdge, type: string) => step.emitted.filter((one) =>
 const pairs = (edge: GraphEdge): [Step, Step][] =>
   before(edge).steps.map((step, index) => [step, after(edge).steps[index]!]);
 
+/** Who gets a step back; words that all have heard left aside. */
+const back = (step: Step) => step.back && { ...step.back, words: [] };
+
 const atWork = (graph: Graph, snapshot: GraphState['snapshot']): readonly Step[] =>
   graph.pure
     .invokes(snapshot)
@@ -93,9 +96,27 @@ export const flow: Record<string, Fact> = {
       return then.task === event.task && then.decision === undefined;
     }),
 
-  'an agent never goes on with the task of another': (graph, name) =>
+  'an agent never goes on with the task of another, and one that gets a step back goes on with its own': (
+    graph,
+    name,
+  ) =>
     everyEdge(graph, name, (edge) =>
-      pairs(edge).every(([step, then]) => step.agent === then.agent || then.task === undefined),
+      pairs(edge).every(([step, then]) => {
+        const event = eventOf(edge);
+        if (event.type === 'step.returned' && event.step === step.id) {
+          const { agent, task, words, answering } = step.back!;
+          const { kind, to } = then.decision as { kind: string; to: string };
+          if (kind !== 'transfer' || to !== step.agent || then.back !== undefined) return false;
+          return isDeepStrictEqual(
+            [then.agent, then.task, then.words, then.answering],
+            [agent, task, words, answering],
+          );
+        }
+        const moved = event.type === 'step.moved' && event.step === step.id;
+        if (!moved) return step.agent === then.agent && (isOver(then) || isDeepStrictEqual(back(step), back(then)));
+        if (then.task !== undefined || then.decision !== undefined || then.answering) return false;
+        return event.transfer ? then.back?.agent === step.agent : then.back === undefined;
+      }),
     ),
 
   'no step is at work while it asks, and none asks while another could work': (graph, name) =>

@@ -24,6 +24,7 @@ export const exploreFlow = (shape: Shape, machine = flowMachine): Graph => {
   return explore(machine, { input: { ...shape, steps, input: ['hello'] }, limit: 20_000, ...world });
 };
 
+/** One of the steps asks all kinds of questions, another only one: that is enough for them to get in each other's way. */
 const questions: Question[] = [
   { type: 'approval_required', action: 'pay', summary: 'pay?' },
   { type: 'tool_required', name: 'look', arguments: {} },
@@ -41,12 +42,25 @@ const told = [{ type: 'tool_called', call: 'c1' }];
 function toldOf(step: string, moves: number): FlowEvent[] {
   return [
     { type: 'step.progressed', step, task: 't1', told },
-    ...(moves < 1
-      ? [{ type: 'step.moved' as const, step, agent: 'v', reason: 'knows more', back: { agent: 'x', task: 't0' } }]
+    ...(moves < 1 && step !== 'sum'
+      ? [true, false].map((transfer) => ({
+          type: 'step.moved' as const,
+          step,
+          agent: transfer ? 'v' : 'w',
+          reason: 'knows more',
+          transfer,
+        }))
       : []),
+    { type: 'step.returned', step, error: { code: 'busy', message: 'later' } },
     { type: 'step.finished', step, output: `said by ${step}`, usage: { total_tokens: 1 }, ms: 1, told },
     { type: 'step.failed', step, error: { code: 'broken', message: 'no' }, ms: 1 },
-    ...questions.map((question) => ({ type: 'step.asked' as const, step, question, task: 't2', told })),
+    ...(step === 'b' ? questions.slice(-1) : questions).map((question) => ({
+      type: 'step.asked' as const,
+      step,
+      question,
+      task: 't2',
+      told,
+    })),
     { type: 'step.handed_over', step, final_message: 'wait', reason: 'asked' },
   ];
 }
@@ -71,16 +85,22 @@ function serialize({ value, context }: AnyMachineSnapshot): unknown {
     value,
     question?.type,
     Math.min(words.length, 2),
-    steps.map(({ state, agent, from, task, decision, question, answering, moves }) => [
-      state,
-      agent,
-      from === undefined,
-      task,
-      decision?.kind,
-      question?.type,
-      answering,
-      moves,
-    ]),
+    steps.map(({ state, agent, from, task, decision, question, answering, moves, back }) =>
+      // Nobody reads what a step was before it was over.
+      state === 'done' || state === 'failed'
+        ? state
+        : [
+            state,
+            agent,
+            from === undefined,
+            task,
+            decision?.kind,
+            question?.type,
+            answering,
+            Math.min(moves, 1),
+            back && [back.agent, back.task, back.answering],
+          ],
+    ),
   ];
 }
 
