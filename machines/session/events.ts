@@ -23,6 +23,19 @@ export const route = z.object({
 });
 export type Route = z.infer<typeof route>;
 
+const approval = z.strictObject({
+  decision: z.enum(['approve', 'reject']),
+  by,
+  reason: reason.optional(),
+  /** With `approve`: what is to be done instead of what was asked for. */
+  arguments: z.unknown().optional(),
+});
+const fits = (body: z.infer<typeof approval>): boolean => body.arguments === undefined || body.decision === 'approve';
+const misfit = { path: ['arguments'], message: 'go only with "approve": what is rejected is not done' };
+
+/** A decision where the address names the approval. */
+export const decision = approval.refine(fits, misfit);
+
 /** What callers may send, as it stands in a request body (the verb names the type). */
 export const bodies = {
   message: z.strictObject({ content: text, agent_id: token.optional(), flow: token.optional() }),
@@ -42,14 +55,7 @@ export const bodies = {
   release: z.strictObject({ by: by.optional() }),
   cancel: z.strictObject({ by: by.optional(), reason: reason.optional() }),
   close: z.strictObject({ by: by.optional(), reason: reason.optional() }),
-  approve: z.strictObject({
-    approval: z.string().min(1).max(200),
-    decision: z.enum(['approve', 'reject']),
-    by,
-    reason: reason.optional(),
-    /** With `approve`: what is to be done instead of what was asked for. */
-    arguments: z.unknown().optional(),
-  }),
+  approve: approval.extend({ approval: z.string().min(1).max(200) }).refine(fits, misfit),
   tool_result: z.strictObject({
     call: z.string().min(1).max(200),
     result: z.unknown().optional(),
@@ -146,6 +152,12 @@ export interface Transfer {
   readonly secondary: readonly string[];
 }
 
+/** What a run waits for: a person's decision, or the result of a tool that its caller runs. */
+export type Question = { readonly id: string } & (
+  | { readonly kind: 'approval'; readonly action: string; readonly summary: string; readonly details?: unknown }
+  | { readonly kind: 'tool'; readonly name: string; readonly arguments: unknown }
+);
+
 /** The run that is open: CREATED when its message waits in the queue, RUNNING from here on. */
 export interface Run {
   readonly n: number;
@@ -170,8 +182,8 @@ export interface Run {
   readonly context?: Readonly<Record<string, unknown>>;
   /** The agent's own memory between its questions. */
   readonly task?: unknown;
-  /** The question a person must answer, and the answer once it is there. */
-  readonly question?: { readonly id: string; readonly kind: 'approval' | 'tool' };
+  /** The question that somebody outside must answer, and the answer once it is there. */
+  readonly question?: Question;
   readonly decision?: Decision;
   readonly transfer?: Transfer;
   /** Transfers so far. */

@@ -391,11 +391,13 @@ export const actions = {
     } else if (asked.type === 'approval_required') {
       const { action, summary, details } = asked;
       enqueue.emit({ type: 'approval_requested', ...base, approval: question(context), action, summary, details });
-      enqueue.assign({ run: { ...left, question: { id: question(context), kind: 'approval' } } });
+      enqueue.assign({
+        run: { ...left, question: { id: question(context), kind: 'approval', action, summary, details } },
+      });
     } else if (asked.type === 'tool_required') {
       const { name, arguments: args } = asked;
       enqueue.emit({ type: 'tool_requested', ...base, call: question(context), name, arguments: args });
-      enqueue.assign({ run: { ...left, question: { id: question(context), kind: 'tool' } } });
+      enqueue.assign({ run: { ...left, question: { id: question(context), kind: 'tool', name, arguments: args } } });
     }
   }),
   recordProgress: enqueueActions(({ context, event, enqueue }) => {

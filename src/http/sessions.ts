@@ -1,11 +1,12 @@
 // Sessions over HTTP: create, list, look at, and command them.
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { bodies, ownSettings, token, type Verb } from '../../machines/session/events.ts';
+import { bodies, decision, ownSettings, token, type Verb } from '../../machines/session/events.ts';
 import { Refused } from '../errors.ts';
-import type { Row } from '../journal.ts';
+import type { Journal, Row } from '../journal.ts';
 import { parse } from '../parse.ts';
 import type { Troupe } from '../troupe.ts';
+import { askedIn } from '../view.ts';
 import { type App, idempotencyKeyOf, keyOf, sessionParams, tenantOf } from './requests.ts';
 import { journal, sessionList, sessionView, transcript } from './shapes.ts';
 
@@ -54,7 +55,10 @@ export function sessionRoutes(app: App, troupe: Troupe): void {
       const tenant = tenantOf(request);
       const after = cursor === undefined ? undefined : { tenant, session: readCursor(cursor) };
       const { rows, next } = await conversations.list({ tenant, state, limit, after });
-      return { sessions: rows.map(listed), ...(next && { next_cursor: cursorOf(next.session) }) };
+      return {
+        sessions: await Promise.all(rows.map((row) => listed(troupe.journal, row))),
+        ...(next && { next_cursor: cursorOf(next.session) }),
+      };
     },
   );
 
@@ -78,7 +82,7 @@ export function sessionRoutes(app: App, troupe: Troupe): void {
         tags,
         summary: 'Approve or reject what an agent wants to do',
         params: params.extend({ approval: bodies.approve.shape.approval }),
-        body: bodies.approve.omit({ approval: true }),
+        body: decision,
         response: { 200: sessionView },
       },
     },
@@ -159,8 +163,10 @@ function newId(idempotencyKey: string | undefined): string {
   return `s-${createHash('sha256').update(idempotencyKey).digest('hex').slice(0, 32)}`;
 }
 
-function listed({ key, n, at, state }: Row) {
+async function listed(journal: Journal, { key, n, at, state }: Row) {
   const [control, turn] = state.split('/');
+  // Only those that wait for somebody are read: whoever looks for them wants to know what for.
+  const last = turn && WAITING.test(turn) ? await journal.last(key) : undefined;
   return {
     session_id: key.session,
     state,
@@ -168,8 +174,11 @@ function listed({ key, n, at, state }: Row) {
     turn: turn ?? null,
     entry: n,
     updated_at: at,
+    ...(last && askedIn(last.entry.snapshot.context)),
   };
 }
+
+const WAITING = /\.awaiting(Approval|ClientTool)$/;
 
 const cursorOf = (session: string): string => Buffer.from(session).toString('base64url');
 

@@ -12,7 +12,10 @@ import { checkPosition, type Position, parsePosition, toldBy, wholeBefore } from
 import { asRefused } from './problems.ts';
 import { type App, checkDepth, tenantOfStream } from './requests.ts';
 
-const verbs = ['takeover', 'inject', 'release', 'pause', 'resume', 'approve', 'cancel', 'close'] as const;
+const verbs = [
+  ...(['takeover', 'inject', 'release', 'pause', 'resume'] as const),
+  ...(['approve', 'tool_result', 'cancel', 'close'] as const),
+] as const;
 type SuperviseVerb = (typeof verbs)[number];
 
 /** What a client sends; a command's body stands beside these. */
