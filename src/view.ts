@@ -1,7 +1,12 @@
 // How a session stands, as callers and lists see it.
 import type { Session } from '../actors/session.ts';
-import type { SessionContext } from '../machines/session/events.ts';
+import type { Question, SessionContext } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
+
+/** What a run asks of somebody outside: what a person decides upon, or the tool that its caller is to run. */
+export type Asks =
+  | { readonly kind: 'approval'; readonly action: string; readonly summary: string; readonly details?: unknown }
+  | { readonly kind: 'tool'; readonly name: string; readonly arguments: unknown };
 
 /** A session as it stands. */
 export interface SessionView {
@@ -17,6 +22,8 @@ export interface SessionView {
     readonly agent_id: string | null;
     readonly attempt: number;
     readonly question: string | null;
+    /** What that question is about; not there when nothing is asked, or it is decided already. */
+    readonly asks?: Asks;
   } | null;
   /** Messages that wait. */
   readonly waiting: number;
@@ -47,10 +54,21 @@ export function viewOf(
       agent_id: run.agent,
       attempt: run.attempt,
       question: run.question?.id ?? null,
+      ...(run.question && !run.decision && { asks: asksOf(run.question) }),
     },
     waiting: queue.length,
     entry: n,
   };
+}
+
+function asksOf({ id: _, ...asks }: Question): Asks {
+  return asks;
+}
+
+/** What a stored session asks, if it waits for somebody. */
+export function askedIn(context: unknown): { readonly question: string; readonly asks: Asks } | undefined {
+  const { question, decision } = (context as SessionContext).run ?? {};
+  return question && !decision ? { question: question.id, asks: asksOf(question) } : undefined;
 }
 
 const topOf = (value: unknown): string => (typeof value === 'string' ? value : Object.keys(value as object)[0]!);
