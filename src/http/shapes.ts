@@ -4,7 +4,7 @@ import type { AgentView } from '../../actors/agent.ts';
 import type { Entry } from '../journal.ts';
 import type { Outcome } from '../outcome.ts';
 import type { RunEvent, RunView, TranscriptMessage } from '../transcript.ts';
-import type { SessionView } from '../view.ts';
+import type { Asks, SessionView } from '../view.ts';
 
 const time = z.number().describe('ms since the epoch');
 
@@ -19,6 +19,13 @@ export const problem = z
   })
   .describe('RFC 9457 problem document; further members depend on the code');
 
+const asks: z.ZodType<Asks> = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('approval'), action: z.string(), summary: z.string(), details: z.unknown().optional() }),
+    z.object({ kind: z.literal('tool'), name: z.string(), arguments: z.unknown() }),
+  ])
+  .describe('what the open question is about');
+
 export const sessionView: z.ZodType<SessionView> = z.object({
   session_id: z.string(),
   control: z.enum(['automated', 'pausing', 'paused', 'human', 'closed', 'failed']),
@@ -31,6 +38,7 @@ export const sessionView: z.ZodType<SessionView> = z.object({
       agent_id: z.string().nullable(),
       attempt: z.int(),
       question: z.string().nullable().describe('the approval or tool call that it waits for'),
+      asks: asks.optional(),
     })
     .nullable(),
   waiting: z.int().describe('messages that wait'),
@@ -46,6 +54,8 @@ export const sessionList = z.object({
       turn: z.string().nullable(),
       entry: z.int(),
       updated_at: time,
+      question: z.string().optional().describe('where the session waits for an approval or a tool: which one'),
+      asks: asks.optional(),
     }),
   ),
   next_cursor: z.string().optional(),
