@@ -1,0 +1,71 @@
+// A state in a chart: its name, and what is said of it.
+import { Handle, type Node, type NodeProps, Position } from '@xyflow/react';
+import { memo } from 'react';
+import type { Box as Place } from '../../../src/diagram/layout.ts';
+import { useLights } from './lights.ts';
+
+export type BoxNode = Node<{ readonly box: Place }, 'box'>;
+
+export const Box = memo(function Box({ data: { box } }: NodeProps<BoxNode>) {
+  const { graph, active, Figures, selected, onState } = useLights();
+  const { id, kind, region, title, lines, depth } = box;
+  if (kind === 'initial') return <Dot />;
+  const names = [
+    'box',
+    kind,
+    region && 'region',
+    depth % 2 === 1 && 'odd',
+    active && (active.has(id) ? 'active' : 'resting'),
+    selected === id && 'selected',
+  ];
+  const content = (
+    <>
+      <span className="title">{title}</span>
+      {kind === 'history' ? null : Figures ? (
+        <span className="line">
+          <Figures id={id} />
+        </span>
+      ) : (
+        lines.map((line, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the same line may come twice, and they never move
+          <span className="line" key={index}>
+            {line.startsWith('entry / 0,000') ? '' : line}
+          </span>
+        ))
+      )}
+    </>
+  );
+  const reacts = onState && id !== graph.id && kind !== 'history';
+  return (
+    <div className={names.filter(Boolean).join(' ')} data-testid={`state-${id}`} data-active={active?.has(id)}>
+      <Ends />
+      {reacts ? (
+        <button
+          type="button"
+          className="head nodrag nopan"
+          onClick={() => onState(id)}
+          aria-pressed={selected === id}
+          title={id.slice(graph.id.length + 1)}
+        >
+          {content}
+        </button>
+      ) : (
+        <div className="head">{content}</div>
+      )}
+    </div>
+  );
+});
+
+const Dot = () => (
+  <div className="dot">
+    <Ends />
+  </div>
+);
+
+/** React Flow draws an arrow only between handles; where it runs is the layout's. */
+const Ends = () => (
+  <>
+    <Handle type="source" position={Position.Right} isConnectable={false} />
+    <Handle type="target" position={Position.Left} isConnectable={false} />
+  </>
+);

@@ -1,0 +1,44 @@
+// A chart with less said about it, and the name under which its layout is known.
+import { staysInside } from '../../../src/diagram/drawing.ts';
+import type { ChartEdge, ChartGraph } from '../../../src/diagram/graph.ts';
+
+/** Keeps room in every box for one line of figures. */
+const ROOM = '0,000 · 00.0 s';
+
+/** States and the names of events: no guards, actions or work. Each box has room for a line of figures. */
+export function outline(graph: ChartGraph): ChartGraph {
+  const said = new Set<string>();
+  const once = ({ source, targets, event }: ChartEdge): boolean => {
+    const name = [source, ...targets, event].join(' ');
+    return !said.has(name) && said.add(name) !== undefined;
+  };
+  return {
+    ...graph,
+    nodes: graph.nodes.map((node) => ({
+      ...node,
+      invokes: [],
+      entry: node.type === 'history' ? [] : [ROOM],
+      exit: [],
+    })),
+    edges: graph.edges
+      .filter((edge) => !staysInside(edge) && once(edge))
+      .map(({ guard: _, ...edge }) => ({ ...edge, actions: [], alternative: 0 })),
+  };
+}
+
+/** A short name for exactly this chart, by what it says (FNV-1a, 53 bits). */
+export function digest(graph: ChartGraph): string {
+  const { id, nodes, edges } = graph;
+  const text = JSON.stringify([
+    id,
+    nodes.map((node) => [node.id, node.type, node.initial, node.fallback, node.invokes, node.entry, node.exit]),
+    edges.map((edge) => [edge.source, edge.targets, edge.kind, edge.label, edge.guard, edge.alternative, edge.actions]),
+  ]);
+  let high = 0x811c9dc5;
+  let low = 0x01000193;
+  for (let at = 0; at < text.length; at += 1) {
+    high = Math.imul(high ^ text.charCodeAt(at), 0x01000193);
+    low = Math.imul(low ^ text.charCodeAt(at), 0x85ebca6b);
+  }
+  return `${id}-${(high >>> 0).toString(36)}${(low >>> 0).toString(36)}`;
+}
