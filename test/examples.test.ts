@@ -30,8 +30,12 @@ test('every example is tested here', () => {
   expect(files.sort()).toEqual([
     'agents/http-agent.ts',
     'assistant.ts',
+    'campaign.ts',
+    'delivery.ts',
     'embed.ts',
     'front-desk.ts',
+    'lead.test.ts',
+    'lead.ts',
     'refund.ts',
     'transitions.test.ts',
   ]);
