@@ -10,7 +10,7 @@ import type { Journal } from './journal.ts';
 import type { Subscription, Transport } from './transport.ts';
 
 /** Tells every node that a tenant's list changed; the list itself is in the journal. */
-const CHANGED = 'troupe.registry.changed';
+export const CHANGED = 'troupe.registry.changed';
 
 export interface RegistryOptions {
   readonly journal: Journal;

@@ -11,12 +11,15 @@ import type { Troupe } from './troupe.ts';
 import { version } from './version.ts';
 
 /** `troupe.<tenant>.session.<id>.<verb>`, request and reply. */
-const REQUESTS = 'troupe.*.session.*.*';
+export const requestSubject = (tenant: string, session: string, verb: string): string =>
+  `troupe.${tenant}.session.${session}.${verb}`;
+export const REQUESTS = requestSubject('*', '*', '*');
 /** One of the nodes takes each request. */
 const QUEUE = 'troupe';
 const VERBS = [...Object.keys(bodies), 'get'];
 /** `troupe.<tenant>.agent.<agent>.heartbeat`. Every node hears all of them: each has its own picture of the agents. */
-const HEARTBEATS = 'troupe.*.agent.*.heartbeat';
+export const heartbeatSubject = (tenant: string, agent: string): string => `troupe.${tenant}.agent.${agent}.heartbeat`;
+export const HEARTBEATS = heartbeatSubject('*', '*');
 
 /** Serves the subjects of a runtime on a transport. Returns the function that stops it. */
 export function serveSubjects(troupe: Troupe, transport: Transport): () => void {
@@ -43,7 +46,7 @@ export function serveSubjects(troupe: Troupe, transport: Transport): () => void 
   };
 }
 
-const eventsOf = ({ tenant, session }: Key): string => `troupe.${tenant}.session.${session}.event`;
+export const eventsOf = ({ tenant, session }: Key): string => `troupe.${tenant}.session.${session}.event`;
 
 /** The requests on subjects, and the service that NATS tools see. */
 class Serving {
@@ -62,7 +65,7 @@ class Serving {
       name: 'troupe',
       version,
       description: 'sessions with AI agents',
-      endpoints: VERBS.map((name) => ({ name, subject: `troupe.*.session.*.${name}`, queue_group: QUEUE })),
+      endpoints: VERBS.map((name) => ({ name, subject: requestSubject('*', '*', name), queue_group: QUEUE })),
     });
     this.#subscriptions = [
       transport.subscribe(REQUESTS, (message) => this.#request(message), { queue: QUEUE }),

@@ -5,6 +5,7 @@ import type { AgentCall, AgentResult } from '../../src/agent.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Failed } from '../../src/errors.ts';
 import { withoutLlm } from '../../src/llm/settings.ts';
+import { answerInbox } from '../../src/nats/inboxes.ts';
 import type { Message, Transport } from '../../src/transport.ts';
 import type { Instances } from '../instances.ts';
 import { messageOf, type Performer } from '../performer.ts';
@@ -103,7 +104,7 @@ export function subjectPerformer(transport: Transport, options: SubjectOptions):
           answer.resolve(one);
       }
     };
-    const inbox = `_INBOX.troupe.${randomUUID()}`;
+    const inbox = `${answerInbox(tenant, agent_id)}.${randomUUID()}`;
     const subscription = transport.subscribe(inbox, (message) => {
       try {
         hear(message);

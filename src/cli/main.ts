@@ -10,6 +10,7 @@ import { dev } from './dev.ts';
 import { doctor } from './doctor.ts';
 import { encrypt } from './encrypt.ts';
 import { fork } from './fork.ts';
+import { permissions } from './permissions.ts';
 import { prove } from './prove.ts';
 import { replay } from './replay.ts';
 import { Complaint } from './service.ts';
@@ -23,7 +24,21 @@ export async function run(args: readonly string[]): Promise<void> {
     .description('An actor-model statechart runtime: every agent and every conversation is a state machine.')
     .version(version)
     .showHelpAfterError();
-  for (const command of [start, dev, chat, sessions, supervise, agents, replay, check, fork, prove, encrypt, doctor])
+  for (const command of [
+    start,
+    dev,
+    chat,
+    sessions,
+    supervise,
+    agents,
+    replay,
+    check,
+    fork,
+    prove,
+    encrypt,
+    doctor,
+    permissions,
+  ])
     program.addCommand(command.exitOverride());
   try {
     await program.exitOverride().parseAsync(args, { from: 'user' });

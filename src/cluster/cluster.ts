@@ -46,7 +46,7 @@ const BLINK = 2_000;
 const FAREWELL = 30_000;
 
 const stateSubject = (node: string): string => `troupe.node.${node}.shard`;
-const freeSubject = (shard: number | '*'): string => `troupe.shard.${shard}.free`;
+export const freeSubject = (shard: number | '*'): string => `troupe.shard.${shard}.free`;
 
 export class Cluster {
   readonly id: string;

@@ -46,7 +46,7 @@ interface Member extends Presence {
 /** A longer gap between two signs of our own life is a break, ms: the server restarted, or this machine is starved. */
 const BREAK = 250;
 
-const pingSubject = (id: string): string => `troupe.node.${id}.ping`;
+export const pingSubject = (id: string): string => `troupe.node.${id}.ping`;
 /** What a node says of itself, told to those who are there; the bucket tells those who come. */
 const hereSubject = (id: string | '*'): string => `troupe.node.${id}.here`;
 

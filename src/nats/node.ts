@@ -8,6 +8,7 @@ import type { Journal } from '../journal.ts';
 import { natsTransport } from '../transport/nats.ts';
 import type { Transport } from '../transport.ts';
 import { connectNats } from './connect.ts';
+import { NODE_INBOX } from './inboxes.ts';
 import { whileNobodyLeads } from './patience.ts';
 
 export interface NatsNodeOptions {
@@ -29,6 +30,11 @@ export interface NatsNode {
   close(): Promise<void>;
 }
 
+/** The first token of the journal's subjects. */
+export const NAME = 'troupe';
+export const NODES_BUCKET = 'troupe-nodes';
+export const SHARDS_BUCKET = 'troupe-shards';
+
 /** The signs of life of the nodes; one that ends without a word is forgotten after so long, ms. */
 const PRESENCE = 5_000;
 /** What is asked while the connection breaks is lost with it, ms: then it is asked again. */
@@ -37,13 +43,13 @@ const ATTEMPT = 2_000;
 /** Connects and opens what is shared. Rejects with `NatsError` or `JournalError`, which say what was tried and what to do. */
 export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
   const { url, replicas = 1, shards, id = `node-${randomBytes(4).toString('hex')}` } = options;
-  const connection = await connectNats({ servers: url, name: id });
+  const connection = await connectNats({ servers: url, name: id, inboxPrefix: NODE_INBOX });
   try {
-    const journal = await jetstreamJournal({ connection, replicas, shards });
+    const journal = await jetstreamJournal({ connection, name: NAME, replicas, shards });
     const kvm = new Kvm(jetstream(connection, { timeout: ATTEMPT }));
     const buckets = {
-      nodes: await whileNobodyLeads(() => kvm.create('troupe-nodes', { history: 1, ttl: PRESENCE, replicas })),
-      shards: await whileNobodyLeads(() => kvm.create('troupe-shards', { history: 1, replicas })),
+      nodes: await whileNobodyLeads(() => kvm.create(NODES_BUCKET, { history: 1, ttl: PRESENCE, replicas })),
+      shards: await whileNobodyLeads(() => kvm.create(SHARDS_BUCKET, { history: 1, replicas })),
     };
     return {
       journal,

@@ -7,6 +7,9 @@ import { Rows } from '../rows.ts';
 import type { Hearing } from './hearing.ts';
 import type { Scanned } from './scan.ts';
 
+/** What every announcement of a removal begins with. */
+export const removalsOf = (name: string): string => `${name}.removed`;
+
 /**
  * A removal leaves nothing in the stream that others could follow, so it is announced, on `<name>.removed.<tenant>.<session>`.
  * Announcements may be missed while the connection is down; then the rows are scanned again.
@@ -21,7 +24,7 @@ export class Listing {
 
   constructor(js: JetStream, name: string, hearing: Hearing, scan: () => Promise<Scanned[]>) {
     this.#js = js;
-    this.#announcements = `${name}.removed`;
+    this.#announcements = removalsOf(name);
     this.#hearing = hearing;
     this.#scan = scan;
   }

@@ -26,9 +26,12 @@ const STREAM_NOT_FOUND = 10059;
 const BEING_CREATED = new Set([10058, 10049, 10065]);
 const TRIES = 20;
 
+/** The stream that keeps the journal of this name. */
+export const streamOf = (name: string): string => `${name}-journal`;
+
 /** Opens the stream of a journal, and creates it when there is none. Rejects with `JournalError`. */
 export async function openStream(js: JetStream, settings: StreamSettings): Promise<OpenedStream> {
-  const stream = `${settings.name}-journal`;
+  const stream = streamOf(settings.name);
   const doing = `open the stream ${stream}`;
   try {
     await assertJetStream(js);
