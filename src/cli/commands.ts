@@ -6,11 +6,12 @@ export interface Act {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export type Read =
-  | { readonly act: Act; readonly by: string }
-  /** Nothing to do but to tell the person something. */
-  | { readonly tell: string }
-  | { readonly quit: true };
+/** Nothing to do but to tell the person something. */
+export interface Tell {
+  readonly tell: string;
+}
+
+export type Read = { readonly act: Act; readonly by: string } | Tell | { readonly quit: true };
 
 interface Command {
   /** What follows the word, as the help shows it; without one nothing follows. */
@@ -18,7 +19,7 @@ interface Command {
   readonly about: string;
   /** The words that follow may be left out. */
   readonly optional?: boolean;
-  readonly act: (rest: string, by: string) => Act;
+  readonly act: (rest: string, by: string) => Act | Tell;
 }
 
 const inject = (mode: string) => (content: string, by: string) => ({ path: 'inject', body: { mode, content, by } });
@@ -27,6 +28,17 @@ const decide = (decision: string) => (rest: string, by: string) => {
   const [, approval, reason] = /^(\S+)\s*(.*)$/s.exec(rest)!;
   return { path: `approvals/${approval}`, body: { decision, by, ...(reason && { reason }) } };
 };
+
+/** A yes to something else than what was asked for. */
+function amend(rest: string, by: string): Act | Tell {
+  const [, approval, json] = /^(\S+)\s*(.*)$/s.exec(rest)!;
+  try {
+    return { path: `approvals/${approval}`, body: { decision: 'approve', by, arguments: JSON.parse(json!) } };
+  } catch {
+    return { tell: `/amend takes ${AMENDED}: ${json ? `${json} is no JSON` : 'the arguments are missing'}` };
+  }
+}
+const AMENDED = '<approval> <arguments as JSON>';
 
 const commands: Readonly<Record<string, Command>> = {
   pause: {
@@ -47,6 +59,7 @@ const commands: Readonly<Record<string, Command>> = {
   note: { takes: '<text>', about: 'leave a note that only staff read', act: inject('note') },
   release: { about: 'give the floor back to the AI', act: (_, by) => ({ path: 'release', body: { by } }) },
   approve: { takes: '<approval> [reason]', about: 'let the agent do what it asks for', act: decide('approve') },
+  amend: { takes: AMENDED, about: 'let it do the same with these arguments', act: amend },
   reject: { takes: '<approval> [reason]', about: 'do not', act: decide('reject') },
   cancel: { about: 'drop the answer that is being written', act: (_, by) => ({ path: 'cancel', body: { by } }) },
 };
@@ -60,6 +73,7 @@ export function readCommand(line: string, by: string): Read {
   if (!command) return { tell: `there is no /${word}; /help lists what there is` };
   if (command.takes && !command.optional && rest === '') return { tell: `/${word} takes ${command.takes}` };
   const act = command.act(rest, by);
+  if ('tell' in act) return act;
   return { act, by: act.path === 'takeover' ? (act.body.by as string) : by };
 }
 

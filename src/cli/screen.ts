@@ -26,6 +26,9 @@ const news = (text: string): string => styleText('yellow', `• ${text}`);
 const trouble = (text: string): string => styleText('red', `✗ ${text}`);
 const speaker = (name: string): string => styleText('cyan', `${name}: `);
 
+/** So much of an approval's details is shown, in characters. */
+const LONGEST = 2_000;
+
 export interface ScreenOptions {
   /** Staff see what users do not: guidance, notes, failures of attempts, and the user's own words. */
   readonly staff?: boolean;
@@ -102,7 +105,9 @@ export class Screen {
       case 'user_input':
         return this.#staff ? styleText('green', `user: ${told.content}`) : undefined;
       case 'approval_requested':
-        return news(`a person must decide: ${told.summary} ${dim(`(approval ${told.approval})`)}`);
+        return (
+          news(`a person must decide: ${told.summary} ${dim(`(approval ${told.approval})`)}`) + this.#details(told)
+        );
       case 'tool_requested':
         return news(`waits for the tool ${told.name} to run at its caller ${dim(`(call ${told.call})`)}`);
       case 'run_failed':
@@ -122,6 +127,13 @@ export class Screen {
       default:
         return undefined;
     }
+  }
+
+  /** What exactly is to be done: for whoever decides, not for the one who chats. */
+  #details({ action, details }: Told): string {
+    if (!this.#staff || details === undefined) return '';
+    const written = JSON.stringify(details);
+    return `\n  ${dim(`${action}: ${written.length > LONGEST ? `${written.slice(0, LONGEST)}…` : written}`)}`;
   }
 
   #supervisorLine({ mode, by, content }: Told): string | undefined {

@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { TranscriptMessage } from '../transcript.ts';
+import type { SessionView } from '../view.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { act, complaint } from './chat.ts';
 import { readCommand } from './commands.ts';
@@ -11,23 +12,24 @@ import { Terminal } from './terminal.ts';
 import { viewOf, Watch } from './watch.ts';
 
 export const supervise = accessOptions(new Command('supervise'))
-  .description('watch a session and act on it: takeover, say, whisper, note, release, approve, reject')
+  .description('watch a session and act on it: takeover, say, whisper, note, release, approve, amend, reject')
   .argument('<session>', 'the session')
   .option('--as <name>', 'your name, as the user and the journal will read it')
   .action(async (session: string, options: AccessOptions & { as?: string }) => {
     const service = await serviceOf(options);
     const view = await viewOf(service, session);
     if (!view) throw new Complaint('unknown_session', `there is no session "${session}"`);
-    await attend(service, session, view.entry, options.as ?? process.env.USER ?? 'supervisor');
+    await attend(service, session, view, options.as ?? process.env.USER ?? 'supervisor');
   });
 
-async function attend(service: Service, session: string, entry: number, name: string): Promise<void> {
+async function attend(service: Service, session: string, view: SessionView, name: string): Promise<void> {
   const terminal = new Terminal('supervise› ');
   const screen = new Screen(terminal.write, { staff: true });
   const messages = await messagesOf(service, session);
   for (const message of messages) screen.say(lineOf(message));
   screen.say(styleText('dim', `watching ${session}; /help lists what you may type`));
-  const watch = new Watch(service, session, screen, entry, waitingShown(screen));
+  showQuestion(screen, view);
+  const watch = new Watch(service, session, screen, view.entry, waitingShown(screen));
   watch.ended.catch((error: Error) => screen.say(complaint(error))).then(() => terminal.close());
 
   let by = name;
@@ -44,6 +46,12 @@ async function attend(service: Service, session: string, entry: number, name: st
   }
   terminal.close();
   watch.stop();
+}
+
+/** What was asked before anybody watched still waits for an answer. */
+function showQuestion(screen: Screen, { run }: SessionView): void {
+  if (run?.asks?.kind === 'approval') screen.tell({ type: 'approval_requested', approval: run.question, ...run.asks });
+  if (run?.asks?.kind === 'tool') screen.tell({ type: 'tool_requested', call: run.question, ...run.asks });
 }
 
 /** A message that waits for a person is taken up by no run, so that nothing else shows its words. */
