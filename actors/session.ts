@@ -372,7 +372,7 @@ export class Session {
 }
 
 /** The set of owed effects after a step: starts add to it, stops take from it. */
-function fold(owed: readonly Owed[], { effects }: Step, n: number, at: number): readonly Owed[] {
+export function fold(owed: readonly Owed[], { effects }: Step, n: number, at: number): readonly Owed[] {
   if (effects.length === 0) return owed;
   const next = [...owed];
   effects.forEach((effect, k) => {
@@ -385,7 +385,8 @@ function fold(owed: readonly Owed[], { effects }: Step, n: number, at: number): 
   return next;
 }
 
-const wakeAt = (owed: readonly Owed[]): number =>
+/** When it must be awake for what is owed, ms since the epoch; 0 is at once. */
+export const wakeAt = (owed: readonly Owed[]): number =>
   owed.reduce((soonest, { due = 0 }) => Math.min(soonest, due), Infinity);
 
 /** Active states as one line: regions apart by `/`, levels by `.`; a lone root level is left out: `automated/running.attempting`. */

@@ -4,8 +4,11 @@ import { z } from 'zod';
 import { type Birth, type Orchestrator, unknownSession } from '../actors/orchestrator.ts';
 import { CREATE, type Session } from '../actors/session.ts';
 import { type Body, bodies, type SessionContext, token, type Verb } from '../machines/session/events.ts';
+import { sessionMachine } from '../machines/session/machine.ts';
+import { allowedIn } from './allowed.ts';
 import type { Directory } from './directory.ts';
-import { Refused } from './errors.ts';
+import { Conflict, Refused } from './errors.ts';
+import { fork } from './fork.ts';
 import { type Entry, isSession, type Key, type Row, type RowQuery } from './journal.ts';
 import { checkSessionConfig } from './llm/settings.ts';
 import { acceptedOf, type Outcome, Waiting } from './outcome.ts';
@@ -42,11 +45,22 @@ export interface Accepted {
 /** Comes after every name with `@` and before every session's that does not come before them. */
 const LAST_OTHER = '@~';
 
+export interface ForkWish {
+  /** The last entry that is kept. */
+  readonly entry?: number;
+  /** Who answers the last message instead. */
+  readonly agent_id?: string;
+}
+
+export type ForkView = SessionView & { readonly forked_from: { readonly session_id: string; readonly entry: number } };
+
 const keys = z.string().min(1, 'must not be empty').max(200, 'must not be longer than 200 characters');
 
 export class Conversations {
   readonly #orchestrator: Orchestrator;
   readonly #directory: Directory;
+  /** Told of a session that came to be with entries that nobody here decided. */
+  onFork: ((key: Key, last: Entry) => void) | undefined;
 
   constructor(orchestrator: Orchestrator, directory: Directory) {
     this.#orchestrator = orchestrator;
@@ -67,14 +81,14 @@ export class Conversations {
     if (before && before.position.n > 0) {
       const [first] = await this.#orchestrator.journal.read(key, 1, 1);
       if (cause === undefined || first?.entry.cause !== cause) throw exists;
-      return view(before);
+      return standing(before);
     }
     const session = await this.#orchestrator.open(key, birth);
     await session.send({ type: CREATE }, cause).catch((error) => {
       // Somebody's first message came in between.
       throw error instanceof Refused && error.code === 'illegal_in_state' ? exists : error;
     });
-    return view(session);
+    return standing(session);
   }
 
   /**
@@ -126,7 +140,38 @@ export class Conversations {
   }
 
   async view(key: Key): Promise<SessionView> {
-    return view(await this.#known(key));
+    return standing(await this.#known(key));
+  }
+
+  /**
+   * Lets another session of the tenant live on from one of its entries, the last unless told, as the session `key`; with an
+   * agent, from the last message up to there, which goes to that agent then. Rejects with `Refused`: `unknown_session`,
+   * `unknown_entry`, `unknown_agent`, `no_message`, `not_replayable`, or `session_exists`, unless the same request created it.
+   */
+  async fork(key: Key, from: string, wish: ForkWish = {}, idempotencyKey?: string): Promise<ForkView> {
+    const { journal, clock } = this.#orchestrator;
+    const cause = causeOf(idempotencyKey);
+    const exists = new Refused('session_exists', `there is a session "${key.session}" already`, 409);
+    const past = await this.journal({ ...key, session: from }, 1, wish.entry);
+    if (past.length < (wish.entry ?? 1))
+      throw new Refused('unknown_entry', `session "${from}" has only ${past.length} entries`, 404);
+    const kept = wish.agent_id === undefined ? past : toLastMessage(past);
+    const told = async () => ({
+      ...(await this.view(key)),
+      forked_from: { session_id: from, entry: kept.length },
+    });
+    const [there] = await journal.read(key, 1, 1);
+    if (there && cause !== undefined && there.entry.cause === cause) return told();
+    if (there) throw exists;
+    const [first, ...rest] = fork(kept, sessionMachine, key.session, clock.now(), this.#readdressed(key, kept, wish));
+    try {
+      let version = await journal.append(key, 0, cause === undefined ? first! : { ...first!, cause });
+      for (const entry of rest) version = await journal.append(key, version, entry);
+    } catch (error) {
+      throw error instanceof Conflict ? exists : error;
+    }
+    this.onFork?.(key, rest.at(-1) ?? first!);
+    return told();
   }
 
   /** The transcript, oldest first; `after` and `limit` page by entry. */
@@ -168,6 +213,12 @@ export class Conversations {
     return found.length > limit ? { rows: page, next: page.at(-1)!.key } : { rows: page };
   }
 
+  #readdressed(key: Key, kept: readonly Entry[], { agent_id }: ForkWish) {
+    if (agent_id === undefined) return undefined;
+    const content = kept.at(-1)!.event.content as string;
+    return { agent: agent_id, route: this.#directory.routeNow(key, { content, agent_id }) };
+  }
+
   async #known(key: Key): Promise<Session> {
     const session = await this.#orchestrator.find(key);
     if (!session || session.position.n === 0) throw unknownSession(key);
@@ -188,6 +239,14 @@ export class Conversations {
     if (duplicate) checkRepeated(entry.event, event);
     return { session, entry, message_id, duplicate };
   }
+}
+
+const standing = (session: Session): SessionView => ({ ...view(session), allowed: allowedIn(session.snapshot) });
+
+function toLastMessage(entries: readonly Entry[]): readonly Entry[] {
+  const kept = entries.slice(0, entries.findLastIndex(({ event }) => event.type === 'message') + 1);
+  if (kept.length > 0) return kept;
+  throw new Refused('no_message', 'nobody has said anything up to there that an agent could answer', 409);
 }
 
 const causeOf = (idempotencyKey: string | undefined): string | undefined =>

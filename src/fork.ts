@@ -1,17 +1,31 @@
 // A second life for a session from any entry on: its events run again under another id, and the rest is left behind.
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
-import { stepper } from '../actors/durable.ts';
-import type { SessionInput } from '../machines/session/events.ts';
+import { type Step, stepper } from '../actors/durable.ts';
+import { fold, stateName, wakeAt } from '../actors/session.ts';
+import type { Route, SessionInput } from '../machines/session/events.ts';
 import { Refused } from './errors.ts';
 import type { Entry, Owed } from './journal.ts';
 import { refold, take } from './replay.ts';
 
+/** Where the last message of a fork goes instead of where it went. */
+export interface Readdressed {
+  readonly agent: string;
+  readonly route?: Route;
+}
+
 /**
  * The entries of a new session `as` that has lived what `entries` tell. Every id that the chart makes is the new
  * session's own; what an agent wrote into its own task is left as it is. An agent that was at work is called again when the
- * new session wakes, and timers wait for what remained of them. Throws `Refused('not_replayable')`.
+ * new session wakes, and timers wait for what remained of them. With `to` the last entry, which must be a message, goes to
+ * another agent. Throws `Refused('not_replayable')`.
  */
-export function fork(entries: readonly Entry[], machine: AnyStateMachine, as: string, now: number): Entry[] {
+export function fork(
+  entries: readonly Entry[],
+  machine: AnyStateMachine,
+  as: string,
+  now: number,
+  to?: Readdressed,
+): Entry[] {
   const refolding = refold(entries, machine);
   if (!refolding.identical)
     throw new Refused('not_replayable', `entry ${refolding.at} comes out otherwise: ${refolding.why}`, 409);
@@ -19,13 +33,15 @@ export function fork(entries: readonly Entry[], machine: AnyStateMachine, as: st
   const last = entries.at(-1)!;
   const { id } = entries[0]!.init as SessionInput;
   let snapshot: AnyMachineSnapshot | undefined;
-  return entries.map((entry) => {
+  return entries.map((entry, index) => {
     const init = entry.init === undefined ? undefined : { ...(entry.init as SessionInput), id: as };
-    const renamed = { ...entry, ...(init && { init }), event: eventOf(entry.event, id, as) };
+    const event = entry === last && to ? { ...entry.event, flow: undefined, ...to } : eventOf(entry.event, id, as);
+    const renamed = { ...entry, ...(init && { init }), event };
     const step = take(pure, snapshot, renamed);
     snapshot = step.snapshot;
     const forked = { ...renamed, emitted: step.emitted, snapshot: pure.dump(snapshot) };
-    return entry === last ? postponed(forked, now - last.at) : forked;
+    if (entry !== last) return forked;
+    return postponed(to ? owing(forked, step, entries[index - 1]?.owed ?? []) : forked, now - last.at);
   });
 }
 
@@ -35,6 +51,13 @@ function eventOf(event: Entry['event'], id: string, as: string): Entry['event'] 
   if (event.type === 'approve') return { ...event, approval: rename(event.approval) };
   if (event.type === 'tool_result') return { ...event, call: rename(event.call) };
   return event;
+}
+
+/** What an entry owes that came out otherwise than the one it was made from. */
+function owing({ wake: _, ...entry }: Entry, step: Step, before: readonly Owed[]): Entry {
+  const owed = fold(before, step, entry.n, entry.at);
+  const state = stateName(step.snapshot.value);
+  return { ...entry, state, owed, ...(owed.length > 0 && { wake: wakeAt(owed) }) };
 }
 
 function postponed(entry: Entry, ms: number): Entry {

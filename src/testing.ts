@@ -1,5 +1,6 @@
 // What `import … from 'troupe/testing'` gives: everything to test machines and whole troupes without a clock, I/O or mocks.
 export { SteppedClock } from './clock.ts';
+export type { Fixture } from './fixture.ts';
 export { memoryJournal } from './journal/memory.ts';
 export {
   CounterExample,
@@ -12,6 +13,7 @@ export {
   type Result,
 } from './testing/explore.ts';
 export { deadlocks, everyEdge, everyState, type Holds, type Reach, reaches } from './testing/facts.ts';
+export { AnotherLife, replay } from './testing/fixture.ts';
 export {
   type ErrorAnswer,
   type ModelAnswer,

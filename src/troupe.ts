@@ -161,6 +161,7 @@ export class Troupe {
       ? new ClusterConversations({ cluster, transport: this.transport, log }, this.orchestrator, this.directory)
       : new Conversations(this.orchestrator, this.directory);
     this.jobs = new Jobs(this, clock, options.jobs?.workers ?? 4);
+    this.conversations.onFork = (key, last) => fleet.came(key, last, 'fork');
     this.#registry = new Registry({
       journal,
       transport: this.transport,

@@ -1,6 +1,6 @@
 // How a session stands, as callers and lists see it.
 import type { Session } from '../actors/session.ts';
-import type { Question, SessionContext } from '../machines/session/events.ts';
+import type { Question, SessionContext, Verb } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
 
 /** What a run asks of somebody outside: what a person decides upon, or the tool that its caller is to run. */
@@ -29,6 +29,8 @@ export interface SessionView {
   readonly waiting: number;
   /** The number of the last entry. */
   readonly entry: number;
+  /** What a caller may do now; not told where it would cost more than it is worth. */
+  readonly allowed?: readonly Verb[];
 }
 
 /** How a session stands, from its live snapshot. */

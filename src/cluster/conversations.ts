@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Birth } from '../../actors/orchestrator.ts';
 import type { Body, Verb } from '../../machines/session/events.ts';
-import { Conversations, type SendOptions } from '../conversation.ts';
+import { Conversations, type ForkView, type ForkWish, type SendOptions } from '../conversation.ts';
 import { JournalError, Refused } from '../errors.ts';
 import type { Key } from '../journal.ts';
 import type { Log } from '../log.ts';
@@ -11,7 +11,7 @@ import { NoResponders, RequestTimeout, type Subscription, type Transport } from 
 import type { SessionView } from '../view.ts';
 import type { Cluster } from './cluster.ts';
 
-type Method = 'send' | 'begin' | 'create' | 'command' | 'tell' | 'view';
+type Method = 'send' | 'begin' | 'create' | 'command' | 'tell' | 'view' | 'fork';
 
 /** What one node asks another; the answer is `{ ok }` or `{ refused }`. */
 interface Request {
@@ -88,6 +88,10 @@ export class ClusterConversations extends Conversations {
     return this.#at('tell', key, [event]);
   }
 
+  override fork(key: Key, from: string, wish: ForkWish = {}, idempotencyKey: string = randomUUID()): Promise<ForkView> {
+    return this.#at('fork', key, [from, wish, idempotencyKey]);
+  }
+
   override view(key: Key): Promise<SessionView> {
     return this.#at('view', key, []);
   }
@@ -154,6 +158,8 @@ export class ClusterConversations extends Conversations {
         return super.tell(key, first);
       case 'view':
         return super.view(key);
+      case 'fork':
+        return super.fork(key, first, second, third);
     }
   }
 

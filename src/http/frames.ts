@@ -1,5 +1,6 @@
 // How entries and pieces of answers look to a listener, and where a listener that comes back goes on. SSE and WebSocket share it.
 import type { Part } from '../../actors/parts.ts';
+import { allowedAfter } from '../allowed.ts';
 import { Refused } from '../errors.ts';
 import type { FeedItem } from '../feed.ts';
 import type { Entry } from '../journal.ts';
@@ -49,6 +50,7 @@ export function toldOf(entry: Entry, session_id: string, seen?: Position): Told[
 /** Where a session stood after an entry, and which event led there. */
 export const changeOf = (entry: Entry, session_id: string): object => ({
   ...viewOf(session_id, entry.snapshot, entry.n),
+  allowed: allowedAfter(entry),
   state: entry.state,
   event: entry.event.type,
   at: entry.at,

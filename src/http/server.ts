@@ -14,6 +14,7 @@ import { fleetRoutes } from './fleet.ts';
 import { healthRoutes } from './health.ts';
 import { inspectorRoutes } from './inspector.ts';
 import { jobRoutes } from './jobs.ts';
+import { lifeRoutes } from './lives.ts';
 import { messageRoutes } from './messages.ts';
 import { metricsRoutes } from './metrics.ts';
 import { openapi } from './openapi.ts';
@@ -60,6 +61,7 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   sessionRoutes(app, troupe);
   messageRoutes(app, troupe, streams, buffer);
   eventRoutes(app, troupe, streams, buffer);
+  lifeRoutes(app, troupe);
   runRoutes(app, troupe);
   agentRoutes(app, troupe);
   orchestratorRoutes(app, troupe);

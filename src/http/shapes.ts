@@ -1,11 +1,13 @@
 // What the routes answer, as schemas: they document the interface, check the types here, and are what its tests hold it to.
 import { z } from 'zod';
 import type { AgentView } from '../../actors/agent.ts';
+import { bodies, type Verb } from '../../machines/session/events.ts';
 import type { Entry } from '../journal.ts';
 import type { Outcome } from '../outcome.ts';
 import type { RunEvent, RunView, TranscriptMessage } from '../transcript.ts';
 import type { Asks, SessionView } from '../view.ts';
 
+const verbs = Object.keys(bodies) as Verb[];
 const time = z.number().describe('ms since the epoch');
 
 export const problem = z
@@ -43,6 +45,7 @@ export const sessionView: z.ZodType<SessionView> = z.object({
     .nullable(),
   waiting: z.int().describe('messages that wait'),
   entry: z.int().describe('the number of the last entry'),
+  allowed: z.array(z.enum(verbs)).optional().describe('the verbs that the chart accepts now, its guards asked'),
 });
 
 export const sessionList = z.object({
@@ -99,9 +102,11 @@ export const transcript: z.ZodType<{ messages: TranscriptMessage[] }> = z.object
   ),
 });
 
-export const journal = z.object({
-  entries: z.array(z.looseObject({ n: z.int(), at: time, machine: z.string(), event: emitted, state: z.string() })),
-}) as unknown as z.ZodType<{ entries: Entry[] }>;
+export const entries = z.array(
+  z.looseObject({ n: z.int(), at: time, machine: z.string(), event: emitted, state: z.string() }),
+) as unknown as z.ZodType<Entry[]>;
+
+export const journal = z.object({ entries });
 
 export const runView: z.ZodType<RunView> = z.object({
   run_id: z.string(),
