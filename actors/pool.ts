@@ -14,6 +14,8 @@ import type { Endpoint, EndpointDefinition, Heartbeat } from './endpoint.ts';
 import { HealthChecks } from './health.ts';
 import { Instances } from './instances.ts';
 import { asFailed, type CallIO, type ToolStep } from './performer.ts';
+import type { Agents } from './performers/flow/step.ts';
+import { flowPerformer } from './performers/flow.ts';
 import { formPerformer } from './performers/form.ts';
 import { functionPerformer } from './performers/function.ts';
 import { type HttpOptions, httpCheck, httpPerformer, shown } from './performers/http.ts';
@@ -225,6 +227,11 @@ export class AgentPool {
     return { models, clock: this.#clock, describe };
   }
 
+  #asAgents(): Agents {
+    const fallbacks = (tenant: string, agent_id: string) => this.get(tenant, agent_id)?.definition.fallbacks ?? [];
+    return { clock: this.#clock, call: (call, io) => this.call(call, io), fallbacks };
+  }
+
   #endpointsOf(definition: AgentDefinition): EndpointDefinition[] {
     switch (definition.kind) {
       case undefined:
@@ -246,6 +253,8 @@ export class AgentPool {
         return [{ id: 'model', perform: llmPerformer(definition, this.#thinking(definition)) }];
       case 'machine':
         return [{ id: 'local', perform: machinePerformer(definition, this.#clock) }];
+      case 'flow':
+        return [{ id: 'local', perform: flowPerformer(definition, this.#asAgents()) }];
       case 'nats': {
         const options = { clock: this.#clock, instances: this.instances, idleMs: definition.idle_ms };
         return [{ id: 'subject', perform: subjectPerformer(this.#transport(definition), options) }];

@@ -1,5 +1,6 @@
 // What an agent is: how one is declared, what a run hands to it, and what it may answer.
 import type { AnyStateMachine, EventObject } from 'xstate';
+import type { StepResult } from '../machines/flow/events.ts';
 import type { Decision } from '../machines/session/events.ts';
 import type { Field } from './fields.ts';
 import type { Tool } from './tools.ts';
@@ -185,6 +186,37 @@ export interface MachineAgent extends Declared {
   readonly actors?: Readonly<Record<string, (input: any, work: MachineWork) => unknown | Promise<unknown>>>;
 }
 
+/** One step of a flow. */
+export interface FlowStep {
+  /** Names its result; the agent's id unless told, numbered where the same agent is several steps. */
+  readonly id?: string;
+  readonly agent: string;
+  /** How long the step may take in all, whatever is tried, ms. */
+  readonly timeout_ms?: number;
+  /** What its agent is asked; the message, and in a sequence what the steps before came to, unless told. */
+  readonly prompt?: (message: string, results: readonly StepResult[]) => string;
+}
+
+/**
+ * An agent that is a flow over other agents, one after the other or all at once (E5). What each step came to is remembered before
+ * the next begins. Agents of the steps see `context.flow`: `{ step, results }`.
+ */
+export interface FlowAgent extends Omit<Declared, 'tools'> {
+  readonly kind: 'flow';
+  readonly mode: 'sequential' | 'parallel';
+  readonly steps: readonly (string | FlowStep)[];
+  /** Whether the other steps go on when one has failed for good; `stop` unless told, and then the flow has failed. */
+  readonly on_failure?: 'stop' | 'continue';
+  /** Makes one answer of the results: a function, or another agent. The last result, or all of them as they are, unless told. */
+  readonly aggregate?:
+    | ((results: readonly StepResult[], message: string) => string | Promise<string>)
+    | Omit<FlowStep, 'id'>;
+  /** Attempts of each agent of a step before its fallbacks are tried; 3 unless told. */
+  readonly attempts?: number;
+  /** The first wait between them, ms; it doubles up to 30 s; 500 unless told. */
+  readonly backoff_ms?: number;
+}
+
 /** An agent behind HTTP endpoints that speak `POST {endpoint}/invoke` → SSE `delta` … `done` (D2). */
 export interface HttpAgent extends Declared {
   readonly kind: 'http';
@@ -201,7 +233,7 @@ export interface NatsAgent extends Declared {
 }
 
 /** What `kind` may say. */
-export const agentKinds = ['function', 'form', 'llm', 'machine', 'http', 'nats'] as const;
+export const agentKinds = ['function', 'form', 'llm', 'machine', 'flow', 'http', 'nats'] as const;
 export type AgentKind = (typeof agentKinds)[number];
 
-export type AgentDefinition = FunctionAgent | FormAgent | LlmAgent | MachineAgent | HttpAgent | NatsAgent;
+export type AgentDefinition = FunctionAgent | FormAgent | LlmAgent | MachineAgent | FlowAgent | HttpAgent | NatsAgent;

@@ -2,7 +2,7 @@
 import { type AnyStateMachine, StateMachine } from 'xstate';
 import { z } from 'zod';
 import { token } from '../machines/session/events.ts';
-import { type AgentDefinition, agentKinds, type MachineAgent } from './agent.ts';
+import { type AgentDefinition, agentKinds, type FlowAgent, type MachineAgent } from './agent.ts';
 import type { Flow } from './directory.ts';
 import { Refused } from './errors.ts';
 import { parse } from './parse.ts';
@@ -39,6 +39,12 @@ const tool = z
     path: ['execute'],
     message: 'must not be there: a tool with `client: true` runs at the caller',
   });
+const step = z.strictObject({
+  id: token.optional(),
+  agent: token,
+  timeout_ms: z.int().positive().optional(),
+  prompt: callable.optional(),
+});
 const kinds = {
   function: declared.extend({ run: callable }),
   form: declared.extend({
@@ -62,6 +68,21 @@ const kinds = {
     input: callable.optional(),
     actors: z.record(z.string(), callable).optional(),
   }),
+  flow: declared.extend({
+    mode: z.enum(['sequential', 'parallel']),
+    steps: z
+      .array(z.union([token, step], 'must be the id of an agent, or { id?, agent, timeout_ms?, prompt? }'))
+      .min(1, 'must name at least one step'),
+    on_failure: z.enum(['stop', 'continue']).optional(),
+    aggregate: z
+      .union(
+        [callable, step.omit({ id: true })],
+        'must be a function of the results, or { agent, timeout_ms?, prompt? }',
+      )
+      .optional(),
+    attempts: z.int().min(1).max(100).optional(),
+    backoff_ms: z.int().min(0).optional(),
+  }),
   nats: declared.extend({ idle_ms: z.int().positive().optional() }),
   http: declared.extend({
     idle_ms: z.int().positive().optional(),
@@ -72,6 +93,7 @@ const kinds = {
 /**
  * Declares an agent: `{ id, run }` is a function, `{ kind: 'form', fields, run }` collects its inputs first,
  * `{ kind: 'llm', instructions, tools }` calls a model, `{ kind: 'machine', machine, actors }` is a chart of one's own,
+ * `{ kind: 'flow', mode, steps }` is a flow over other agents,
  * `{ kind: 'http', endpoints }` answers elsewhere, `{ kind: 'nats' }` listens on its subject. Throws `Refused('bad_request')`
  * naming the member that is wrong.
  */
@@ -88,6 +110,7 @@ export function checkAgent(agent: AgentDefinition): void {
     if (typeof own === 'string') parse(token, own, `agent "${agent.id}" tools`);
     else checkTool(own);
   if (agent.kind === 'machine') checkActors(agent);
+  if (agent.kind === 'flow') checkSteps(agent);
 }
 
 /** Every invoke must be performed by somebody: a chart that only stops when it gets there is found out too late. */
@@ -98,6 +121,15 @@ function checkActors({ id, machine, actors = {} }: MachineAgent): void {
     const names = missing.map((src) => `"${src}"`).join(', ');
     throw new Refused('bad_request', `agent "${id}" actors: nothing performs ${names}, which its chart invokes`);
   }
+}
+
+/** Results are named by their steps, so no two may have the same name. */
+function checkSteps({ id, steps }: FlowAgent): void {
+  const named = steps.flatMap((one) => (typeof one === 'string' ? [] : (one.id ?? [])));
+  const taken = named.find((name, at) => name === 'aggregate' || named.indexOf(name) !== at);
+  if (taken === undefined) return;
+  const why = taken === 'aggregate' ? 'is what the step that aggregates is called' : 'is the id of two steps';
+  throw new Refused('bad_request', `agent "${id}" steps: "${taken}" ${why}`);
 }
 
 const invoked = (node: AnyStateMachine['root']): string[] => [

@@ -1,11 +1,14 @@
 // What `import … from 'troupe'` gives.
 export { performed } from '../actors/durable.ts';
+export type { StepResult } from '../machines/flow/events.ts';
 export type { Decision } from '../machines/session/events.ts';
 export type {
   AgentCall,
   AgentContext,
   AgentDefinition,
   AgentResult,
+  FlowAgent,
+  FlowStep,
   FormAgent,
   FunctionAgent,
   HttpAgent,

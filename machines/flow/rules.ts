@@ -2,7 +2,7 @@
 import { setup } from 'xstate';
 import type { Decision } from '../session/events.ts';
 import type { TaskFailure, TaskOutput } from '../task/events.ts';
-import { addUsage } from '../task/rules.ts';
+import { addUsage, known } from '../task/rules.ts';
 import type {
   AggregateInput,
   FlowContext,
@@ -79,7 +79,7 @@ export const outputs = {
   answer: ({ context }: { context: FlowContext }): TaskOutput => ({
     type: 'answer',
     final_message: context.answer!,
-    usage: context.usage,
+    ...known(context.usage),
   }),
   failure: ({ context }: { context: FlowContext }): TaskFailure => {
     const failed = context.steps.filter(({ state }) => state === 'failed');
@@ -119,8 +119,9 @@ export const guards = {
 const changing = (steps: readonly Step[], which: (step: Step) => boolean, change: (step: Step) => Partial<Step>) =>
   steps.map((step) => (which(step) ? { ...step, ...change(step) } : step));
 
-const tellOn = (step: Step, told: readonly FlowEmitted[] = []): FlowEmitted[] =>
-  told.map((one) => ({ ...one, step: one.step === undefined ? step.id : `${step.id}/${one.step}` }));
+/** What a step's agent told, with the way to it: flows may be steps of flows. */
+const tellOn = ({ id, agent }: Step, told: readonly FlowEmitted[] = []): FlowEmitted[] =>
+  told.map((one) => ({ agent, ...one, path: one.path === undefined ? id : `${id}/${one.path}` }));
 
 const ended = ({ id, agent }: Step, ms: number, error?: Step['error']): FlowEmitted => ({
   type: 'step_finished',

@@ -2,7 +2,7 @@
 import { setup } from 'xstate';
 import type { Decision } from '../session/events.ts';
 import type { Question, TaskFailure, TaskOutput } from '../task/events.ts';
-import { addUsage, refusal } from '../task/rules.ts';
+import { addUsage, known, refusal } from '../task/rules.ts';
 import type {
   Call,
   ModelInput,
@@ -59,7 +59,7 @@ export const outputs = {
   answer: ({ context }: { context: ReactContext }): TaskOutput => ({
     type: 'answer',
     final_message: context.said.join('\n\n'),
-    usage: context.usage,
+    ...known(context.usage),
   }),
   failure: (): TaskFailure => ({
     type: 'failed',

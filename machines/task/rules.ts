@@ -9,6 +9,9 @@ export function addUsage(sum: Usage, more: Usage | undefined): Usage {
   return added;
 }
 
+/** The sum as an answer has it: not at all where nobody knew anything. */
+export const known = (sum: Usage): { usage?: Usage } => (Object.keys(sum).length > 0 ? { usage: sum } : {});
+
 /** What an agent is told that a person decided against: who, and why. */
 export function refusal({ decision, by, reason }: { decision: string; by?: string; reason?: string }): string {
   if (decision === 'expired') return 'nobody decided in time';

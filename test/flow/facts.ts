@@ -70,7 +70,7 @@ export const flow: Record<string, Fact> = {
     everyEdge(graph, name, (edge) => {
       const event = eventOf(edge) as { step?: string; told?: unknown[] };
       return told(edge, 'tool_called').length === (event.told?.length ?? 0)
-        ? told(edge, 'tool_called').every(({ step }) => step === event.step)
+        ? told(edge, 'tool_called').every(({ path }) => path === event.step)
         : 'something is swallowed';
     }),
 

@@ -1,0 +1,248 @@
+// Performs one step of a flow: calls its agent until it has a result, at another instance, again, or by another agent.
+import type { FlowEvent, Step, StepResult, StepsInput } from '../../../machines/flow/events.ts';
+import type { AgentCall, AgentResult, FlowAgent, FlowStep } from '../../../src/agent.ts';
+import type { Clock } from '../../../src/clock.ts';
+import type { Failed } from '../../../src/errors.ts';
+import { asFailed, type CallIO, type PerformerIO, type ToolStep } from '../../performer.ts';
+import type { Performed } from '../../pool.ts';
+import type { Work } from '../../session.ts';
+import { stepPrompt } from './prompt.ts';
+
+/** The agents that a flow can call, as a pool has them. */
+export interface Agents {
+  readonly clock: Clock;
+  /** As `AgentPool.call`. */
+  readonly call: (call: AgentCall, io: CallIO) => Promise<Performed>;
+  /** The agents to try, in order, when this one has failed for good. */
+  readonly fallbacks: (tenant: string, agent_id: string) => readonly string[];
+}
+
+export interface StepOptions {
+  readonly step: Step;
+  readonly input: StepsInput;
+  readonly work: Work;
+  readonly call: AgentCall;
+  readonly io: PerformerIO;
+  readonly agents: Agents;
+  readonly flow: FlowAgent;
+  /** The agent that the step was declared with; it may have moved since. */
+  readonly first: string;
+  readonly prompt: FlowStep['prompt'];
+  /** Whether its answer is the flow's, so that it is shown while it is written. */
+  readonly shown: boolean;
+}
+
+const ATTEMPTS = 3;
+const BACKOFF_MS = 500;
+const LONGEST_BACKOFF_MS = 30_000;
+/** How often a step may go from one agent to another. */
+const MOVES = 8;
+
+/**
+ * Tells the chart what becomes of the step; resolves when it is over or asks. Rejects only when the flow has left, or cannot
+ * remember any more.
+ */
+export const performStep = (options: StepOptions): Promise<void> => new StepWork(options).perform();
+
+/** What is to be told of a step, without its id. */
+type Told = FlowEvent extends infer E ? (E extends { step: string } ? Omit<E, 'step'> : never) : never;
+
+class StepWork {
+  readonly #options: StepOptions;
+  readonly #began: number;
+  readonly #late = new AbortController();
+  /** The step as the chart has it. */
+  #step: Step;
+  #tries = 0;
+  #tried: string[] = [];
+  #calls = 0;
+
+  constructor(options: StepOptions) {
+    this.#options = options;
+    this.#step = options.step;
+    this.#began = options.agents.clock.now();
+  }
+
+  async perform(): Promise<void> {
+    const { clock } = this.#options.agents;
+    const { id, timeout_ms } = this.#step;
+    const reason = new DOMException(`step "${id}" took longer than ${timeout_ms} ms`, 'TimeoutError');
+    const timer = timeout_ms && clock.setTimeout(() => this.#late.abort(reason), timeout_ms);
+    try {
+      while (!(await this.#try()));
+    } finally {
+      if (timer) clock.clearTimeout(timer);
+    }
+  }
+
+  /** One call of the agent that has the step. True when the step needs no other. */
+  async #try(): Promise<boolean> {
+    const { work, io, agents } = this.#options;
+    const signal = AbortSignal.any([work.signal, this.#late.signal]);
+    this.#tries += 1;
+    const call = this.#call();
+    let done: Performed;
+    try {
+      done = await agents.call(call, {
+        signal,
+        // A second try would be written behind the first.
+        part: this.#options.shown && this.#calls === 1 ? io.part : () => {},
+        history: io.history,
+        tools: io.tools,
+        remember: ({ task, told }) => this.#progress(task, told),
+      });
+    } catch (error) {
+      work.signal.throwIfAborted();
+      const failed = asFailed(error, signal, this.#step.agent);
+      io.steps.push(...((failed.details.steps as ToolStep[] | undefined) ?? []));
+      return this.#late.signal.aborted ? this.#fail('timed_out', this.#late.signal.reason.message) : this.#next(failed);
+    }
+    io.steps.push(...done.steps);
+    return this.#end(done.result, done.told.length > 0 ? { told: [...done.told] } : {});
+  }
+
+  async #end(result: AgentResult, told: { told?: Performed['told'][number][] }): Promise<boolean> {
+    const ms = this.#options.agents.clock.now() - this.#began;
+    switch (result.type) {
+      case 'answer': {
+        const { final_message: output, usage } = result;
+        await this.#tell({ type: 'step.finished', output, ...(usage && { usage }), ms, ...told });
+        return true;
+      }
+      case 'transfer':
+        return this.#move(result.agent, result.reason, true, told);
+      case 'handoff': {
+        const { final_message, reason } = result;
+        await this.#tell({ type: 'step.handed_over', final_message, reason, ...told });
+        return true;
+      }
+      default: {
+        const { task, ...question } = result;
+        await this.#tell({ type: 'step.asked', question, task, ...told });
+        return true;
+      }
+    }
+  }
+
+  /** What follows from a failure: another instance, another try, the agent that gave the step away, another agent, or nothing. */
+  async #next(failed: Failed): Promise<boolean> {
+    const { agents, call, first, flow } = this.#options;
+    const { agent, back } = this.#step;
+    const {
+      endpoint,
+      alternatives,
+      retry_after_s = 0,
+    } = failed.details as Partial<Record<'endpoint', string> & Record<'alternatives' | 'retry_after_s', number>>;
+    if (endpoint !== undefined) this.#tried.push(endpoint);
+    if (failed.retryable && (alternatives ?? 0) > 0) return false;
+    const chain = [first, ...agents.fallbacks(call.tenant, first)];
+    const another = chain.includes(agent) ? chain[chain.indexOf(agent) + 1] : undefined;
+    // Nobody waits for an agent that is out, if there is another.
+    const isOut = failed.code === 'no_agent_available' && (back ?? another) !== undefined;
+    if (failed.retryable && !isOut && this.#tries < (flow.attempts ?? ATTEMPTS)) {
+      const backoff = Math.min(LONGEST_BACKOFF_MS, (flow.backoff_ms ?? BACKOFF_MS) * 2 ** (this.#tries - 1));
+      return this.#wait(Math.max(backoff, retry_after_s * 1_000));
+    }
+    if (back) {
+      const error = { code: failed.code, message: failed.message };
+      await this.#tell({ type: 'step.returned', error });
+      const { reason: _, ...before } = back;
+      const decision = { kind: 'transfer' as const, to: agent, error: `${error.code}: ${error.message}` };
+      this.#begin({ back: undefined, ...before, decision });
+      return false;
+    }
+    if (another !== undefined) return this.#move(another, `${agent}: ${failed.code}: ${failed.message}`, false, {});
+    return this.#fail(failed.code, failed.message);
+  }
+
+  async #move(
+    agent: string,
+    reason: string,
+    transfer: boolean,
+    told: { told?: Performed['told'][number][] },
+  ): Promise<boolean> {
+    if (this.#step.moves >= MOVES)
+      return this.#fail('too_many_transfers', `it went from agent to agent ${MOVES} times`);
+    await this.#tell({ type: 'step.moved', agent, reason, transfer, ...told });
+    const { task, words, answering } = this.#step;
+    this.#begin({
+      agent,
+      task: undefined,
+      decision: undefined,
+      words: this.#options.input.words.slice(this.#step.from),
+      answering: undefined,
+      back: transfer ? { agent: this.#step.agent, reason, task, words, answering } : undefined,
+    });
+    return false;
+  }
+
+  #begin(change: Partial<Step>): void {
+    this.#step = { ...this.#step, ...change, moves: this.#step.moves + 1 };
+    this.#tries = 0;
+    this.#tried = [];
+  }
+
+  async #fail(code: string, message: string): Promise<boolean> {
+    const ms = this.#options.agents.clock.now() - this.#began;
+    await this.#tell({ type: 'step.failed', error: { code, message }, ms });
+    return true;
+  }
+
+  /** Whoever gets on may try again, and has heard what was decided. */
+  async #progress(task: unknown, told: Performed['told'] = []): Promise<void> {
+    await this.#tell({ type: 'step.progressed', task, ...(told.length > 0 && { told: [...told] }) });
+    this.#step = { ...this.#step, task, decision: undefined };
+    this.#tries = 1;
+  }
+
+  async #tell(event: Told): Promise<void> {
+    await this.#options.work.tell({ ...event, step: this.#step.id } as never);
+  }
+
+  async #wait(ms: number): Promise<boolean> {
+    const { clock } = this.#options.agents;
+    const signal = AbortSignal.any([this.#options.work.signal, this.#late.signal]);
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimeout(resolve, ms);
+      signal.addEventListener('abort', () => {
+        clock.clearTimeout(timer);
+        resolve();
+      });
+    });
+    return false;
+  }
+
+  #call(): AgentCall {
+    const { call, work, input } = this.#options;
+    const { id, agent, moves, task, decision, back } = this.#step;
+    // An agent that has the step for the second time begins another task, whose work has other keys.
+    const name = moves === 0 ? id : `${id}~${moves}`;
+    this.#calls += 1;
+    return {
+      ...call,
+      agent_id: agent,
+      step: call.step === undefined ? name : `${call.step}/${name}`,
+      idempotency_key: `${work.key}/${name}.${this.#calls}`,
+      input: this.#words().map((content) => ({ role: 'user', content })),
+      context: {
+        ...call.context,
+        flow: { step: id, results: input.results },
+        ...(back && { transfer: { from: back.agent, reason: back.reason } }),
+      },
+      task,
+      decision,
+      tried: this.#tried,
+    };
+  }
+
+  /** What its agent is asked, and what the user has said since; an agent that asked the user itself hears the answer alone. */
+  #words(): string[] {
+    const { words, answering, from } = this.#step;
+    if (answering) return words;
+    const { input, prompt, flow } = this.#options;
+    const message = input.words.slice(0, from).join('\n');
+    const seesResults = flow.mode === 'sequential' || this.#step.aggregates === true;
+    const results: readonly StepResult[] = seesResults ? input.results : [];
+    return [prompt ? prompt(message, results) : stepPrompt(message, results), ...words];
+  }
+}
