@@ -281,7 +281,7 @@ export class Orchestrator implements Host {
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown> {
     if (src === 'agent') return this.#attempt(session, input as AttemptInput, work);
     if (src === 'screen') return this.#screen(session, input as ScreenInput);
-    if (src === 'router') return this.#route(session, input as RouteInput);
+    if (src === 'router') return this.#route(session, input as RouteInput, work);
     if (src === 'run' && this.#options.run) return this.#options.run(session.key, input as JobRun, work);
     return Promise.reject(new Failed('unknown_work', `nothing performs ${src}`, false));
   }
@@ -410,8 +410,10 @@ export class Orchestrator implements Host {
     return this.#options.hooks.screen({ ...key, run_id: runId(key.session, run), message: content });
   }
 
-  #route(session: Session, { content }: RouteInput): Promise<Route | null> {
-    return this.#options.directory.route(session.key, content, (limit) => this.#before(session, limit));
+  #route(session: Session, { content }: RouteInput, { signal, key }: Work): Promise<Route | null> {
+    const { config } = session.snapshot.context as SessionContext;
+    const history = (limit?: number) => this.#before(session, limit);
+    return this.#options.directory.route(session.key, content, { history, signal, config, idempotency_key: key });
   }
 
   // Residence.

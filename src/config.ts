@@ -96,7 +96,8 @@ function pathOf(rest: string): string {
 }
 
 function runtimeOf(file: ConfigFile, settings: Partial<Settings>): Config['troupe'] {
-  const { agents, flows, tools, routing, handleNoMatch, shouldProcess, prepareContext, postProcess } = file;
+  const { agents, flows, tools, handleNoMatch, shouldProcess, prepareContext, postProcess } = file;
+  const { routing = file.routing_strategy, routing_threshold, routing_model, default_agent } = file;
   const { passivate_ms, max_resident, breaker, balancing, health_check_interval } = file;
   const { failure_threshold, recovery_timeout, slow_ms, slow_rate, budget_usd } = breaker ?? {};
   const limits = {
@@ -107,7 +108,8 @@ function runtimeOf(file: ConfigFile, settings: Partial<Settings>): Config['troup
     budget_usd,
   };
   return {
-    ...given({ agents, flows, tools, routing, passivate_ms, max_resident, llm: file.llm }),
+    ...given({ agents, flows, tools, passivate_ms, max_resident, llm: file.llm }),
+    ...given({ routing, routing_threshold, routing_model, default_agent }),
     ...given({ orchestrators: file.orchestrators, jobs: file.jobs }),
     ...given({ handleNoMatch, shouldProcess, prepareContext, postProcess }),
     settings: given(settings),

@@ -2,10 +2,12 @@
 import type { AgentPool } from '../actors/pool.ts';
 import { type Route, token } from '../machines/session/events.ts';
 import { checkFlow, checkTool } from './define.ts';
-import { Refused } from './errors.ts';
+import { Failed, Refused } from './errors.ts';
 import type { Key } from './journal.ts';
+import type { Models } from './llm/model.ts';
+import { routeByModel } from './llm/router.ts';
 import { parse } from './parse.ts';
-import { compileTriggers, type Router, type RouterContext } from './routing.ts';
+import { type Candidate, compileTriggers, type RouterContext, type RoutingStrategy } from './routing.ts';
 import { isOf, type Tool, type ToolSource } from './tools.ts';
 
 /** A way to run an agent: which one, with only these tools, and with these parameters (A2). */
@@ -19,11 +21,31 @@ export interface DirectoryOptions {
   readonly pool: AgentPool;
   readonly flows?: Readonly<Record<string, Flow>>;
   readonly tools?: readonly (Tool<any> | ToolSource)[];
-  /** `trigger` (the default) or a function of one's own that may answer `'default'` to defer to it. */
-  readonly routing?: 'trigger' | Router;
+  /** `trigger` (the default), `llm`, `hybrid`, or a function of one's own that may answer `'default'` to defer to triggers. */
+  readonly routing?: RoutingStrategy;
+  /** What `llm` and `hybrid` ask. */
+  readonly models?: Models;
+  /** The model they ask; the one of the settings unless told. */
+  readonly routingModel?: string;
+  /** `hybrid` asks the model when triggers are less sure than this; 0.75 unless told: no whole phrase of any agent was said. */
+  readonly threshold?: number;
   /** The agent for messages that match nothing; without one such a run fails with `no_match`. */
   readonly noMatch?: string;
+  /** An agent that is only for what matches nothing: a model does not get to choose it. */
+  readonly hidden?: string;
 }
+
+/** What a route is found with besides the message. */
+export interface RoutingIO {
+  readonly history: RouterContext['history'];
+  readonly signal: AbortSignal;
+  /** The session's own, with its settings of model calls. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly idempotency_key?: string;
+}
+
+/** A whole phrase of an agent's triggers, or nothing less. */
+const SURE = 0.75;
 
 /** What a message says of where it wants to go. */
 interface Wish {
@@ -83,23 +105,60 @@ export class Directory {
   routeNow({ tenant }: Key, { content, agent_id, flow }: Wish): Route | undefined {
     if (flow !== undefined) return this.#to(tenant, this.flow(tenant, flow).agent_type, `flow ${flow}`);
     if (agent_id !== undefined) return this.#to(tenant, agent_id, 'named by the caller');
-    if (typeof this.#options.routing === 'function') return;
-    return this.#byTrigger(tenant, content) ?? undefined;
+    const { routing, threshold = SURE } = this.#options;
+    if (typeof routing === 'function' || routing === 'llm') return;
+    if (routing !== 'hybrid') return this.#byTrigger(tenant, content) ?? this.#matchless(tenant) ?? undefined;
+    const matched = this.#byTrigger(tenant, content);
+    return matched && matched.confidence >= threshold ? matched : undefined;
   }
 
-  /** The chart's `routing` state: asks the custom router, then the triggers; null when nothing matched. */
-  async route(key: Key, content: string, history: RouterContext['history']): Promise<Route | null> {
-    const { routing, pool } = this.#options;
-    if (typeof routing !== 'function') return this.#byTrigger(key.tenant, content);
-    const agents = pool.agents(key.tenant).map(({ id, description, triggers, capabilities }) => ({
-      id,
-      description,
-      triggers,
-      capabilities,
-    }));
-    const route = await routing(content, { tenant: key.tenant, session_id: key.session, agents, history });
-    if (route === 'default') return this.#byTrigger(key.tenant, content);
-    return route === null ? this.#matchless() : { ...this.#to(key.tenant, route.agent, route.reason), ...route };
+  /**
+   * The chart's `routing` state: asks the router, the model or the triggers; null when nothing matched. Rejects with `Failed` when
+   * the model could not be asked and there is nobody else to decide.
+   */
+  async route(key: Key, content: string, io: RoutingIO): Promise<Route | null> {
+    const { routing } = this.#options;
+    if (routing === 'llm' || routing === 'hybrid') return this.#byModel(key, content, io);
+    if (typeof routing !== 'function') return this.#byTrigger(key.tenant, content) ?? this.#matchless(key.tenant);
+    const agents = this.#candidates(key.tenant);
+    const route = await routing(content, { tenant: key.tenant, session_id: key.session, agents, history: io.history });
+    if (route === 'default') return this.#byTrigger(key.tenant, content) ?? this.#matchless(key.tenant);
+    return route === null
+      ? this.#matchless(key.tenant)
+      : { ...this.#to(key.tenant, route.agent, route.reason), ...route };
+  }
+
+  async #byModel({ tenant, session }: Key, content: string, io: RoutingIO): Promise<Route | null> {
+    const { models, routing, routingModel, hidden } = this.#options;
+    const candidates = this.#candidates(tenant).filter(({ id }) => id !== hidden);
+    const { history, signal, config, idempotency_key } = io;
+    const scope = { tenant, session_id: session, config, idempotency_key };
+    try {
+      if (!models) throw new Failed('llm_not_configured', 'there is nothing to ask a model with', false);
+      const route = await routeByModel(models, content, candidates, { scope, signal, history }, routingModel);
+      return route
+        ? this.#withFallbacks(tenant, route)
+        : this.#matchless(tenant, 'the model says that no agent is for it');
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Failed)) throw error;
+      const instead = (routing === 'hybrid' ? this.#byTrigger(tenant, content) : null) ?? this.#matchless(tenant);
+      if (instead) return { ...instead, reason: `${instead.reason}; the model could not decide: ${error.message}` };
+      if (routing === 'hybrid') return null;
+      throw error;
+    }
+  }
+
+  /** Those an agent names itself come before those that the model names. */
+  #withFallbacks(tenant: string, route: Route): Route {
+    const { secondary: own = [] } = this.#to(tenant, route.agent, route.reason);
+    const secondary = [...new Set([...own, ...(route.secondary ?? [])])].filter((id) => id !== route.agent);
+    return { ...route, ...(secondary.length > 0 && { secondary }) };
+  }
+
+  #candidates(tenant: string): Candidate[] {
+    return this.#options.pool
+      .agents(tenant)
+      .map(({ id, description, triggers, capabilities }) => ({ id, description, triggers, capabilities }));
   }
 
   #byTrigger(tenant: string, content: string): Route | null {
@@ -110,15 +169,15 @@ export class Directory {
       this.#triggers.set(tenant, compiled);
     }
     const matched = compiled.match(content);
-    if (!matched) return this.#matchless();
+    if (!matched) return null;
     const { agent, confidence, reason } = matched;
     // Others that match less well are no stand-ins for an agent that failed; those it names itself are.
     return { ...this.#to(tenant, agent, reason), confidence };
   }
 
-  #matchless(): Route | null {
+  #matchless(tenant: string, reason = 'nothing matched'): Route | null {
     const { noMatch } = this.#options;
-    return noMatch === undefined ? null : { agent: noMatch, confidence: 0, reason: 'nothing matched' };
+    return noMatch === undefined ? null : { ...this.#to(tenant, noMatch, reason), confidence: 0 };
   }
 
   #to(tenant: string, agent: string, reason: string): Route {

@@ -27,7 +27,9 @@ export type Router = (
   context: RouterContext,
 ) => Route | null | 'default' | Promise<Route | null | 'default'>;
 
-export type RoutingStrategy = 'trigger' | 'llm' | 'hybrid' | Router;
+export const strategies = ['trigger', 'llm', 'hybrid'] as const;
+
+export type RoutingStrategy = (typeof strategies)[number] | Router;
 
 export interface TriggerOptions {
   /** The least confidence that counts as a match. 0.5 unless told: a whole phrase, or most of the words of one. */

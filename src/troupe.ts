@@ -31,7 +31,7 @@ import { type InlineRun, Orchestration } from './orchestration/orchestration.ts'
 import type { Outcome } from './outcome.ts';
 import { parse } from './parse.ts';
 import { Registry } from './registry.ts';
-import type { Router } from './routing.ts';
+import type { RoutingStrategy } from './routing.ts';
 import { serveSubjects } from './subjects.ts';
 import type { Tool, ToolSource } from './tools.ts';
 import { memoryTransport } from './transport/memory.ts';
@@ -48,8 +48,17 @@ export interface TroupeOptions extends HookFunctions {
   readonly orchestrators?: readonly OrchestratorDefinition[];
   /** `workers`: jobs that run at once on this node, 4 unless told. */
   readonly jobs?: { readonly workers?: number };
-  /** `trigger` unless told; a function may answer `'default'` to defer to it. */
-  readonly routing?: 'trigger' | Router;
+  /**
+   * How a message finds its agent when it names none: `trigger` unless told, `llm` asks a model, `hybrid` does when triggers are
+   * not sure; a function may answer `'default'` to defer to triggers.
+   */
+  readonly routing?: RoutingStrategy;
+  /** `hybrid` asks the model when triggers are less sure than this, 0 to 1; 0.75 unless told. */
+  readonly routing_threshold?: number;
+  /** The model that routes; the one of the settings unless told. */
+  readonly routing_model?: string;
+  /** The agent for what matches nothing. */
+  readonly default_agent?: string;
   /** Answers when no agent matches (B6). */
   readonly handleNoMatch?: AgentFunction;
   /** In memory unless told; `sqliteJournal({ path })` survives the process. */
@@ -126,13 +135,19 @@ export class Troupe {
     this.models = openModels(options.llm, { clock });
     this.pool = new AgentPool({ models: this.models, ...options.pool, clock, transport: this.transport });
     for (const agent of agents) this.#declare(agent);
+    if (handleNoMatch && options.default_agent !== undefined)
+      throw new Refused('bad_request', 'default_agent or handleNoMatch, not both: each takes what matches nothing');
     if (handleNoMatch) this.#declare({ id: NO_MATCH, description: 'answers when nothing matched', run: handleNoMatch });
     this.directory = new Directory({
       pool: this.pool,
       flows: options.flows,
       tools: [...(options.tools ?? []), ...serversOf(options.mcp, clock)],
       routing: options.routing,
-      noMatch: handleNoMatch && NO_MATCH,
+      models: this.models,
+      routingModel: options.routing_model,
+      threshold: options.routing_threshold,
+      noMatch: handleNoMatch ? NO_MATCH : options.default_agent,
+      hidden: handleNoMatch && NO_MATCH,
     });
     this.orchestration = new Orchestration(this, clock, options.orchestrators);
     const cluster = options.cluster && this.#joining(options.cluster);

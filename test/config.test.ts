@@ -196,7 +196,7 @@ test.each([
   ['throw new Error("no key")', 'cannot be loaded: no key'],
   ['export default { agents: ["echo"] }', 'agents.0: must be an agent'],
   ['export default { postProcess: true }', 'postProcess: must be a function'],
-  ['export default { routing: "llm" }', 'routing: must be "trigger" or a function'],
+  ['export default { routing: "round" }', 'routing: must be "trigger", "llm", "hybrid" or a function'],
 ])('a program that says %s is refused', async (source, sentence) => {
   const message = await refused(load({}, { 'troupe.config.ts': source }));
   expect(message).toContain('troupe.config.ts');

@@ -7,7 +7,7 @@ import type { HookFunctions } from '../hooks.ts';
 import { llmData, llmProgram } from '../llm/settings.ts';
 import { mcpServer } from '../mcp.ts';
 import type { OrchestratorDefinition } from '../orchestration/definition.ts';
-import type { Router } from '../routing.ts';
+import { type RoutingStrategy, strategies } from '../routing.ts';
 import type { Tool, ToolSource } from '../tools.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -91,6 +91,10 @@ export const dataFile = z.strictObject({
     .optional(),
   /** How models are called. The environment has OPENAI_API_KEY, OPENAI_BASE_URL and TROUPE_ENCRYPTION_KEY. */
   llm: llmData.optional(),
+  routing_strategy: z.enum(strategies).optional(),
+  routing_threshold: z.number().min(0).max(1).optional(),
+  routing_model: z.string().min(1).optional(),
+  default_agent: token.optional(),
   balancing: z.enum(balancings).optional(),
   breaker: z
     .strictObject({
@@ -120,9 +124,9 @@ export const programFile = dataFile.extend({
   agents: z.array(object<AgentDefinition>('an agent: { id, run } or another kind')).optional(),
   tools: z.array(object<Tool<any> | ToolSource>('a tool: { name, description, input, execute }')).optional(),
   routing: z
-    .custom<'trigger' | Router>(
-      (value) => value === 'trigger' || typeof value === 'function',
-      'must be "trigger" or a function',
+    .custom<RoutingStrategy>(
+      (value) => strategies.includes(value as 'trigger') || typeof value === 'function',
+      'must be "trigger", "llm", "hybrid" or a function',
     )
     .optional(),
   handleNoMatch: callable<AgentFunction>(),
