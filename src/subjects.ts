@@ -1,5 +1,6 @@
 // The door for messages on subjects: any client of the transport can talk to a session, steer it and watch it.
 import { bodies, token, type Verb } from '../machines/session/events.ts';
+import { Requests } from './cluster/requests.ts';
 import type { Conversations } from './conversation.ts';
 import { Refused } from './errors.ts';
 import { Heartbeats, heartbeat } from './heartbeats.ts';
@@ -14,7 +15,7 @@ import { version } from './version.ts';
 export const requestSubject = (tenant: string, session: string, verb: string): string =>
   `troupe.${tenant}.session.${session}.${verb}`;
 export const REQUESTS = requestSubject('*', '*', '*');
-/** One of the nodes takes each request. */
+/** Of several runtimes on one transport one takes each request; the nodes of a cluster all hear it, see `cluster/requests.ts`. */
 const QUEUE = 'troupe';
 const VERBS = [...Object.keys(bodies), 'get'];
 /** `troupe.<tenant>.agent.<agent>.heartbeat`. Every node hears all of them: each has its own picture of the agents. */
@@ -55,20 +56,22 @@ class Serving {
   readonly #subscriptions: Subscription[];
   readonly #micro: Micro;
   readonly #heartbeats: Heartbeats;
+  #shared: Requests | undefined;
   #stopped = false;
 
   constructor(troupe: Troupe, transport: Transport) {
     this.#troupe = troupe;
     this.#transport = transport;
     this.#heartbeats = new Heartbeats(troupe.pool);
+    const queue_group = troupe.cluster ? '' : QUEUE;
     this.#micro = microService(transport, {
       name: 'troupe',
       version,
       description: 'sessions with AI agents',
-      endpoints: VERBS.map((name) => ({ name, subject: requestSubject('*', '*', name), queue_group: QUEUE })),
+      endpoints: VERBS.map((name) => ({ name, subject: requestSubject('*', '*', name), queue_group })),
     });
     this.#subscriptions = [
-      transport.subscribe(REQUESTS, (message) => this.#request(message), { queue: QUEUE }),
+      this.#hearRequests(),
       transport.subscribe(HEARTBEATS, (message) => this.#heartbeat(message)),
     ];
   }
@@ -76,14 +79,25 @@ class Serving {
   stop(): void {
     this.#stopped = true;
     this.#micro.stop();
+    this.#shared?.stop();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  async #request(message: Message): Promise<void> {
+  #hearRequests(): Subscription {
+    const { cluster, clock } = this.#troupe;
+    const transport = this.#transport;
+    if (!cluster) return transport.subscribe(REQUESTS, (message) => void this.#request(message), { queue: QUEUE });
+    const act = (message: Message, name: string | undefined) => this.#request(message, name);
+    this.#shared = new Requests({ cluster, transport, clock, keyOf, act });
+    return transport.subscribe(REQUESTS, (message) => this.#shared!.hear(message));
+  }
+
+  /** `name` is what the request is known by when it names itself nothing. */
+  async #request(message: Message, name?: string): Promise<void> {
     const began = performance.now();
     const verb = message.subject.split('.').at(-1)!;
     const problem = await this.#answer(message, async () =>
-      JSON.stringify(await perform(this.#troupe.conversations, message)),
+      JSON.stringify(await perform(this.#troupe.conversations, message, name)),
     );
     const error = problem && { code: problem.status, message: problem.detail };
     this.#micro.note(verb, performance.now() - began, error);
@@ -120,6 +134,8 @@ class Serving {
 
   #reply(reply: string | undefined, body: string, headers?: Headers): void {
     if (reply === undefined) return;
+    // Another node has the session by now, and answers the same request.
+    if (this.#stopped && this.#troupe.cluster?.members.takers().length) return;
     try {
       this.#transport.publish(reply, body, { headers });
     } catch (error) {
@@ -129,10 +145,20 @@ class Serving {
   }
 }
 
-async function perform(conversations: Conversations, { subject, data, headers }: Message): Promise<unknown> {
+/** The session of a request, before anybody looked whether it can be one. */
+function keyOf({ subject }: Message): Key {
+  const [, tenant, , session] = subject.split('.') as [string, string, string, string];
+  return { tenant, session };
+}
+
+async function perform(
+  conversations: Conversations,
+  { subject, data, headers }: Message,
+  name?: string,
+): Promise<unknown> {
   const [, tenant, , id, verb] = subject.split('.') as [string, string, string, string, string];
   const key = conversations.key(tenant, id);
-  const idempotencyKey = headers?.['Nats-Msg-Id'];
+  const idempotencyKey = headers?.['Nats-Msg-Id'] ?? name;
   if (verb === 'get') return conversations.view(key);
   if (!Object.hasOwn(bodies, verb))
     throw new Refused('unknown_verb', `"${verb}" is no verb; there are ${VERBS.join(', ')}`, 404);

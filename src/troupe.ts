@@ -122,7 +122,7 @@ export class Troupe {
   readonly cluster: Cluster | undefined;
   /** How many sessions are in which state, for how long, and where: of the whole cluster, when there is one. */
   readonly fleet: FleetNodes;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #registry: Registry;
   #unserve: (() => void) | undefined;
 
@@ -130,7 +130,7 @@ export class Troupe {
     const { agents = [], handleNoMatch, clock = realClock, log = silent, journal = memoryJournal() } = options;
     this.journal = journal;
     this.log = log;
-    this.#clock = clock;
+    this.clock = clock;
     this.transport = options.transport ?? memoryTransport({ clock });
     this.models = openModels(options.llm, { clock });
     this.pool = new AgentPool({ models: this.models, ...options.pool, clock, transport: this.transport });
@@ -191,15 +191,18 @@ export class Troupe {
     await this.orchestrator.start();
     if (this.conversations instanceof ClusterConversations) this.conversations.serve();
     this.fleet.serve();
+    // Once it has joined, this node is asked for its sessions.
+    this.#unserve = serveSubjects(this, this.transport);
     await this.cluster?.join();
     await this.jobs.start(this.cluster !== undefined);
-    this.#unserve = serveSubjects(this, this.transport);
   }
 
   /** Stops taking messages, leaves what is owed to the journal, and closes it. */
   async close(): Promise<void> {
-    this.#unserve?.();
     this.jobs.queue.close();
+    // Until others have them, this node is asked for its sessions.
+    await this.cluster?.handOver();
+    this.#unserve?.();
     this.#registry.stop();
     await this.cluster?.leave();
     this.fleet.stop();
@@ -301,7 +304,7 @@ export class Troupe {
 
   /** Forgets the ended sessions of a tenant that nothing happened to for `seconds`; resolves to how many. */
   async cleanUp(tenant: string, seconds: number): Promise<number> {
-    const before = this.#clock.now() - seconds * 1_000;
+    const before = this.clock.now() - seconds * 1_000;
     let removed = 0;
     for (const state of ['closed', 'failed'])
       for (let after: Key | undefined, full = true; full; ) {
@@ -358,7 +361,7 @@ export class Troupe {
     const { transport, log } = this;
     const within = (shard: number) => (key: Key) => cluster.shardOf(key) === shard;
     const cluster: Cluster = new Cluster(
-      { ...options, transport, clock: this.#clock, log },
+      { ...options, transport, clock: this.clock, log },
       {
         recover: async (shard, signal) => {
           const rows = await options.scan(shard);

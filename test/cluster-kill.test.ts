@@ -1,4 +1,5 @@
 // Nodes as processes, killed without a warning: what was acknowledged is kept, and what was being said is said elsewhere.
+import { connect } from '@nats-io/transport-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Caller } from '../src/prove/caller.ts';
 import { holds, proveFailover } from '../src/prove/failover.ts';
@@ -74,6 +75,34 @@ describe.skipIf(without !== '')(`nodes that are killed${without}`, () => {
     const { body } = await zombie.post('/v1/sessions/s1/messages', { content: 'message 3' }, 'message 3');
     expect(body.answer).toBe(answerTo('s1', 'message 3'));
     expect(await lines('s1')).toHaveLength(6);
+  });
+
+  test('a plain NATS client is answered though a node is frozen or killed in the middle of it, whichever session it asks', async () => {
+    const client = await connect({ servers: nats.url });
+    const ask = async (session: string, content: string): Promise<any> => {
+      const subject = `troupe.default.session.${session}.message`;
+      return (await client.request(subject, JSON.stringify({ content }), { timeout: 30_000 })).json();
+    };
+    const sessions = Array.from({ length: 24 }, (_, index) => `plain${index}`);
+    const askAll = async (content: string, blow: (node: Node) => unknown) => {
+      const before = invoked.length;
+      const asked = sessions.map((session) => ask(session, content));
+      // It is at work for some of them; the others come to it while it stands still.
+      await expect.poll(() => invoked.length, { interval: 1 }).toBeGreaterThan(before);
+      const { node } = invoked.at(-1)!;
+      await blow(node);
+      const late = sessions.map((session) => ask(`${session}-late`, content));
+      const answers = (await Promise.all([...asked, ...late])).map(({ answer }) => answer);
+      expect(answers).toEqual(
+        [...sessions, ...sessions.map((name) => `${name}-late`)].map((s) => answerTo(s, content)),
+      );
+      return node;
+    };
+    const frozen = await askAll('message 1', (node) => node.freeze());
+    frozen.thaw();
+    await askAll('message 2', (node) => node.kill());
+    for (const session of sessions) expect(await lines(session)).toHaveLength(4);
+    await client.close();
   });
 });
 

@@ -125,18 +125,21 @@ export class Cluster {
     this.#review();
   }
 
-  /** Hands every shard over, then leaves. */
+  /** Takes no shard any more; resolves when others have those it had, or nobody is left who could take them. */
+  async handOver(): Promise<void> {
+    if (this.#stopped) return;
+    this.members.retire();
+    const handedOver = () =>
+      this.#table.current?.owner.includes(this.id) === false &&
+      this.#actors.every((actor) => actor.getSnapshot().value === 'unowned');
+    // The others may leave as well.
+    const free = () => this.members.takers().length === 0 || handedOver();
+    if (!(await this.#until(free, FAREWELL)))
+      this.#options.log.warn(this.view(), 'left without having handed over every shard');
+  }
+
+  /** Says goodbye. */
   async leave(): Promise<void> {
-    if (!this.#stopped) {
-      this.members.retire();
-      const handedOver = () =>
-        this.#table.current?.owner.includes(this.id) === false &&
-        this.#actors.every((actor) => actor.getSnapshot().value === 'unowned');
-      // The others may leave as well; then nobody is left who could take anything.
-      const free = () => this.members.takers().length === 0 || handedOver();
-      if (!(await this.#until(free, FAREWELL)))
-        this.#options.log.warn(this.view(), 'left without having handed over every shard');
-    }
     this.stop();
     await this.members.leave();
   }
@@ -157,7 +160,11 @@ export class Cluster {
 
   /** The node that shall have the session, as the table says. */
   assigned(key: Key): string | undefined {
-    return this.#table.current?.owner[this.shardOf(key)];
+    return this.assignedShard(this.shardOf(key));
+  }
+
+  assignedShard(shard: number): string | undefined {
+    return this.#table.current?.owner[shard];
   }
 
   /** Whether this node has the session's shard and takes events for it. */
@@ -199,6 +206,12 @@ export class Cluster {
       const timer = setTimeout(done, ms);
       this.#moved.add(done);
     });
+  }
+
+  /** Told of every change of the table, of the nodes or of a shard here. Returns the function that stops it. */
+  onChange(listener: () => void): () => void {
+    this.#moved.add(listener);
+    return () => void this.#moved.delete(listener);
   }
 
   /** The shards as this node sees them, for people. */
