@@ -25,6 +25,7 @@ import type { Hooks } from '../src/hooks.ts';
 import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../src/journal.ts';
 import type { Log } from '../src/log.ts';
 import { asHistory, before, type TranscriptMessage } from '../src/transcript.ts';
+import { Alarms } from './alarms.ts';
 import { OpenAnswer, type Part } from './parts.ts';
 import type { AgentPool } from './pool.ts';
 import { type Host, type Receipt, Session, type Work } from './session.ts';
@@ -95,6 +96,8 @@ export type PartListener = (part: Part) => void;
 
 /** Between two looks for sessions that may leave memory, ms. */
 const SWEEP = 1_000;
+/** A timer that is due within this, ms, is waited for in memory. */
+const SOON = 1_000;
 /** The longest wait before a broken session is woken again, ms. */
 const LONGEST_REWAKE = 5_000;
 
@@ -110,6 +113,7 @@ export class Orchestrator implements Host {
   readonly #everywhere = new Set<(key: Key, part: Part) => void>();
   readonly #hearers = new Map<string, Set<Hearer>>();
   readonly #remembered = new Set<(key: Key, entry: Entry, session: Session) => void>();
+  readonly #alarms: Alarms;
   readonly #breaks = new Map<string, number>();
   /** Counted since the start: dropped results, broken sessions, wakes, passivations. */
   readonly counts = { dropped: 0, broken: 0, woken: 0, passivated: 0, created: 0 };
@@ -120,6 +124,7 @@ export class Orchestrator implements Host {
     this.#options = options;
     this.journal = options.journal;
     this.clock = options.clock;
+    this.#alarms = new Alarms(options.clock, (name) => this.#alarmed(keyOf(name)));
     this.actor = createActor(orchestratorMachine, { clock: options.clock, input: undefined }).start();
   }
 
@@ -137,7 +142,8 @@ export class Orchestrator implements Host {
   }
 
   /**
-   * Wakes those of these sessions that owe something; resolves when they are awake. One that can never be woken here, because
+   * Wakes those of these sessions that owe something; resolves when they are awake. Those that only wait for a time to come
+   * are woken then. One that can never be woken here, because
    * another version of its chart wrote it, keeps the others from nothing: whoever calls for it is told.
    */
   async recover(rows: readonly Row[]): Promise<void> {
@@ -146,7 +152,19 @@ export class Orchestrator implements Host {
       if (!(error instanceof Refused) || error.code === 'moved') throw error;
       this.#options.log.error({ code: error.code }, `not woken, though it owes work: ${error.message}`);
     };
-    await Promise.all(owing.map(({ key }) => this.#wake(key).catch(stays)));
+    const soon = this.clock.now() + SOON;
+    const now = owing.filter(({ wake }) => wake! <= soon);
+    for (const { key, wake } of owing) if (wake! > soon) this.#alarms.set(keyName(key), wake!);
+    await Promise.all(now.map(({ key }) => this.#wake(key).catch(stays)));
+  }
+
+  /** The time has come that a session waited for. */
+  #alarmed(key: Key): void {
+    this.find(key).catch((error) => {
+      if (error instanceof Refused && error.code === 'moved') return;
+      this.#options.log.error({ session: keyName(key), err: error }, 'not woken when its time had come; tried again');
+      this.#alarms.set(keyName(key), this.clock.now() + LONGEST_REWAKE);
+    });
   }
 
   /** Resolves when none of these sessions is at work; those that wait for a person or a timer are not. */
@@ -163,6 +181,7 @@ export class Orchestrator implements Host {
       this.#open.delete(name);
       session.stop();
     }
+    this.#alarms.clearAll((name) => which(keyOf(name)));
     // One that is being woken must not come to life any more.
     for (const name of this.#waking.keys()) if (which(keyOf(name))) this.#waking.delete(name);
     // Also of those that broke before: nobody here goes on with them.
@@ -176,6 +195,7 @@ export class Orchestrator implements Host {
     this.clock.clearTimeout(this.#sweeper);
     for (const session of this.#resident.values()) session.stop();
     this.#resident.clear();
+    this.#alarms.clearAll();
     this.actor.send({ type: 'drained' });
     this.actor.stop();
     for (const ended of [...this.#ends]) ended();
@@ -196,6 +216,7 @@ export class Orchestrator implements Host {
   async forget(key: Key): Promise<void> {
     this.#resident.get(keyName(key))?.stop();
     this.#resident.delete(keyName(key));
+    this.#alarms.clear(keyName(key));
     await this.journal.remove(key);
   }
 
@@ -440,6 +461,7 @@ export class Orchestrator implements Host {
         if (!stored) throw unknownSession(key);
         const session = Session.wake(key, this, machineOf(key), stored);
         this.counts.woken += 1;
+        this.#alarms.clear(name);
         this.#resident.set(name, session);
         return session;
       })
@@ -460,8 +482,12 @@ export class Orchestrator implements Host {
       // Nobody comes back to a job as a person comes back to a conversation.
       const unused = !isSession(session.key) || now - session.used >= passivate_ms;
       if (!session.idle || (!unused && excess <= 0)) continue;
+      // One whose time comes soon, and one that somebody waits at, would be back at once.
+      const { wake } = session;
+      if ((wake !== undefined && wake <= now + SOON) || this.#hearers.has(name)) continue;
       this.#resident.delete(name);
       session.stop();
+      if (wake !== undefined) this.#alarms.set(name, wake);
       this.counts.passivated += 1;
       excess -= 1;
     }

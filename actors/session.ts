@@ -141,9 +141,14 @@ export class Session {
     return { n: this.#last.n, state: this.#last.state };
   }
 
-  /** Nothing to do and nothing to wait for: it may leave memory. */
+  /** Nothing is being done for it: it may leave memory, if whoever has it knows when it must be `wake`d. */
   get idle(): boolean {
-    return !this.#busy && this.#mailbox.length === 0 && this.#last.owed.length === 0;
+    return !this.#busy && this.#mailbox.length === 0 && !this.working;
+  }
+
+  /** When its next timer is due, ms since the epoch; undefined when it waits for none. */
+  get wake(): number | undefined {
+    return this.#last.owed.length === 0 ? undefined : wakeAt(this.#last.owed);
   }
 
   /** Something is being performed for it: an answer, a hook, a routing. */

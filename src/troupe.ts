@@ -2,8 +2,7 @@
 import { Orchestrator } from '../actors/orchestrator.ts';
 import { AgentPool, type PoolOptions } from '../actors/pool.ts';
 import type { Registered } from '../machines/registry/rules.ts';
-import { type SessionContext, type Settings, settings as settingsSchema } from '../machines/session/events.ts';
-import { runId } from '../machines/session/rules.ts';
+import { type Settings, settings as settingsSchema } from '../machines/session/events.ts';
 import type { AgentDefinition, AgentFunction } from './agent.ts';
 import { type Clock, realClock } from './clock.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
@@ -36,7 +35,7 @@ import { serveSubjects } from './subjects.ts';
 import type { Tool, ToolSource } from './tools.ts';
 import { memoryTransport } from './transport/memory.ts';
 import type { Transport } from './transport.ts';
-import { type SessionView, view } from './view.ts';
+import { type SessionView, view, viewOf } from './view.ts';
 
 export interface TroupeOptions extends HookFunctions {
   readonly agents?: readonly AgentDefinition[];
@@ -292,14 +291,20 @@ export class Troupe {
   }
 
   /** The agents at work for a tenant: the open runs in this process. */
-  active(tenant = 'default'): ActiveAgent[] {
-    return this.orchestrator.sessions().flatMap((session) => {
-      if (session.key.tenant !== tenant || !isSession(session.key)) return [];
-      const { run } = session.snapshot.context as SessionContext;
-      if (!run) return [];
-      const { session: session_id } = session.key;
-      return [{ session_id, run_id: runId(session_id, run.n), agent_id: run.agent, status: statusOf(view(session)) }];
-    });
+  async active(tenant = 'default', limit = 1_000): Promise<ActiveAgent[]> {
+    const resident = this.orchestrator.sessions().filter(({ key }) => key.tenant === tenant && isSession(key));
+    const views = new Map(resident.map((session) => [session.key.session, view(session)]));
+    // Those that wait for somebody may have left memory.
+    for (const state of ['running', 'suspended'])
+      for (const { key } of await this.journal.rows({ tenant, state, limit })) {
+        const stored = views.has(key.session) || !isSession(key) ? undefined : await this.journal.last(key);
+        if (stored) views.set(key.session, viewOf(key.session, stored.entry.snapshot, stored.entry.n));
+      }
+    return [...views.values()].flatMap((one) =>
+      one.run === null
+        ? []
+        : [{ session_id: one.session_id, run_id: one.run.run_id, agent_id: one.run.agent_id, status: statusOf(one) }],
+    );
   }
 
   /** Forgets the ended sessions of a tenant that nothing happened to for `seconds`; resolves to how many. */

@@ -215,11 +215,11 @@ test('active lists the open runs of a tenant with what each is doing', async () 
   const troupe = await troupeOf({ agents: [agent, asks] });
   void troupe.session('s1', { tenant: 'acme' }).send('please');
   await troupe.session('s2', { tenant: 'acme' }).send('hi', { agent_id: 'asks' });
-  expect(troupe.active('acme')).toEqual([
+  expect(await troupe.active('acme')).toEqual([
     { session_id: 's1', run_id: 's1-r1', agent_id: 'helper', status: 'running' },
     { session_id: 's2', run_id: 's2-r1', agent_id: 'asks', status: 'waiting_for_input' },
   ]);
-  expect(troupe.active('zeta')).toEqual([]);
+  expect(await troupe.active('zeta')).toEqual([]);
 });
 
 test('cleanUp forgets ended sessions of the tenant that nothing happened to for so long, however many there are', async () => {

@@ -21,6 +21,6 @@ export function runRoutes(app: App, troupe: Troupe): void {
   app.get(
     '/v1/active',
     { schema: { tags: ['runs'], summary: 'The agents at work in this process', response: { 200: active } } },
-    async (request) => ({ agents: troupe.active(tenantOf(request)) }),
+    async (request) => ({ agents: await troupe.active(tenantOf(request)) }),
   );
 }
