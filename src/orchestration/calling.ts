@@ -1,4 +1,6 @@
-// One call of an agent outside any conversation: tried again, at other instances and at the agents that stand in for it.
+// Agents called outside any conversation: a flow over them is performed, so tries, instances, stand-ins and time-outs are a flow's.
+import type { PerformerIO } from '../../actors/performer.ts';
+import { flowPerformer } from '../../actors/performers/flow.ts';
 import type { AgentPool, Performed } from '../../actors/pool.ts';
 import type { AgentCall, HistoryMessage } from '../agent.ts';
 import type { Clock } from '../clock.ts';
@@ -14,189 +16,171 @@ export interface Calling {
 
 export interface Asked {
   readonly tenant: string;
-  /** What agents are told as their session and run: the id of whoever calls. */
+  /** What agents are told as their run: the id of whoever calls. */
   readonly run_id: string;
-  readonly agent: string;
+  /** What they are told as their session; the run unless told. */
+  readonly session_id?: string;
+  readonly agents: readonly string[];
+  /** One after the other, each with what the others before it came to, or all at once. */
+  readonly mode: 'sequential' | 'parallel';
   readonly content: string;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly context?: Readonly<Record<string, unknown>>;
-  readonly history?: readonly HistoryMessage[];
-  /** Of the call; each try has a key of its own made from it. */
+  readonly history?: () => Promise<readonly HistoryMessage[]>;
+  /** Of all this; each try has a key of its own made from it. */
   readonly idempotency_key: string;
   readonly signal: AbortSignal;
-  /** The longest it may take with all its tries, ms. */
+  /** The longest one agent may take with all its tries, ms. */
   readonly timeout_ms?: number;
   /** Tries of each agent; 3 unless told. */
   readonly attempts?: number;
-  /** The first wait between tries, ms; it doubles up to 30 s. 500 unless told. */
-  readonly backoff_ms?: number;
   /** Looks at an answer before it counts; what it throws is a failed try. */
   readonly check?: (text: string) => void;
 }
 
+/** What came of one of the agents that were asked. Either `text` or `error` is there. */
 export interface Answered {
-  readonly text: string;
-  /** Who answered in the end: the agent that was asked, or one that stood in or was handed the call. */
+  /** The agent that was asked. */
+  readonly asked: string;
+  /** Who answered or failed in the end: itself, or one that stood in or was handed the call. */
   readonly agent: string;
-  readonly instance: string;
+  /** `agent/instance`, where it got as far as that. */
+  readonly instance?: string;
+  /** In all, with what was tried before, ms. */
   readonly ms: number;
-  /** The instances that failed on the way, in order. */
-  readonly failed: readonly string[];
+  readonly text?: string;
+  readonly error?: Failed;
 }
-
-const LONGEST_WAIT = 30_000;
-const MOST_TRANSFERS = 8;
 
 /**
- * Calls an agent through the pool, so that balancing, breakers and metrics apply. Rejects with `Failed`: the last failure when
- * nobody is left to try, `timed_out` when the time is over, `agent_asks` when the agent wants something of a person.
+ * Calls agents through the pool, so that balancing, breakers and metrics apply, and resolves with what came of each, in order.
+ * Rejects only when `asked.signal` is aborted, with its reason.
  */
-export async function callAgent(calling: Calling, asked: Asked): Promise<Answered> {
-  const limit = within(asked.timeout_ms, asked.signal, calling.clock);
-  try {
-    return await new Call(calling, { ...asked, signal: limit.signal }).answer();
-  } catch (error) {
-    if (limit.over() && !asked.signal.aborted)
-      throw new Failed('timed_out', `agent "${asked.agent}" did not answer within ${asked.timeout_ms} ms`);
-    throw error;
-  } finally {
-    limit.end();
-  }
+export async function callAgents(calling: Calling, asked: Asked): Promise<Answered[]> {
+  const { tenant, run_id, session_id = run_id, agents, mode, content, params, context = {}, signal } = asked;
+  const { timeout_ms, attempts, history = async () => [], idempotency_key } = asked;
+  const calls = new Calls(calling, asked);
+  const steps = agents.map((agent, n) => ({ id: `${n + 1}`, agent, timeout_ms }));
+  const flow = { id: 'orchestrate', kind: 'flow', mode, steps, on_failure: 'continue', attempts } as const;
+  const call: AgentCall = {
+    tenant,
+    session_id,
+    run_id,
+    agent_id: flow.id,
+    attempt: 1,
+    idempotency_key,
+    input: [{ role: 'user', content }],
+    guidance: [],
+    context,
+    params,
+    tried: [],
+  };
+  const io: PerformerIO = {
+    signal,
+    part: () => {},
+    history: async (limit = 50) => (await history()).slice(-limit),
+    // Nobody goes on from here: whoever asked remembers what came of it, if anybody does.
+    remember: async () => {},
+    tools: (name) => calling.tools(tenant, name),
+    steps: [],
+    told: [],
+    events: [],
+  };
+  // That some or all of them failed is told of each.
+  await flowPerformer(flow, calls)(call, io).catch(() => {});
+  signal.throwIfAborted();
+  return agents.map((agent, n) => calls.cameOf(`${n + 1}`, agent));
 }
 
-class Call {
+/** As `callAgents` with one agent; rejects with the `Failed` that it came to. */
+export async function callAgent(
+  calling: Calling,
+  { agent, ...asked }: Omit<Asked, 'agents' | 'mode'> & { readonly agent: string },
+): Promise<Answered & { readonly text: string }> {
+  const [answered] = await callAgents(calling, { ...asked, agents: [agent], mode: 'sequential' });
+  if (answered!.error) throw answered!.error;
+  return answered as Answered & { readonly text: string };
+}
+
+/** The pool as the flow calls it, noting what each step came to: the flow itself keeps no instance and no code of a failure. */
+class Calls {
+  readonly clock: Clock;
   readonly #calling: Calling;
   readonly #asked: Asked;
-  readonly #failed: string[] = [];
-  #tries = 0;
-  #task: unknown;
+  readonly #came = new Map<string, Omit<Answered, 'asked' | 'ms'>>();
+  readonly #tries = new Map<string, number>();
+  readonly #began: number;
+  readonly #ended = new Map<string, number>();
 
   constructor(calling: Calling, asked: Asked) {
+    this.clock = calling.clock;
     this.#calling = calling;
     this.#asked = asked;
+    this.#began = calling.clock.now();
   }
 
-  async answer(): Promise<Answered> {
-    const { agent, context } = this.#asked;
-    const agents = [agent, ...(this.#definition(agent)?.fallbacks ?? [])];
-    for (;;) {
-      const next = agents.shift()!;
-      try {
-        return await this.#agent(next, context);
-      } catch (error) {
-        if (this.#asked.signal.aborted || agents.length === 0) throw error;
-        if (error instanceof Failed && error.code === 'agent_asks') throw error;
+  readonly fallbacks = (tenant: string, agent_id: string): readonly string[] =>
+    this.#calling.pool.get(tenant, agent_id)?.definition.fallbacks ?? [];
+
+  readonly call = async (call: AgentCall, io: Parameters<AgentPool['call']>[1]): Promise<Performed> => {
+    const step = stepOf(call);
+    const { agent_id: agent } = call;
+    try {
+      const done = await this.#calling.pool.call({ ...call, ...this.#identity(step) }, io);
+      const { result, endpoint: instance } = done;
+      if (result.type === 'answer') {
+        this.#asked.check?.(result.final_message);
+        this.#came.set(step, { agent, instance, text: result.final_message });
+      } else if (result.type !== 'transfer') {
+        const error = new Failed('agent_asks', `agent "${agent}" ${asks[result.type]}, and nobody is there`, false);
+        this.#came.set(step, { agent, instance, error });
+        throw error;
       }
+      return done;
+    } catch (error) {
+      if (error instanceof Failed)
+        this.#came.set(step, { agent, instance: error.details.endpoint as string | undefined, error: said(error) });
+      throw error;
+    } finally {
+      this.#ended.set(step, this.clock.now());
     }
-  }
-
-  /** All tries of one agent; a call that it hands over goes on with the other. */
-  async #agent(first: string, given: Asked['context']): Promise<Answered> {
-    let agent = first;
-    let context = given;
-    for (let transfers = 0; ; transfers += 1) {
-      const { result, endpoint, ms } = await this.#tried(agent, context);
-      if (result.type === 'answer')
-        return { text: result.final_message, agent, instance: endpoint, ms, failed: this.#failed };
-      if (result.type !== 'transfer' || transfers === MOST_TRANSFERS)
-        throw new Failed(
-          'agent_asks',
-          `agent "${agent}" answered ${result.type}, which nobody is there to take`,
-          false,
-        );
-      context = { ...given, transfer: { from: agent, reason: result.reason, context: result.context } };
-      agent = result.agent;
-    }
-  }
-
-  async #tried(agent: string, context: Asked['context']): Promise<Performed> {
-    const { attempts = 3, backoff_ms = 500, signal, check } = this.#asked;
-    const tried: string[] = [];
-    this.#task = undefined;
-    for (let tries = 1; ; ) {
-      try {
-        const done = await this.#once(agent, context, tried);
-        if (done.result.type === 'answer') check?.(done.result.final_message);
-        return done;
-      } catch (error) {
-        if (!(error instanceof Failed) || !error.retryable || signal.aborted) throw error;
-        const { endpoint, alternatives = 0, retry_after_s = 0 } = error.details as Partial<Located>;
-        if (endpoint) {
-          tried.push(endpoint);
-          this.#failed.push(endpoint);
-        }
-        if (alternatives > 0) continue;
-        if (tries >= attempts) throw error;
-        const wait = Math.min(LONGEST_WAIT, backoff_ms * 2 ** (tries - 1));
-        await pause(Math.max(wait, retry_after_s * 1_000), signal, this.#calling.clock);
-        tries += 1;
-      }
-    }
-  }
-
-  #once(agent_id: string, context: Asked['context'] = {}, tried: readonly string[]): Promise<Performed> {
-    const { tenant, run_id, content, params, history = [], signal, idempotency_key } = this.#asked;
-    this.#tries += 1;
-    const call: AgentCall = {
-      tenant,
-      session_id: run_id,
-      run_id,
-      agent_id,
-      attempt: this.#tries,
-      idempotency_key: `${idempotency_key}.${this.#tries}`,
-      input: [{ role: 'user', content }],
-      guidance: [],
-      context,
-      params,
-      task: this.#task,
-      tried,
-    };
-    return this.#calling.pool.call(call, {
-      signal,
-      part: () => {},
-      history: async (limit = 50) => history.slice(-limit),
-      // An agent that got on in a try that failed goes on from there in the next one.
-      remember: async ({ task }) => {
-        this.#task = task;
-      },
-      tools: (name) => this.#calling.tools(tenant, name),
-    });
-  }
-
-  #definition(agent: string) {
-    return this.#calling.pool.get(this.#asked.tenant, agent)?.definition;
-  }
-}
-
-interface Located {
-  readonly endpoint: string;
-  readonly alternatives: number;
-  readonly retry_after_s: number;
-}
-
-/** A signal that is also aborted when the time is over. */
-function within(ms: number | undefined, signal: AbortSignal, clock: Clock) {
-  if (ms === undefined) return { signal, over: () => false, end: () => {} };
-  const late = new AbortController();
-  const timer = clock.setTimeout(() => late.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError')), ms);
-  return {
-    signal: AbortSignal.any([signal, late.signal]),
-    over: () => late.signal.aborted,
-    end: () => clock.clearTimeout(timer),
   };
+
+  cameOf(step: string, asked: string): Answered {
+    const came = this.#came.get(step) ?? {
+      agent: asked,
+      error: new Failed('not_called', `agent "${asked}" was not called`),
+    };
+    const ms = (this.#ended.get(step) ?? this.#began) - this.#began;
+    return { asked, ...came, ms };
+  }
+
+  /** A key for every try, the same whenever the same is asked again. */
+  #identity(step: string): Pick<AgentCall, 'idempotency_key' | 'attempt'> {
+    const attempt = (this.#tries.get(step) ?? 0) + 1;
+    this.#tries.set(step, attempt);
+    const { idempotency_key, agents } = this.#asked;
+    const of = agents.length > 1 ? `${idempotency_key}/${step}` : idempotency_key;
+    return { idempotency_key: `${of}.${attempt}`, attempt };
+  }
 }
 
-function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      clock.clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = clock.setTimeout(() => {
-      signal.removeEventListener('abort', leave);
-      resolve();
-    }, ms);
-    if (signal.aborted) leave();
-    else signal.addEventListener('abort', leave, { once: true });
+const asks = {
+  input_required: 'asks the user something',
+  approval_required: 'asks for an approval',
+  tool_required: 'asks its caller to run a tool',
+  handoff: 'wants a person to go on',
+} as const;
+
+/** The step of a call, without how often it went to another agent. */
+const stepOf = ({ step = '' }: AgentCall): string => step.split('~', 1)[0]!;
+
+/** A failure without what only the pool needs of it. */
+function said(error: Failed): Failed {
+  const { retry_after_s } = error.details;
+  const failed = new Failed(error.code, error.message, error.retryable, {
+    ...(retry_after_s !== undefined && { retry_after_s }),
   });
+  failed.cause = error.cause;
+  return failed;
 }
