@@ -16,7 +16,9 @@ export type Effect =
   | { readonly type: 'invoke'; readonly id: string; readonly src: string; readonly input: unknown }
   | { readonly type: 'stop'; readonly id: string }
   | { readonly type: 'timer'; readonly id: string; readonly delay: number }
-  | { readonly type: 'cancel'; readonly id: string };
+  | { readonly type: 'cancel'; readonly id: string }
+  /** Only in a sandbox: something that a journaled chart must not do. */
+  | { readonly type: 'action'; readonly id: string };
 
 /** What came of one event: `changed` is false when the machine did not accept it, and then nothing else happened. */
 export interface Step {
@@ -61,7 +63,21 @@ export function stepper(machine: AnyStateMachine): Stepper {
   return made;
 }
 
-function makeStepper(machine: AnyStateMachine): Stepper {
+const sandboxes = new WeakMap<AnyStateMachine, Stepper>();
+
+/**
+ * The stepper of any machine, for trying it out: an action that is no effect the journal could keep, such as one of the user's
+ * own or a message to another actor, comes out as an effect that only names it. Nothing is performed here either.
+ */
+export function sandbox(machine: AnyStateMachine): Stepper {
+  const known = sandboxes.get(machine);
+  if (known) return known;
+  const made = makeStepper(machine, ({ type }) => ({ type: 'action', id: type }));
+  sandboxes.set(machine, made);
+  return made;
+}
+
+function makeStepper(machine: AnyStateMachine, other?: (action: { type: string }) => Effect): Stepper {
   let effects: Effect[] = [];
   let emitted: Emitted[] = [];
 
@@ -75,6 +91,7 @@ function makeStepper(machine: AnyStateMachine): Stepper {
     } else if (type === 'xstate.raise') {
       if (typeof params.delay === 'number') effects.push({ type: 'timer', id: params.id, delay: params.delay });
     } else if (type === 'xstate.cancel') effects.push({ type: 'cancel', id: params.sendId ?? params });
+    else if (other) effects.push(other(action));
     else throw new Error(`${machine.id}: the action ${type} is not an effect that can be remembered`);
   };
 

@@ -4,6 +4,7 @@ import { AgentPool, type PoolOptions } from '../actors/pool.ts';
 import type { Registered } from '../machines/registry/rules.ts';
 import { type Settings, settings as settingsSchema } from '../machines/session/events.ts';
 import type { AgentDefinition, AgentFunction } from './agent.ts';
+import { Charts, type OwnMachine } from './charts/charts.ts';
 import { type Clock, realClock } from './clock.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { ClusterConversations } from './cluster/conversations.ts';
@@ -73,6 +74,8 @@ export interface TroupeOptions extends HookFunctions {
   readonly pool?: Omit<PoolOptions, 'clock' | 'transport'>;
   /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
   readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
+  /** Charts of the user's own, for viewers: `GET /v1/machines` shows them, and they can be tried out there. */
+  readonly machines?: Readonly<Record<string, OwnMachine>>;
   /** After how long in a part of its state a session counts as stuck, ms; see `STUCK_MS` for what holds unless told. */
   readonly stuck_ms?: Readonly<Record<string, number>>;
   /** An idle session leaves memory after so many ms; 60,000 unless told. */
@@ -119,6 +122,8 @@ export class Troupe {
   readonly models: OpenAiModels;
   /** This node's part in the cluster, when there is one. */
   readonly cluster: Cluster | undefined;
+  /** The charts that run here, and those of the user's. */
+  readonly charts: Charts;
   /** How many sessions are in which state, for how long, and where: of the whole cluster, when there is one. */
   readonly fleet: FleetNodes;
   readonly clock: Clock;
@@ -133,6 +138,7 @@ export class Troupe {
     this.transport = options.transport ?? memoryTransport({ clock });
     this.models = openModels(options.llm, { clock });
     this.pool = new AgentPool({ models: this.models, ...options.pool, clock, transport: this.transport });
+    this.charts = new Charts(options.machines, agents);
     for (const agent of agents) this.#declare(agent);
     if (handleNoMatch && options.default_agent !== undefined)
       throw new Refused('bad_request', 'default_agent or handleNoMatch, not both: each takes what matches nothing');

@@ -66,7 +66,7 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   agentRoutes(app, troupe);
   orchestratorRoutes(app, troupe);
   jobRoutes(app, troupe);
-  chartRoutes(app);
+  chartRoutes(app, troupe);
   fleetRoutes(app, troupe, streams);
   healthRoutes(app, troupe);
   inspectorRoutes(app, troupe, page);
