@@ -3,6 +3,7 @@ import { Handle, type Node, type NodeProps, Position } from '@xyflow/react';
 import { memo } from 'react';
 import type { Box as Place } from '../../../src/diagram/layout.ts';
 import { useLights } from './lights.ts';
+import { ROOM } from './outline.ts';
 
 export type BoxNode = Node<{ readonly box: Place }, 'box'>;
 
@@ -26,10 +27,10 @@ export const Box = memo(function Box({ data: { box } }: NodeProps<BoxNode>) {
           <Figures id={id} />
         </span>
       ) : (
-        lines.map((line, index) => (
+        lines.filter(said).map((line, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the same line may come twice, and they never move
           <span className="line" key={index}>
-            {line.startsWith('entry / 0,000') ? '' : line}
+            {line}
           </span>
         ))
       )}
@@ -55,6 +56,9 @@ export const Box = memo(function Box({ data: { box } }: NodeProps<BoxNode>) {
     </div>
   );
 });
+
+/** What an outline keeps free for figures is not to be read. */
+const said = (line: string): boolean => line !== `entry / ${ROOM}`;
 
 const Dot = () => (
   <div className="dot">

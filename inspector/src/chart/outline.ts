@@ -3,7 +3,7 @@ import { staysInside } from '../../../src/diagram/drawing.ts';
 import type { ChartEdge, ChartGraph } from '../../../src/diagram/graph.ts';
 
 /** Keeps room in every box for one line of figures. */
-const ROOM = '0,000 · 00.0 s';
+export const ROOM = '0,000 · 00.0 s';
 
 /** States and the names of events: no guards, actions or work. Each box has room for a line of figures. */
 export function outline(graph: ChartGraph): ChartGraph {

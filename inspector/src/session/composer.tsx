@@ -1,0 +1,149 @@
+// Saying something: as the user, or as the supervisor to the user, to the model, or to staff.
+import { useRef, useState } from 'react';
+import { ask, command } from '../api.ts';
+import { useKey } from '../keys.tsx';
+import { type Shared, useName } from './actions.tsx';
+
+const MODES = [
+  ['message', 'As the user', 'm', 'the user says this', 'message'],
+  ['speak', 'Speak', 's', 'the user hears you', 'inject'],
+  ['whisper', 'Whisper', 'w', 'only the model hears you', 'inject'],
+  ['note', 'Note', 'n', 'only staff see this', 'inject'],
+] as const;
+type Mode = (typeof MODES)[number][0];
+
+interface ComposerProps extends Shared {
+  /** The session does not exist yet: the first message creates it. */
+  readonly missing: boolean;
+  readonly past: boolean;
+}
+
+export function Composer({ id, allowed, send, missing, past }: ComposerProps) {
+  const [chosen, setMode] = useState<Mode>();
+  const [text, setText] = useState('');
+  const [by, setBy] = useName();
+  const field = useRef<HTMLTextAreaElement>(null);
+  const may = (event: string): boolean => !past && (allowed.has(event) || (missing && event === 'message'));
+  const [first] = MODES.filter(([, , , , event]) => may(event));
+  const mode = MODES.find(([name, , , , event]) => name === chosen && may(event)) ?? first;
+  const choose = (name: Mode): void => {
+    setMode(name);
+    field.current?.focus();
+  };
+  const say = async (): Promise<void> => {
+    const content = text.trim();
+    if (!mode || content === '') return;
+    setText('');
+    const path = `/v1/sessions/${encodeURIComponent(id)}/messages`;
+    // A message is answered when its run is over: what comes of it is heard from the stream.
+    const work =
+      mode[0] === 'message'
+        ? () => accepted(path, content)
+        : () => command(id, 'inject', { mode: mode[0], content, by });
+    if (!(await send(work))) setText(content);
+  };
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void say();
+      }}
+    >
+      <div className="bar" role="radiogroup" aria-label="How to say it">
+        {MODES.map(([name, title, keys, hint, event]) => (
+          <ModeButton
+            key={name}
+            name={name}
+            title={title}
+            keys={keys}
+            hint={hint}
+            enabled={may(event)}
+            chosen={mode?.[0] === name}
+            choose={choose}
+          />
+        ))}
+        {mode && mode[0] !== 'message' && (
+          <label className="by">
+            <span>as</span>
+            <input
+              value={by}
+              required
+              maxLength={200}
+              size={10}
+              onChange={(event) => setBy(event.target.value)}
+              data-testid="by"
+            />
+          </label>
+        )}
+      </div>
+      <div className={`say ${mode?.[0] ?? ''}`}>
+        <textarea
+          ref={field}
+          rows={2}
+          value={text}
+          disabled={!mode}
+          data-testid="compose"
+          aria-label={mode ? `${mode[1]}: ${mode[3]}` : 'Nothing can be said now'}
+          placeholder={mode ? `${mode[3][0]!.toUpperCase()}${mode[3].slice(1)}` : 'Nothing can be said now'}
+          onChange={(event) => setText(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key === 'Escape') field.current?.blur();
+            if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+            event.preventDefault();
+            void say();
+          }}
+        />
+        <button type="submit" className="primary" disabled={!mode || text.trim() === ''} data-testid="send">
+          Send
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** Resolves as soon as the message is accepted: its first event says so. */
+async function accepted(path: string, content: string): Promise<void> {
+  const waiting = ask('POST', path, { content });
+  await Promise.race([
+    waiting.catch((error: { code?: string; status?: number }) => {
+      // A run that failed is shown in the transcript; only what was refused is told here.
+      if (error.status !== undefined && error.status < 500) throw error;
+    }),
+    new Promise((resolve) => setTimeout(resolve, ACCEPTED)),
+  ]);
+}
+
+/** A refusal comes at once; whatever takes longer is the answer being written, ms. */
+const ACCEPTED = 400;
+
+interface ModeProps {
+  readonly name: Mode;
+  readonly title: string;
+  readonly keys: string;
+  readonly hint: string;
+  readonly enabled: boolean;
+  readonly chosen: boolean;
+  readonly choose: (name: Mode) => void;
+}
+
+function ModeButton({ name, title, keys, hint, enabled, chosen, choose }: ModeProps) {
+  const act = (): void => choose(name);
+  useKey(keys, `${title}: ${hint}`, act, enabled);
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a button of a group, with a key of its own
+    <button
+      type="button"
+      role="radio"
+      aria-checked={chosen}
+      aria-keyshortcuts={keys}
+      className={chosen ? `primary mode ${name}` : `mode ${name}`}
+      disabled={!enabled}
+      onClick={act}
+      title={`${hint} (${keys})`}
+      data-testid={`action-${name}`}
+    >
+      {title}
+    </button>
+  );
+}

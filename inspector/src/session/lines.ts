@@ -1,0 +1,117 @@
+// The transcript: who said what, and what happened in between that a reader must know.
+import type { Emitted, Entry } from '../../../src/journal.ts';
+import { messagesOf } from '../../../src/transcript.ts';
+
+export type Line = Said | Mark;
+
+export interface Said {
+  readonly kind: 'said';
+  readonly key: string;
+  readonly n: number;
+  readonly at: number;
+  readonly role: 'user' | 'assistant' | 'supervisor' | 'tool';
+  readonly content: string;
+  /** The agent or the person, where it is known. */
+  readonly who?: string;
+  readonly mode?: 'speak' | 'whisper' | 'note';
+}
+
+export interface Mark {
+  readonly kind: 'mark';
+  readonly key: string;
+  readonly n: number;
+  readonly at: number;
+  readonly tone: 'plain' | 'floor' | 'bad';
+  readonly text: string;
+}
+
+// Entries never change, so neither do their lines.
+const known = new WeakMap<Entry, readonly Line[]>();
+
+export const linesOf = (entries: readonly Entry[]): Line[] => entries.flatMap(linesOfEntry);
+
+function linesOfEntry(entry: Entry): readonly Line[] {
+  const before = known.get(entry);
+  if (before) return before;
+  const { n, at } = entry;
+  const said = messagesOf(entry).map(
+    ({ role, content, by, agent_id, mode }, index): Line => ({
+      kind: 'said',
+      key: `${n}.said.${index}`,
+      n,
+      at,
+      role,
+      content,
+      who: by ?? agent_id,
+      mode,
+    }),
+  );
+  const marks = entry.emitted.flatMap((one, index): Line[] => {
+    const mark = markOf(one, entry);
+    return mark ? [{ kind: 'mark', key: `${n}.mark.${index}`, n, at, ...mark }] : [];
+  });
+  // An answer stands before what follows from it.
+  const lines = entry.event.type === 'message' || said.length > 0 ? [...said, ...marks] : [...marks, ...said];
+  known.set(entry, lines);
+  return lines;
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+const because = (reason: unknown): string => (reason ? `: ${text(reason)}` : '');
+
+function markOf(one: Emitted, { event }: Entry): Pick<Mark, 'tone' | 'text'> | undefined {
+  const by = (one.by ?? event.by ?? 'somebody') as string;
+  switch (one.type) {
+    case 'control_changed':
+      return { tone: 'floor', text: floor(one, event.type, by) };
+    case 'run_suspended':
+      return { tone: 'floor', text: 'The answer stopped here' };
+    case 'run_resumed':
+      return { tone: 'plain', text: 'The run goes on' };
+    case 'run_failed':
+      return { tone: 'bad', text: `The run failed${because(one.message)}` };
+    case 'run_cancelled':
+      return { tone: 'bad', text: `The run was cancelled${because(one.reason)}` };
+    case 'run_recovered':
+      return { tone: 'plain', text: 'The process was replaced; the attempt is performed again' };
+    case 'agent_invoke_failed':
+      return {
+        tone: 'bad',
+        text: `Attempt ${one.attempt} of ${one.agent_id} failed${because(one.message ?? one.error)}`,
+      };
+    case 'agent_failed_over':
+      return { tone: 'plain', text: `Tried elsewhere${one.agent_id ? `: ${one.agent_id}` : ''}` };
+    case 'agent_transferred':
+      return { tone: 'plain', text: `${one.from} gave the run to ${one.to}${because(one.reason)}` };
+    case 'transfer_failed':
+      return { tone: 'bad', text: `${one.to} could not take the run${because(one.error)}` };
+    case 'approval_requested':
+      return { tone: 'floor', text: `${one.agent_id} asks for approval of ${one.action}${because(one.summary)}` };
+    case 'tool_requested':
+      return { tone: 'plain', text: `${one.agent_id} asks the caller to run ${one.name} ${text(one.arguments ?? {})}` };
+    case 'question_answered':
+      return { tone: 'floor', text: answered(one) };
+    case 'session_closed':
+      return { tone: 'floor', text: `Closed${because(one.reason)}` };
+    case 'session_failed':
+      return { tone: 'bad', text: `The session was given up${because(one.reason)}` };
+  }
+  return;
+}
+
+function floor({ control, reason }: Emitted, event: string, by: string): string {
+  if (control === 'human') return `${by} has the floor${because(reason)}`;
+  if (control === 'automated')
+    return event.startsWith('xstate.after.deadline')
+      ? 'The deadline passed: the AI has the floor'
+      : 'The AI has the floor';
+  if (control === 'pausing') return `Pauses after this answer${because(reason)}`;
+  return event === 'pause' ? `Paused${because(reason)}` : `Paused until somebody comes${because(reason)}`;
+}
+
+function answered({ kind, decision, by, reason, error }: Emitted): string {
+  if (kind === 'tool') return error ? `The tool failed${because(error)}` : 'The tool has answered';
+  const words = { approve: 'approved', reject: 'rejected', expired: 'Nobody decided in time' } as const;
+  const word = words[decision as keyof typeof words] ?? text(decision);
+  return decision === 'expired' ? word : `${by ?? 'Somebody'} ${word}${because(reason)}`;
+}
