@@ -226,3 +226,16 @@ test.each([
 ])('an MCP server that is written as %s is refused', async (yaml, sentence) => {
   expect(await refused(load({}, { 'troupe.config.yaml': yaml }))).toContain(sentence);
 });
+
+test('a program brings charts of its own, and says when a session is stuck', async () => {
+  const machine = `{ root: {}, transition() {} }`;
+  const { troupe } = await load(
+    {},
+    { 'troupe.config.ts': `export default { machines: { light: ${machine} }, stuck_ms: { human: 60000 } };` },
+  );
+  expect(Object.keys(troupe.machines!)).toEqual(['light']);
+  expect(troupe.stuck_ms).toEqual({ human: 60_000 });
+  expect(await refused(load({}, { 'troupe.config.ts': 'export default { machines: { light: 7 } };' }))).toContain(
+    'light',
+  );
+});

@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { balancings } from '../../actors/balance.ts';
 import { ownSettings, token } from '../../machines/session/events.ts';
+import type { Authorize } from '../access.ts';
 import type { AgentDefinition, AgentFunction } from '../agent.ts';
+import type { OwnMachine } from '../charts/charts.ts';
 import type { HookFunctions } from '../hooks.ts';
 import { llmData, llmProgram } from '../llm/settings.ts';
 import { mcpServer } from '../mcp.ts';
@@ -107,6 +109,8 @@ export const dataFile = z.strictObject({
     .optional(),
   /** 0 turns the checks off. */
   health_check_interval: z.number().min(0).optional(),
+  /** By a part of a session's state, e.g. `human`: after so long in it a session counts as stuck. */
+  stuck_ms: z.record(z.string(), milliseconds).optional(),
   passivate_ms: milliseconds.optional(),
   max_resident: z.int().min(0).optional(),
   /** Jobs that run at once on a node. */
@@ -120,6 +124,8 @@ const object = <T>(name: string) =>
 /** What a program can say besides. Agents and tools are checked where they are declared. */
 export const programFile = dataFile.extend({
   llm: llmProgram.optional(),
+  /** Charts of one's own, for viewers. */
+  machines: z.record(z.string(), object<OwnMachine>('an XState machine, or { machine, events, … }')).optional(),
   orchestrators: z.array(object<OrchestratorDefinition>('an orchestrator: { name, version, payload, run }')).optional(),
   agents: z.array(object<AgentDefinition>('an agent: { id, run } or another kind')).optional(),
   tools: z.array(object<Tool<any> | ToolSource>('a tool: { name, description, input, execute }')).optional(),
@@ -130,6 +136,7 @@ export const programFile = dataFile.extend({
     )
     .optional(),
   handleNoMatch: callable<AgentFunction>(),
+  authorize: callable<Authorize>(),
   shouldProcess: callable<NonNullable<HookFunctions['shouldProcess']>>(),
   prepareContext: callable<NonNullable<HookFunctions['prepareContext']>>(),
   postProcess: callable<NonNullable<HookFunctions['postProcess']>>(),
