@@ -36,6 +36,8 @@ export interface PoolOptions {
   readonly transport?: Transport;
   /** What agents of kind `llm` call their models with. */
   readonly models?: Models;
+  /** Asked before every call; what it rejects with, the call fails with. */
+  readonly permit?: (call: AgentCall) => Promise<void>;
   /** Sees every event and snapshot of every agent, endpoint and breaker. */
   readonly inspect?: (event: InspectionEvent) => void;
 }
@@ -168,6 +170,7 @@ export class AgentPool {
     const agent = this.get(call.tenant, call.agent_id);
     if (!agent) throw this.#unknown(call);
     if (io.signal.aborted) throw asFailed(io.signal.reason, io.signal, call.agent_id);
+    if (this.#options.permit) await this.#permit(call, io.signal);
 
     const endpoint = agent.pick(call.tried);
     const steps: ToolStep[] = [];
@@ -198,6 +201,14 @@ export class AgentPool {
 
   #visible(tenant: string): Map<string, PooledAgent> {
     return new Map([...(this.#tenants.get(EVERYBODY) ?? []), ...(this.#tenants.get(tenant) ?? [])]);
+  }
+
+  async #permit(call: AgentCall, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.permit!(call);
+    } catch (error) {
+      throw asFailed(error, signal, call.agent_id);
+    }
   }
 
   #unknown({ tenant, agent_id }: AgentCall): Failed {

@@ -111,7 +111,7 @@ function runtimeOf(file: ConfigFile, settings: Partial<Settings>): Config['troup
     ...given({ agents, flows, tools, passivate_ms, max_resident, llm: file.llm }),
     ...given({ routing, routing_threshold, routing_model, default_agent }),
     ...given({ orchestrators: file.orchestrators, jobs: file.jobs, machines: file.machines, stuck_ms: file.stuck_ms }),
-    ...given({ handleNoMatch, shouldProcess, prepareContext, postProcess }),
+    ...given({ authorize: file.authorize, handleNoMatch, shouldProcess, prepareContext, postProcess }),
     settings: given(settings),
     pool: given({
       balancing,

@@ -5,6 +5,7 @@ import { type Birth, type Orchestrator, unknownSession } from '../actors/orchest
 import { CREATE, type Session } from '../actors/session.ts';
 import { type Body, bodies, type SessionContext, token, type Verb } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
+import { Access } from './access.ts';
 import { allowedIn } from './allowed.ts';
 import type { Directory } from './directory.ts';
 import { Conflict, Refused } from './errors.ts';
@@ -59,12 +60,14 @@ const keys = z.string().min(1, 'must not be empty').max(200, 'must not be longer
 export class Conversations {
   readonly #orchestrator: Orchestrator;
   readonly #directory: Directory;
+  readonly #access: Access;
   /** Told of a session that came to be with entries that nobody here decided. */
   onFork: ((key: Key, last: Entry) => void) | undefined;
 
-  constructor(orchestrator: Orchestrator, directory: Directory) {
+  constructor(orchestrator: Orchestrator, directory: Directory, access = new Access()) {
     this.#orchestrator = orchestrator;
     this.#directory = directory;
+    this.#access = access;
   }
 
   /** Throws `Refused('bad_id')` when a tenant or session id is no token. */
@@ -75,6 +78,7 @@ export class Conversations {
   /** Creates a session explicitly. Throws `Refused('session_exists')`, unless the same request created it before. */
   async create(key: Key, birth: Birth = {}, idempotencyKey?: string): Promise<SessionView> {
     checkSessionConfig(birth.config);
+    await this.#permit(key, 'create');
     const cause = causeOf(idempotencyKey);
     const exists = new Refused('session_exists', `there is a session "${key.session}" already`, 409);
     const before = await this.#orchestrator.find(key);
@@ -126,6 +130,7 @@ export class Conversations {
     body: Body<V>,
     idempotencyKey?: string,
   ): Promise<SessionView> {
+    await this.#permit(key, verb, body as { by?: string });
     const event = { type: verb, ...(body as object) };
     const { entry, duplicate } = await this.#orchestrator.send(key, event, causeOf(idempotencyKey)).catch((error) => {
       throw inVerbs(error);
@@ -150,6 +155,7 @@ export class Conversations {
    */
   async fork(key: Key, from: string, wish: ForkWish = {}, idempotencyKey?: string): Promise<ForkView> {
     const { journal, clock } = this.#orchestrator;
+    await this.#permit(key, 'fork', { agent: wish.agent_id });
     const cause = causeOf(idempotencyKey);
     const exists = new Refused('session_exists', `there is a session "${key.session}" already`, 409);
     const past = await this.journal({ ...key, session: from }, 1, wish.entry);
@@ -225,10 +231,15 @@ export class Conversations {
     return session;
   }
 
+  async #permit({ tenant, session }: Key, action: string, { by, agent }: { by?: string; agent?: string } = {}) {
+    if (this.#access.asks) await this.#access.check({ tenant, action, session_id: session, agent, by });
+  }
+
   async #accept(key: Key, body: Body<'message'>, { idempotencyKey, birth }: SendOptions) {
     checkSessionConfig(birth?.config);
     const cause = causeOf(idempotencyKey);
     const route = this.#directory.routeNow(key, body);
+    await this.#permit(key, 'message', { agent: route?.agent ?? body.agent_id });
     const session = await this.#orchestrator.open(key, birth);
     const message_id = cause ?? `m-${randomUUID()}`;
     const { content, agent_id, flow } = body;

@@ -2,6 +2,7 @@
 export { performed } from '../actors/durable.ts';
 export type { StepResult } from '../machines/flow/events.ts';
 export type { Decision } from '../machines/session/events.ts';
+export type { AccessRequest, Authorize } from './access.ts';
 export type {
   AgentCall,
   AgentContext,

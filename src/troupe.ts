@@ -3,7 +3,8 @@ import { Orchestrator } from '../actors/orchestrator.ts';
 import { AgentPool, type PoolOptions } from '../actors/pool.ts';
 import type { Registered } from '../machines/registry/rules.ts';
 import { type Settings, settings as settingsSchema } from '../machines/session/events.ts';
-import type { AgentDefinition, AgentFunction } from './agent.ts';
+import { Access, type Authorize, guardedAgent, guardedTools, permitCall } from './access.ts';
+import type { AgentCall, AgentDefinition, AgentFunction } from './agent.ts';
 import { Charts, type OwnMachine } from './charts/charts.ts';
 import { type Clock, realClock } from './clock.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
@@ -45,6 +46,8 @@ export interface TroupeOptions extends HookFunctions {
   readonly tools?: readonly (Tool<any> | ToolSource)[];
   /** MCP servers by name; their tools are called `{name}_{tool}`, and the name alone stands for all of them. */
   readonly mcp?: Readonly<Record<string, McpOptions>>;
+  /** Asked before anything is done: for every message, verb, run, call of an agent and call of a tool (E12). */
+  readonly authorize?: Authorize;
   readonly orchestrators?: readonly OrchestratorDefinition[];
   /** `workers`: jobs that run at once on this node, 4 unless told. */
   readonly jobs?: { readonly workers?: number };
@@ -108,6 +111,7 @@ export async function createTroupe(options: TroupeOptions = {}): Promise<Troupe>
 }
 
 export class Troupe {
+  readonly access: Access;
   readonly pool: AgentPool;
   readonly directory: Directory;
   readonly orchestrator: Orchestrator;
@@ -137,7 +141,9 @@ export class Troupe {
     this.clock = clock;
     this.transport = options.transport ?? memoryTransport({ clock });
     this.models = openModels(options.llm, { clock });
-    this.pool = new AgentPool({ models: this.models, ...options.pool, clock, transport: this.transport });
+    this.access = new Access(options.authorize);
+    const permit = this.access.asks ? (call: AgentCall) => permitCall(this.access, call) : undefined;
+    this.pool = new AgentPool({ models: this.models, ...options.pool, clock, transport: this.transport, permit });
     this.charts = new Charts(options.machines, agents);
     for (const agent of agents) this.#declare(agent);
     if (handleNoMatch && options.default_agent !== undefined)
@@ -146,7 +152,7 @@ export class Troupe {
     this.directory = new Directory({
       pool: this.pool,
       flows: options.flows,
-      tools: [...(options.tools ?? []), ...serversOf(options.mcp, clock)],
+      tools: guardedTools([...(options.tools ?? []), ...serversOf(options.mcp, clock)], this.access),
       routing: options.routing,
       models: this.models,
       routingModel: options.routing_model,
@@ -178,8 +184,13 @@ export class Troupe {
     const { transport } = this;
     this.fleet = new FleetNodes({ fleet, orchestrator: this.orchestrator, pool: this.pool, transport, cluster, log });
     this.conversations = cluster
-      ? new ClusterConversations({ cluster, transport: this.transport, log }, this.orchestrator, this.directory)
-      : new Conversations(this.orchestrator, this.directory);
+      ? new ClusterConversations(
+          { cluster, transport: this.transport, log },
+          this.orchestrator,
+          this.directory,
+          this.access,
+        )
+      : new Conversations(this.orchestrator, this.directory, this.access);
     this.jobs = new Jobs(this, clock, options.jobs?.workers ?? 4);
     this.conversations.onFork = (key, last) => fleet.came(key, last, 'fork');
     this.#registry = new Registry({
@@ -397,7 +408,7 @@ export class Troupe {
   #declare(agent: AgentDefinition): void {
     checkAgent(agent);
     if (this.pool.get('*', agent.id)) throw new Refused('duplicate_agent', `agent "${agent.id}" is declared twice`);
-    this.pool.register('*', agent);
+    this.pool.register('*', guardedAgent(agent, this.access));
   }
 }
 

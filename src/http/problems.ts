@@ -71,6 +71,7 @@ const framework: Record<string, readonly [code: string, detail: string, status: 
 /** Failures of a run by what the status of its request says; any other is the agent's: 502. */
 const failures: Record<string, number | undefined> = {
   no_agent_available: 503,
+  forbidden: 403,
   timeout: 504,
   timed_out: 504,
   refused: 422,

@@ -6,6 +6,7 @@ import { JOB, type Orchestrator } from '../../actors/orchestrator.ts';
 import type { Work } from '../../actors/session.ts';
 import { type JobEvent, type JobRun, jobSettings, type Order, priorities } from '../../machines/job/events.ts';
 import { token } from '../../machines/session/events.ts';
+import type { Access } from '../access.ts';
 import type { Clock } from '../clock.ts';
 import type { Conversations } from '../conversation.ts';
 import { Refused } from '../errors.ts';
@@ -21,6 +22,7 @@ import { ENDED, type JobState, type JobView, jobStates, orderOf, viewOf } from '
 
 /** What jobs need of the runtime they are in. */
 export interface JobsHost {
+  readonly access: Access;
   readonly orchestration: Orchestration;
   readonly orchestrator: Orchestrator;
   readonly conversations: Conversations;
@@ -88,9 +90,10 @@ export class Jobs {
     payload: unknown,
     options: EnqueueOptions & { tenant?: string; parent?: string } = {},
   ): Promise<{ job_id: string; duplicate: boolean; version: string }> {
-    const { orchestration } = this.#host;
+    const { orchestration, access } = this.#host;
     const { tenant, key, priority, delay_ms, parent } = parse(enqueueOptions, options, 'options');
     const definition = orchestration.check(name, payload);
+    if (access.asks) await access.check({ tenant, action: 'enqueue', orchestrator: name });
     const length = JSON.stringify(payload ?? null).length;
     if (length > LONGEST)
       throw new Refused(
@@ -235,8 +238,11 @@ export class Jobs {
     return `${this.#newest.toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
   }
 
-  async #command(key: Key, event: JobEvent): Promise<JobView> {
-    await this.#last(key);
+  async #command(key: Key, event: JobEvent & { readonly by?: string }): Promise<JobView> {
+    const { orchestrator } = viewOf(await this.#last(key));
+    const { access } = this.#host;
+    if (access.asks)
+      await access.check({ tenant: key.tenant, action: `${event.type}_job`, orchestrator, by: event.by });
     await this.#tell(key, event);
     return viewOf(await this.#last(key));
   }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AgentPool } from '../../actors/pool.ts';
 import { token } from '../../machines/session/events.ts';
+import type { Access } from '../access.ts';
 import type { Clock } from '../clock.ts';
 import type { Directory } from '../directory.ts';
 import { Failed } from '../errors.ts';
@@ -44,24 +45,28 @@ export class Orchestration implements Calling {
   readonly pool: AgentPool;
   readonly clock: Clock;
   readonly tools: Calling['tools'];
+  readonly #access: Access;
   readonly orchestrators: Catalog<OrchestratorDefinition, OrchestratorView>;
 
   constructor(
-    { pool, directory }: { readonly pool: AgentPool; readonly directory: Directory },
+    { pool, directory, access }: { readonly pool: AgentPool; readonly directory: Directory; readonly access: Access },
     clock: Clock,
     orchestrators: readonly OrchestratorDefinition[] = [],
   ) {
     this.pool = pool;
     this.clock = clock;
+    this.#access = access;
     this.tools = (tenant, name) => directory.tools(tenant, name);
     this.orchestrators = new NamedItems('orchestrator', checkOrchestrator, viewOf);
     for (const definition of orchestrators) this.orchestrators.register(definition.name, definition);
   }
 
   /** As `run`, for a caller that waits; what the run enqueues goes to `jobs`. */
-  runInline(name: string, payload: unknown, jobs: Pick<Jobs, 'enqueue'>, options: InlineRun): Promise<Envelope> {
+  async runInline(name: string, payload: unknown, jobs: Pick<Jobs, 'enqueue'>, options: InlineRun): Promise<Envelope> {
     const { signal = new AbortController().signal, idempotencyKey } = options;
     const tenant = parse(token, options.tenant ?? 'default', 'tenant');
+    this.check(name, payload);
+    if (this.#access.asks) await this.#access.check({ tenant, action: 'run', orchestrator: name });
     return this.run(name, payload, {
       tenant,
       signal,
