@@ -153,13 +153,6 @@ describe('a broken chart is caught', () => {
       },
       fact: /made of what its steps said/,
     },
-    'a step asks while others are at work': {
-      shape: parallel,
-      change: {
-        guards: { noneAtWork: ({ context }: any) => context.steps.some(({ state }: any) => state === 'asking') },
-      },
-      fact: /no step is at work while it asks/,
-    },
     'a failure is a result': {
       shape: parallel,
       change: { actions: { recordFailure: actions.recordResult } },

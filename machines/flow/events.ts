@@ -39,6 +39,12 @@ const step = declaredStep.extend({
     .optional(),
   /** How often it went to another agent. */
   moves: z.int(),
+  /** How often its present agent has failed, and how often since it last got on; the instances that did. */
+  failures: z.int(),
+  tries: z.int(),
+  tried: z.array(z.string()),
+  /** When it may be tried again, ms since the epoch. */
+  not_before: z.number().optional(),
   output: z.string().optional(),
   error: error.optional(),
 });
@@ -77,13 +83,22 @@ export const flowEvent = z.discriminatedUnion('type', [
   decided,
   /** The agent of a step got so far that it must not do it again. */
   z.object({ type: z.literal('step.progressed'), step: id, task: z.unknown(), told }),
-  /** It goes to another agent, which begins afresh: its own gave it away (`transfer`), or failed for good. */
+  /** Its agent failed, and is called again: at another instance, or after a while. */
+  z.object({
+    type: z.literal('step.retried'),
+    step: id,
+    error,
+    endpoint: z.string().optional(),
+    not_before: z.number().optional(),
+  }),
+  /** It goes to another agent, which begins afresh: its own failed for good, or gave it away and would go on with `task`. */
   z.object({
     type: z.literal('step.moved'),
     step: id,
     agent: z.string(),
     reason: z.string(),
     transfer: z.boolean(),
+    task: z.unknown().optional(),
     told,
   }),
   /** The agent that it was given to cannot: it is back with the one that gave it away. */

@@ -45,6 +45,7 @@ export const flowMachine = setup({
         // Those at work have not heard them.
         heard: { target: 'performing', reenter: true, actions: 'hear' },
         'step.progressed': { guard: 'isAtWork', actions: 'recordProgress' },
+        'step.retried': { guard: 'isAtWork', actions: 'countFailure' },
         'step.moved': { guard: 'isAtWork', actions: 'move' },
         'step.returned': { guard: 'isGiven', actions: 'moveBack' },
         'step.finished': { guard: 'isAtWork', actions: 'recordResult' },

@@ -23,10 +23,18 @@ const { assign, enqueueActions } = setup({
   types: { context: {} as FlowContext, events: {} as FlowEvent, emitted: {} as FlowEmitted },
 });
 
+const untried = { failures: 0, tries: 0, tried: [], not_before: undefined };
+
 export const begin = ({ input }: { input: FlowInput }): FlowContext => {
   const { mode, on_failure, aggregate } = input;
   const last = typeof aggregate === 'object' ? [{ ...aggregate, aggregates: true }] : [];
-  const steps = [...input.steps, ...last].map((step) => ({ ...step, state: 'waiting' as const, words: [], moves: 0 }));
+  const steps = [...input.steps, ...last].map((step) => ({
+    ...step,
+    ...untried,
+    state: 'waiting' as const,
+    words: [],
+    moves: 0,
+  }));
   return {
     mode,
     on_failure,
@@ -149,7 +157,13 @@ const record = <T extends StepEvent['type']>(
   });
 
 /** What a step went on with is of no use once it is over. */
-const nothingLeft = { task: undefined, decision: undefined, question: undefined, back: undefined } as const;
+const nothingLeft = {
+  task: undefined,
+  decision: undefined,
+  question: undefined,
+  back: undefined,
+  not_before: undefined,
+} as const;
 
 const joined = (steps: readonly Step[]): string => steps.map(({ output }) => output!).join('\n\n');
 
@@ -178,17 +192,33 @@ export const actions = {
       enqueue.emit({ type: from === undefined ? 'step_started' : 'step_resumed', step: id, agent });
   }),
   // Whoever got on has heard what was decided.
-  recordProgress: record<'step.progressed'>(({ task }) => ({ task, decision: undefined })),
+  recordProgress: record<'step.progressed'>(({ task }) => ({
+    task,
+    decision: undefined,
+    tries: 0,
+    tried: [],
+    not_before: undefined,
+  })),
+  countFailure: record<'step.retried'>(
+    ({ endpoint, not_before }, { failures, tries, tried }) => ({
+      failures: failures + 1,
+      tries: tries + 1,
+      tried: endpoint === undefined ? tried : [...tried, endpoint],
+      not_before,
+    }),
+    ({ error, endpoint }, { id, agent }) => [{ type: 'step_retried', step: id, agent, endpoint, ...error }],
+  ),
   /** Another agent begins with all that was said since the step began. */
   move: record<'step.moved'>(
-    ({ agent, reason, transfer }, step, { words }) => ({
+    ({ agent, reason, transfer, task }, step, { words }) => ({
       ...nothingLeft,
+      ...untried,
       agent,
       moves: step.moves + 1,
       words: words.slice(step.from),
       answering: undefined,
       ...(transfer && {
-        back: { agent: step.agent, reason, task: step.task, words: step.words, answering: step.answering },
+        back: { agent: step.agent, reason, task, words: step.words, answering: step.answering },
       }),
     }),
     ({ agent, reason }, step) => [{ type: 'step_moved', step: step.id, from: step.agent, agent, reason }],
@@ -198,6 +228,7 @@ export const actions = {
       const { agent, task, words, answering } = back!;
       return {
         ...nothingLeft,
+        ...untried,
         ...{ agent, task, words, answering },
         moves: moves + 1,
         decision: { kind: 'transfer', to, error: `${error.code}: ${error.message}` },
@@ -220,6 +251,9 @@ export const actions = {
     question,
     task,
     decision: undefined,
+    tries: 0,
+    tried: [],
+    not_before: undefined,
   })),
   /** Whoever performs steps tells of each; one that it forgot must not be performed for ever. */
   noteMissing: enqueueActions(({ context, enqueue }) => {

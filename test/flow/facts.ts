@@ -115,9 +115,27 @@ export const flow: Record<string, Fact> = {
         const moved = event.type === 'step.moved' && event.step === step.id;
         if (!moved) return step.agent === then.agent && (isOver(then) || isDeepStrictEqual(back(step), back(then)));
         if (then.task !== undefined || then.decision !== undefined || then.answering) return false;
-        return event.transfer ? then.back?.agent === step.agent : then.back === undefined;
+        return event.transfer
+          ? then.back?.agent === step.agent && then.back.task === event.task
+          : then.back === undefined;
       }),
     ),
+
+  'a failure counts until the step gets on or goes to another agent, and an instance that failed is known': (
+    graph,
+    name,
+  ) =>
+    everyEdge(graph, name, (edge) => {
+      const event = eventOf(edge) as { type: string; step?: string; endpoint?: string };
+      return pairs(edge).every(([step, then]) => {
+        if (isOver(then)) return true;
+        const isIt = step.id === event.step;
+        if (isIt && event.type === 'step.retried')
+          return then.tries === step.tries + 1 && then.tried.at(-1) === event.endpoint && then.failures > step.failures;
+        const isFresh = isIt && /progressed|moved|returned|asked/.test(event.type);
+        return isFresh ? then.tries === 0 && then.tried.length === 0 : then.tries === step.tries;
+      });
+    }),
 
   'no step is at work while it asks, and none asks while another could work': (graph, name) =>
     everyState(graph, name, (state) => {

@@ -1,6 +1,6 @@
 // Everything that can happen to a flow of two steps, as little of it as its guards can tell apart.
 import type { AnyMachineSnapshot } from 'xstate';
-import type { FlowContext, FlowEvent, FlowInput } from '../../machines/flow/events.ts';
+import type { FlowContext, FlowEvent, FlowInput, Step } from '../../machines/flow/events.ts';
 import { flowMachine } from '../../machines/flow/machine.ts';
 import type { Decision } from '../../machines/session/events.ts';
 import type { Question } from '../../machines/task/events.ts';
@@ -39,7 +39,7 @@ const decisions: Decision[] = [
 
 const told = [{ type: 'tool_called', call: 'c1' }];
 
-function toldOf(step: string, moves: number): FlowEvent[] {
+function toldOf(step: string, { moves, tries }: Pick<Step, 'moves' | 'tries'>): FlowEvent[] {
   return [
     { type: 'step.progressed', step, task: 't1', told },
     ...(moves < 1 && step !== 'sum'
@@ -49,7 +49,11 @@ function toldOf(step: string, moves: number): FlowEvent[] {
           agent: transfer ? 'v' : 'w',
           reason: 'knows more',
           transfer,
+          ...(transfer && { task: 't0' }),
         }))
+      : []),
+    ...(tries < 1
+      ? [{ type: 'step.retried' as const, step, error: { code: 'busy', message: 'later' }, endpoint: 'x/1' }]
       : []),
     { type: 'step.returned', step, error: { code: 'busy', message: 'later' } },
     { type: 'step.finished', step, output: `said by ${step}`, usage: { total_tokens: 1 }, ms: 1, told },
@@ -69,8 +73,8 @@ function events({ context }: AnyMachineSnapshot): FlowEvent[] {
   const { steps, words, question } = context as FlowContext;
   const more = words.length < 2 || question?.type === 'input_required';
   return [
-    ...steps.flatMap(({ id, moves }) => toldOf(id, moves)),
-    ...toldOf('wrong', 0),
+    ...steps.flatMap((step) => toldOf(step.id, step)),
+    ...toldOf('wrong', { moves: 0, tries: 0 }),
     ...decisions.map((decision) => ({ type: 'decided' as const, decision })),
     ...(more ? [{ type: 'heard' as const, input: ['and quickly'] }] : []),
   ];
@@ -85,7 +89,7 @@ function serialize({ value, context }: AnyMachineSnapshot): unknown {
     value,
     question?.type,
     Math.min(words.length, 2),
-    steps.map(({ state, agent, from, task, decision, question, answering, moves, back }) =>
+    steps.map(({ state, agent, from, task, decision, question, answering, moves, tries, back }) =>
       // Nobody reads what a step was before it was over.
       state === 'done' || state === 'failed'
         ? state
@@ -98,6 +102,7 @@ function serialize({ value, context }: AnyMachineSnapshot): unknown {
             question?.type,
             answering,
             Math.min(moves, 1),
+            tries > 0,
             back && [back.agent, back.task, back.answering],
           ],
     ),

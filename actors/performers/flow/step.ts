@@ -3,6 +3,7 @@ import type { FlowEvent, Step, StepResult, StepsInput } from '../../../machines/
 import type { AgentCall, AgentResult, FlowAgent, FlowStep } from '../../../src/agent.ts';
 import type { Clock } from '../../../src/clock.ts';
 import type { Failed } from '../../../src/errors.ts';
+import type { Emitted } from '../../../src/journal.ts';
 import { asFailed, type CallIO, type PerformerIO, type ToolStep } from '../../performer.ts';
 import type { Performed } from '../../pool.ts';
 import type { Work } from '../../session.ts';
@@ -51,10 +52,8 @@ class StepWork {
   readonly #options: StepOptions;
   readonly #began: number;
   readonly #late = new AbortController();
-  /** The step as the chart has it. */
+  /** The step as the chart has it: everything that changes here is told first. */
   #step: Step;
-  #tries = 0;
-  #tried: string[] = [];
   #calls = 0;
 
   constructor(options: StepOptions) {
@@ -79,7 +78,8 @@ class StepWork {
   async #try(): Promise<boolean> {
     const { work, io, agents } = this.#options;
     const signal = AbortSignal.any([work.signal, this.#late.signal]);
-    this.#tries += 1;
+    await this.#wait(signal);
+    this.#calls += 1;
     const call = this.#call();
     let done: Performed;
     try {
@@ -101,7 +101,7 @@ class StepWork {
     return this.#end(done.result, done.told.length > 0 ? { told: [...done.told] } : {});
   }
 
-  async #end(result: AgentResult, told: { told?: Performed['told'][number][] }): Promise<boolean> {
+  async #end(result: AgentResult, told: { told?: Emitted[] }): Promise<boolean> {
     const ms = this.#options.agents.clock.now() - this.#began;
     switch (result.type) {
       case 'answer': {
@@ -110,7 +110,7 @@ class StepWork {
         return true;
       }
       case 'transfer':
-        return this.#move(result.agent, result.reason, true, told);
+        return this.#move(result.agent, result.reason, { transfer: true, task: result.task, ...told });
       case 'handoff': {
         const { final_message, reason } = result;
         await this.#tell({ type: 'step.handed_over', final_message, reason, ...told });
@@ -133,53 +133,61 @@ class StepWork {
       alternatives,
       retry_after_s = 0,
     } = failed.details as Partial<Record<'endpoint', string> & Record<'alternatives' | 'retry_after_s', number>>;
-    if (endpoint !== undefined) this.#tried.push(endpoint);
-    if (failed.retryable && (alternatives ?? 0) > 0) return false;
+    const error = { code: failed.code, message: failed.message };
+    if (failed.retryable && (alternatives ?? 0) > 0) return this.#retry(error, endpoint);
     const chain = [first, ...agents.fallbacks(call.tenant, first)];
     const another = chain.includes(agent) ? chain[chain.indexOf(agent) + 1] : undefined;
     // Nobody waits for an agent that is out, if there is another.
     const isOut = failed.code === 'no_agent_available' && (back ?? another) !== undefined;
-    if (failed.retryable && !isOut && this.#tries < (flow.attempts ?? ATTEMPTS)) {
-      const backoff = Math.min(LONGEST_BACKOFF_MS, (flow.backoff_ms ?? BACKOFF_MS) * 2 ** (this.#tries - 1));
-      return this.#wait(Math.max(backoff, retry_after_s * 1_000));
+    const failures = this.#step.tries + 1;
+    if (failed.retryable && !isOut && failures < (flow.attempts ?? ATTEMPTS)) {
+      const backoff = Math.min(LONGEST_BACKOFF_MS, (flow.backoff_ms ?? BACKOFF_MS) * 2 ** (failures - 1));
+      const wait = Math.max(backoff, retry_after_s * 1_000);
+      return this.#retry(error, endpoint, agents.clock.now() + wait);
     }
     if (back) {
-      const error = { code: failed.code, message: failed.message };
       await this.#tell({ type: 'step.returned', error });
       const { reason: _, ...before } = back;
       const decision = { kind: 'transfer' as const, to: agent, error: `${error.code}: ${error.message}` };
       this.#begin({ back: undefined, ...before, decision });
       return false;
     }
-    if (another !== undefined) return this.#move(another, `${agent}: ${failed.code}: ${failed.message}`, false, {});
-    return this.#fail(failed.code, failed.message);
+    if (another !== undefined)
+      return this.#move(another, `${agent}: ${error.code}: ${error.message}`, { transfer: false });
+    return this.#fail(error.code, error.message);
   }
 
   async #move(
     agent: string,
     reason: string,
-    transfer: boolean,
-    told: { told?: Performed['told'][number][] },
+    how: { transfer: boolean; task?: unknown; told?: Emitted[] },
   ): Promise<boolean> {
     if (this.#step.moves >= MOVES)
       return this.#fail('too_many_transfers', `it went from agent to agent ${MOVES} times`);
-    await this.#tell({ type: 'step.moved', agent, reason, transfer, ...told });
-    const { task, words, answering } = this.#step;
+    await this.#tell({ type: 'step.moved', agent, reason, ...how });
+    const { agent: from, words, answering } = this.#step;
     this.#begin({
       agent,
       task: undefined,
       decision: undefined,
       words: this.#options.input.words.slice(this.#step.from),
       answering: undefined,
-      back: transfer ? { agent: this.#step.agent, reason, task, words, answering } : undefined,
+      back: how.transfer ? { agent: from, reason, task: how.task, words, answering } : undefined,
     });
     return false;
   }
 
+  async #retry(error: { code: string; message: string }, endpoint?: string, not_before?: number): Promise<boolean> {
+    await this.#tell({ type: 'step.retried', error, ...(endpoint && { endpoint }), ...(not_before && { not_before }) });
+    const { failures, tries, tried } = this.#step;
+    const all = endpoint === undefined ? tried : [...tried, endpoint];
+    this.#step = { ...this.#step, failures: failures + 1, tries: tries + 1, tried: all, not_before };
+    return false;
+  }
+
   #begin(change: Partial<Step>): void {
-    this.#step = { ...this.#step, ...change, moves: this.#step.moves + 1 };
-    this.#tries = 0;
-    this.#tried = [];
+    const untried = { failures: 0, tries: 0, tried: [], not_before: undefined };
+    this.#step = { ...this.#step, ...untried, ...change, moves: this.#step.moves + 1 };
   }
 
   async #fail(code: string, message: string): Promise<boolean> {
@@ -189,40 +197,42 @@ class StepWork {
   }
 
   /** Whoever gets on may try again, and has heard what was decided. */
-  async #progress(task: unknown, told: Performed['told'] = []): Promise<void> {
+  async #progress(task: unknown, told: readonly Emitted[] = []): Promise<void> {
     await this.#tell({ type: 'step.progressed', task, ...(told.length > 0 && { told: [...told] }) });
-    this.#step = { ...this.#step, task, decision: undefined };
-    this.#tries = 1;
+    this.#step = { ...this.#step, task, decision: undefined, tries: 0, tried: [] };
   }
 
   async #tell(event: Told): Promise<void> {
     await this.#options.work.tell({ ...event, step: this.#step.id } as never);
   }
 
-  async #wait(ms: number): Promise<boolean> {
+  /** Until it may be tried again. */
+  async #wait(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options.agents;
-    const signal = AbortSignal.any([this.#options.work.signal, this.#late.signal]);
+    const ms = (this.#step.not_before ?? 0) - clock.now();
+    if (ms <= 0) return;
     await new Promise<void>((resolve) => {
       const timer = clock.setTimeout(resolve, ms);
-      signal.addEventListener('abort', () => {
+      const left = () => {
         clock.clearTimeout(timer);
         resolve();
-      });
+      };
+      if (signal.aborted) left();
+      else signal.addEventListener('abort', left, { once: true });
     });
-    return false;
   }
 
   #call(): AgentCall {
     const { call, work, input } = this.#options;
-    const { id, agent, moves, task, decision, back } = this.#step;
+    const { id, agent, moves, failures, tried, task, decision, back } = this.#step;
     // An agent that has the step for the second time begins another task, whose work has other keys.
     const name = moves === 0 ? id : `${id}~${moves}`;
-    this.#calls += 1;
     return {
       ...call,
       agent_id: agent,
       step: call.step === undefined ? name : `${call.step}/${name}`,
-      idempotency_key: `${work.key}/${name}.${this.#calls}`,
+      // A flow that begins again with more words asks something else.
+      idempotency_key: `${work.key}/${name}.${input.words.length}.${failures + 1}`,
       input: this.#words().map((content) => ({ role: 'user', content })),
       context: {
         ...call.context,
@@ -231,7 +241,7 @@ class StepWork {
       },
       task,
       decision,
-      tried: this.#tried,
+      tried,
     };
   }
 
