@@ -18,6 +18,8 @@ export default defineConfig({
     // A data URL would need an exception in the page's content security policy.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 2_000,
+    // Laying the charts out is what a build does.
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: { proxy: { '/v1': proxied, '/metrics': proxied, '/health': proxied, '/openapi.json': proxied } },
 });

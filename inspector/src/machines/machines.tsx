@@ -1,3 +1,100 @@
-export default function X() {
-  return <p>…</p>;
+// Every chart that the service runs, its own and its user's, each with a sandbox.
+import { useEffect, useMemo, useState } from 'react';
+import { charts, type Machine } from '../api.ts';
+import { taken } from '../chart/active.ts';
+import { Chart } from '../chart/chart.tsx';
+import { outline } from '../chart/outline.ts';
+import { Link, useRoute } from '../place.tsx';
+import { Sandbox } from './sandbox.tsx';
+import { type Trial, useTrial } from './trial.ts';
+import './machines.css';
+
+export default function Machines() {
+  const [machines, setMachines] = useState<Record<string, Machine>>();
+  const [problem, setProblem] = useState<string>();
+  const { path } = useRoute();
+  useEffect(() => {
+    charts().then(setMachines, (error: Error) => setProblem(error.message));
+  }, []);
+  if (problem) return <p className="notice">{problem}</p>;
+  if (!machines) return <p className="quiet waiting">Loading…</p>;
+  const name = path[1] ?? Object.keys(machines)[0]!;
+  const machine = machines[name];
+  return (
+    <div className="machines" data-testid="machines">
+      <nav aria-label="Machines" className="panel">
+        <Names machines={machines} origin="user" title="Yours" chosen={name} />
+        <Names machines={machines} origin="troupe" title="Troupe’s own" chosen={name} />
+      </nav>
+      {machine ? (
+        <One key={name} name={name} machine={machine} />
+      ) : (
+        <p className="notice">There is no machine “{name}”.</p>
+      )}
+    </div>
+  );
+}
+
+interface NamesProps {
+  readonly machines: Record<string, Machine>;
+  readonly origin: 'troupe' | 'user';
+  readonly title: string;
+  readonly chosen: string;
+}
+
+function Names({ machines, origin, title, chosen }: NamesProps) {
+  const names = Object.keys(machines).filter((name) => (machines[name]!.origin ?? 'troupe') === origin);
+  if (names.length === 0) return null;
+  return (
+    <>
+      <h2>{title}</h2>
+      <ul>
+        {names.map((name) => (
+          <li key={name}>
+            <Link
+              path={['machines', name]}
+              aria-current={name === chosen ? 'page' : undefined}
+              data-testid={`machine-${name}`}
+            >
+              {name}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function One({ name, machine }: { readonly name: string; readonly machine: Machine }) {
+  const [whole, setWhole] = useState(true);
+  const trial = useTrial(name, machine);
+  const graph = useMemo(() => (whole ? machine : outline(machine)), [whole, machine]);
+  const active = useMemo(() => new Set(trial.now?.active), [trial.now]);
+  const lit = useMemo(() => lightsOf(machine, trial), [machine, trial]);
+  return (
+    <>
+      <div className="machine">
+        <div className="bar">
+          <h1>{name}</h1>
+          <span className="quiet">
+            {machine.version && `version ${machine.version} · `}
+            {machine.nodes.length} states · {machine.edges.length} transitions
+          </span>
+          <label className="bar">
+            <input type="checkbox" checked={whole} onChange={(event) => setWhole(event.target.checked)} />
+            <span>guards and actions</span>
+          </label>
+        </div>
+        <Chart graph={graph} active={active} taken={lit} />
+      </div>
+      <Sandbox machine={machine} trial={trial} />
+    </>
+  );
+}
+
+function lightsOf(machine: Machine, { steps }: Trial) {
+  const [before, last] = [steps.at(-2), steps.at(-1)];
+  if (!before || !last?.event) return;
+  const arrows = taken(machine, new Set(before.active), new Set(last.active), last.event.type);
+  return { arrows, n: steps.length };
 }
