@@ -32,7 +32,8 @@ export interface Outcome {
 export const acceptedOf = (entry: Entry, message_id: string): Emitted =>
   entry.emitted.find((one) => one.type === 'message_accepted' && one.message_id === message_id)!;
 
-const outcomes: Record<string, Outcome['status'] | undefined> = {
+/** What a run comes to, by the event that tells it. */
+export const outcomes: Record<string, Outcome['status'] | undefined> = {
   run_done: 'done',
   run_failed: 'failed',
   run_cancelled: 'cancelled',
