@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { Refused } from '../errors.ts';
 import { parse } from '../parse.ts';
 import type { Troupe } from '../troupe.ts';
+import { agUiRoutes } from './ag-ui.ts';
 import { agentRoutes } from './agents.ts';
 import { chartRoutes } from './charts.ts';
 import { idleConnections } from './connections.ts';
@@ -62,6 +63,7 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   messageRoutes(app, troupe, streams, buffer);
   eventRoutes(app, troupe, streams, buffer);
   lifeRoutes(app, troupe);
+  agUiRoutes(app, troupe, streams, buffer);
   runRoutes(app, troupe);
   agentRoutes(app, troupe);
   orchestratorRoutes(app, troupe);
