@@ -10,6 +10,13 @@ import type { Key } from '../journal.ts';
 import { parse } from '../parse.ts';
 import { Disconnected } from './problems.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Pages of other services on this machine may ask; the route sees to it that they are told nothing. */
+    fromOtherPages?: boolean;
+  }
+}
+
 export type App = FastifyInstance<
   RawServerDefault,
   IncomingMessage,
@@ -76,8 +83,16 @@ export function checkDepth(value: unknown, left = DEEPEST): void {
  * A page of another site must not act on sessions through its visitor's browser: with no login to steal, the browser's
  * place in the network is what it would be after.
  */
-export function checkOrigin({ headers }: FastifyRequest): void {
-  const { origin, host } = headers;
-  if (origin === undefined || (URL.canParse(origin) && new URL(origin).host === host)) return;
+export function checkOrigin(request: FastifyRequest): void {
+  const { origin } = request.headers;
+  if (isOwnPage(request)) return;
+  if (request.routeOptions.config.fromOtherPages && isOnThisMachine(origin!)) return;
   throw new Refused('cross_origin', `requests from pages of ${origin} are not taken here`, 403);
 }
+
+/** Whether it comes from a page of this service, or from no page at all. */
+export const isOwnPage = ({ headers: { origin, host } }: FastifyRequest): boolean =>
+  origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
+
+const isOnThisMachine = (origin: string): boolean =>
+  URL.canParse(origin) && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(origin).hostname);

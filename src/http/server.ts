@@ -13,6 +13,7 @@ import { idleConnections } from './connections.ts';
 import { eventRoutes } from './events.ts';
 import { fleetRoutes } from './fleet.ts';
 import { healthRoutes } from './health.ts';
+import { inspectRoutes } from './inspect.ts';
 import { inspectorRoutes } from './inspector.ts';
 import { jobRoutes } from './jobs.ts';
 import { lifeRoutes } from './lives.ts';
@@ -73,6 +74,7 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   healthRoutes(app, troupe);
   inspectorRoutes(app, troupe, page);
   await superviseRoutes(app, troupe, { heartbeat_ms, buffer });
+  inspectRoutes(app, troupe, { heartbeat_ms });
   refuseOtherMethods(app, methods);
   const endIdle = idleConnections(app.server);
   // Before connections are waited for: these would never end by themselves.
