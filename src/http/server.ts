@@ -9,6 +9,7 @@ import type { Troupe } from '../troupe.ts';
 import { agUiRoutes } from './ag-ui.ts';
 import { agentRoutes } from './agents.ts';
 import { chartRoutes } from './charts.ts';
+import { chatRoutes } from './chat.ts';
 import { idleConnections } from './connections.ts';
 import { eventRoutes } from './events.ts';
 import { fleetRoutes } from './fleet.ts';
@@ -71,6 +72,7 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   jobRoutes(app, troupe);
   chartRoutes(app, troupe);
   fleetRoutes(app, troupe, streams);
+  chatRoutes(app, troupe, streams, buffer);
   healthRoutes(app, troupe);
   inspectorRoutes(app, troupe, page);
   await superviseRoutes(app, troupe, { heartbeat_ms, buffer });

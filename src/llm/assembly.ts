@@ -52,17 +52,8 @@ export class Assembly {
     this.#finish_reason = choice.finish_reason ?? this.#finish_reason;
   }
 
-  /** Whether the model has said that it is done; what may still come is the count of tokens. */
-  get finished(): boolean {
-    return this.#finish_reason !== undefined;
-  }
-
   get counted(): Counted | undefined {
     return this.#counted;
-  }
-
-  get model(): string {
-    return this.#model;
   }
 
   /** The whole answer. Throws `Failed`: `model_cut_off` when it is not whole, `bad_model_answer` when it says nothing. */

@@ -143,7 +143,8 @@ function scopesOf({ tenant, session_id, agent_id, user }: Spender, limits: Limit
   const ids = { session: session_id, user, agent: agent_id, tenant: undefined };
   return (Object.entries(limits) as [keyof Limits, Budget | undefined][]).flatMap(([scope, budget]) => {
     const id = ids[scope];
-    if (!budget || (scope === 'user' && id === undefined)) return [];
+    // Callers from outside need not be in a session, or be anybody's.
+    if (!budget || (scope !== 'tenant' && !id)) return [];
     return [{ key: JSON.stringify([scope, tenant, id]), scope, tenant, id, budget }];
   });
 }

@@ -11,6 +11,7 @@ export class Meter {
   #told: Counted | undefined;
   #heard = 0;
   #answered = false;
+  #finished = false;
 
   constructor(body: CompletionBody) {
     this.#body = body;
@@ -19,7 +20,15 @@ export class Meter {
   add({ usage, choices }: ChatCompletion | ChatCompletionChunk): void {
     this.#answered = true;
     this.#told = usage ?? this.#told;
-    for (const choice of choices ?? []) this.#heard += charactersIn('delta' in choice ? choice.delta : choice.message);
+    for (const choice of choices ?? []) {
+      this.#heard += charactersIn('delta' in choice ? choice.delta : choice.message);
+      this.#finished ||= Boolean(choice.finish_reason);
+    }
+  }
+
+  /** Whether the model has said that it is done; what may still come is the count of tokens. */
+  get finished(): boolean {
+    return this.#finished;
   }
 
   /** Nothing when the endpoint never answered. */

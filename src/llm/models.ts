@@ -10,7 +10,9 @@ import { Failed, Refused } from '../errors.ts';
 import { parse } from '../parse.ts';
 import { isSealed, readKey, unseal } from '../secret.ts';
 import { Assembly } from './assembly.ts';
+import { Breakers, type Ended } from './breakers.ts';
 import { Budgets } from './budgets.ts';
+import { clientOf } from './client.ts';
 import { modelFailed, type Whereto } from './failure.ts';
 import { Meter } from './meter.ts';
 import type { ModelIO, ModelReply, ModelRequest, ModelScope, Models } from './model.ts';
@@ -36,6 +38,8 @@ export interface ModelsOptions {
   readonly clock?: Clock;
   /** Where spending is counted; books of its own unless told. */
   readonly budgets?: Budgets;
+  /** Which endpoints may be called; breakers of its own, with the usual limits, unless told. */
+  readonly breakers?: Breakers;
 }
 
 /**
@@ -67,10 +71,12 @@ interface Admitted {
   readonly where: Whereto;
   readonly client: OpenAI;
   readonly signal: AbortSignal;
+  readonly ended: Ended;
 }
 
 export class OpenAiModels implements Models {
   readonly budgets: Budgets;
+  readonly breakers: Breakers;
   readonly #options: ModelsOptions;
   readonly #clock: Clock;
 
@@ -78,17 +84,13 @@ export class OpenAiModels implements Models {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.budgets = options.budgets ?? new Budgets({ clock: this.#clock });
+    this.breakers = options.breakers ?? new Breakers({ clock: this.#clock });
   }
 
   async call(scope: ModelScope, request: ModelRequest, { signal, delta }: ModelIO): Promise<ModelReply> {
     const settings = this.settings(scope);
     const assembly = new Assembly(delta);
-    try {
-      for await (const chunk of this.stream(scope, bodyOf(request, settings), signal)) assembly.add(chunk);
-    } catch (error) {
-      // Everything was said, only the count of tokens was not: that is no reason to ask again.
-      if (signal.aborted || !assembly.finished) throw error;
-    }
+    for await (const chunk of this.stream(scope, bodyOf(request, settings), signal)) assembly.add(chunk);
     const reply = assembly.reply();
     const asked = request.model ?? settings.model!;
     const { counted } = assembly;
@@ -103,10 +105,16 @@ export class OpenAiModels implements Models {
     signal: AbortSignal,
   ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
     const call = await this.#admit(scope, body, signal);
-    const stream_options = { ...body.stream_options, include_usage: true };
+    const { stream_options } = body;
+    const params = {
+      ...body,
+      model: call.model,
+      stream: true,
+      stream_options: { ...stream_options, include_usage: true },
+    };
     const meter = new Meter(body);
+    let ended: unknown = LEFT;
     try {
-      const params = { ...body, model: call.model, stream: true, stream_options } as const;
       const chunks = await call.client.chat.completions.create(params as never, requestOptions(scope, call));
       for await (const chunk of chunks as unknown as AsyncIterable<ChatCompletionChunk>) {
         meter.add(chunk);
@@ -114,37 +122,41 @@ export class OpenAiModels implements Models {
       }
       // The package ends a stream that was aborted as if it were whole.
       call.signal.throwIfAborted();
+      if (!meter.finished) throw new Failed('model_cut_off', `${call.where.name} stopped in the middle of its answer`);
+      ended = undefined;
     } catch (error) {
-      throw this.#failed(error, call, signal);
+      const failed = this.#failed(error, call, signal);
+      // Everything was said, only the count of tokens was not: that is no reason to ask again.
+      ended = meter.finished && !call.signal.aborted ? undefined : failed;
+      if (ended !== undefined) throw failed;
     } finally {
-      // Also what was cut off, or what nobody wanted to hear any more, has cost something.
-      this.#spend(scope, call, meter);
+      this.#end(scope, call, meter, ended);
     }
   }
 
   /** One answer as a whole, as the endpoint gives it. Fails as `call` does. */
   async complete(scope: ModelScope, body: CompletionBody, signal: AbortSignal): Promise<ChatCompletion> {
     const call = await this.#admit(scope, body, signal);
+    const { stream_options: _, ...rest } = body;
+    const params = { ...rest, model: call.model, stream: false };
     const meter = new Meter(body);
+    let ended: unknown;
     try {
-      const { stream_options: _, ...rest } = body;
-      const params = { ...rest, model: call.model, stream: false } as const;
-      const completion: ChatCompletion = await call.client.chat.completions.create(
-        params as never,
-        requestOptions(scope, call),
-      );
-      meter.add(completion);
-      return completion;
+      const completion = await call.client.chat.completions.create(params as never, requestOptions(scope, call));
+      meter.add(completion as ChatCompletion);
+      return completion as ChatCompletion;
     } catch (error) {
-      throw this.#failed(error, call, signal);
+      ended = this.#failed(error, call, signal);
+      throw ended;
     } finally {
-      this.#spend(scope, call, meter);
+      this.#end(scope, call, meter, ended);
     }
   }
 
-  /** Ends the timers of the budgets. */
+  /** Ends the timers of budgets and breakers. */
   stop(): void {
     this.budgets.stop();
+    this.breakers.stop();
   }
 
   /** What holds for a call of this scope. Throws `Failed('llm_not_configured')` when a level of the session's cannot hold. */
@@ -178,23 +190,23 @@ export class OpenAiModels implements Models {
     const base_url = settings.base_url ?? OPENAI;
     const client = await clientOf(base_url, key);
     signal.throwIfAborted();
-    this.budgets.admit({ ...scope, user: settings.user }, settings.budgets);
     const { origin, pathname } = new URL(base_url);
     const where = { name: `${origin}${pathname.replace(/\/+$/, '')}`, key };
-    return {
-      settings,
-      model,
-      where,
-      client,
-      price,
-      signal:
-        settings.timeout_ms === undefined
-          ? signal
-          : AbortSignal.any([signal, AbortSignal.timeout(settings.timeout_ms)]),
-    };
+    const ended = this.breakers.admit(where.name);
+    try {
+      this.budgets.admit({ ...scope, user: settings.user }, settings.budgets);
+    } catch (error) {
+      ended(error);
+      throw error;
+    }
+    const { timeout_ms } = settings;
+    const both = timeout_ms === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]);
+    return { settings, model, where, client, price, signal: both, ended };
   }
 
-  #spend(scope: ModelScope, { settings, price }: Admitted, meter: Meter): void {
+  /** Also what was cut off, or what nobody wanted to hear any more, has cost something. */
+  #end(scope: ModelScope, { settings, price, ended }: Admitted, meter: Meter, error: unknown): void {
+    ended(error);
     const { total_tokens, cost_usd } = usageOf(meter.counted(), price);
     if (total_tokens)
       this.budgets.spend({ ...scope, user: settings.user }, settings.budgets, { tokens: total_tokens, cost_usd });
@@ -221,36 +233,10 @@ export class OpenAiModels implements Models {
   }
 }
 
+/** The caller left in the middle of an answer. */
+const LEFT = new Error('left');
+
 const requestOptions = ({ idempotency_key }: ModelScope, { signal }: Admitted) => ({
   signal,
   ...(idempotency_key !== undefined && { headers: { 'idempotency-key': idempotency_key } }),
 });
-
-/** The longest that a request may take by itself, ms: how long a call may take is the run's business. */
-const NEVER = 2 ** 31 - 1;
-
-/** Loaded with the first call: a runtime that calls no models does without the package. */
-async function clientOf(baseURL: string, key: string | undefined): Promise<OpenAI> {
-  const { default: Client } = await import('openai');
-  return new Client({
-    baseURL,
-    apiKey: key ?? 'none',
-    // What the package would read from the environment by itself: it is not for every tenant's endpoint.
-    ...{ organization: null, project: null, adminAPIKey: null, webhookSecret: null },
-    defaultHeaders: key === undefined ? { authorization: null } : {},
-    // Charts retry, where everybody can see it.
-    maxRetries: 0,
-    timeout: NEVER,
-    logLevel: 'off',
-    fetch: plainly,
-  });
-}
-
-const HEADERS = ['accept', 'content-type', 'authorization', 'idempotency-key', 'user-agent'];
-
-/** `fetch` with the headers that mean something here, and without following the endpoint to hosts that nobody configured. */
-function plainly(url: string | URL | Request, init: RequestInit = {}): Promise<Response> {
-  const given = new Headers(init.headers);
-  const headers = HEADERS.flatMap((name): [string, string][] => (given.has(name) ? [[name, given.get(name)!]] : []));
-  return fetch(url, { ...init, headers, redirect: 'manual' });
-}
