@@ -42,7 +42,7 @@ function script(chance: Random): Operation[] {
     // Messages need an id of their own and an agent; the caller's cause makes a repeated one harmless.
     if (operation.do !== 'send' || operation.event.type !== 'message') return operation;
     const route = {
-      agent: chance.pick(['worker', 'thinker']),
+      agent: chance.pick(['worker', 'thinker', 'relay', 'chorus']),
       confidence: 1,
       reason: 'named',
       secondary: ['stand-in'],

@@ -137,7 +137,8 @@ export class Model {
 
   /** Ends the attempt that is at work; as long as its result has not been taken, it is at work. */
   async #end(operation: Extract<Operation, { do: 'answer' | 'fail' }>): Promise<void> {
-    const { key: attempt } = this.#node.pending[0] ?? {};
+    // Of agents that work at once the first by name, for they may begin again in another order.
+    const [attempt] = this.#node.pending.map(({ key }) => key).sort();
     for (;;) {
       const index = this.#node.pending.findIndex((pending) => pending.key === attempt);
       if (index < 0) return;
@@ -188,6 +189,16 @@ export class Model {
             tools: [this.#tool('look'), this.#tool('pay')],
             max_steps: 3,
           },
+          // One agent after the other, of which one goes on from its own task; and two at once.
+          { id: 'relay', kind: 'flow', mode: 'sequential', steps: ['worker', 'thinker', 'stand-in'], attempts: 2 },
+          {
+            id: 'chorus',
+            kind: 'flow',
+            mode: 'parallel',
+            steps: ['worker', 'stand-in'],
+            on_failure: 'continue',
+            attempts: 2,
+          },
         ],
         journal: this.#journal(node),
         clock: this.#timers(node),
@@ -222,6 +233,8 @@ export class Model {
   }
 
   #work(node: Node, { call, signal }: AgentContext): Promise<AgentReturn> {
+    const step = `${call.run_id}/${call.step?.replace(/~.*/, '')}`;
+    if (this.#completed.has(step)) this.#repeated.push(`step ${step}`);
     return this.#wait(node, signal, { key: call.idempotency_key });
   }
 
@@ -258,7 +271,13 @@ export class Model {
   }
 
   /** Notes whose results this entry remembers. */
-  #note({ event }: Entry): void {
+  #note({ event, emitted }: Entry): void {
+    // What is remembered of the steps of a flow: each is over, or its agent told on its way.
+    for (const { type, run_id, step, agent, path, call } of emitted) {
+      if (type === 'step_finished') this.#completed.add(`${run_id}/${step}`);
+      if (type === 'tool_finished' && path !== undefined) this.#completed.add(`${run_id}/${agent}/${path}#${call}`);
+      if (type === 'model_replied') this.#completed.add(this.#replied);
+    }
     if (event.type !== 'progressed') return;
     // A call of the model is named `tenant/task#entry.k`, one of a tool `task#call`.
     const task = this.#replied.replace(/^[^/]*[/]|#.*$/g, '');
