@@ -273,6 +273,20 @@ describe('what a run waits for', () => {
     },
   );
 
+  test('a tool of the caller, while a person has the floor: the result is kept, and used afterwards', async () => {
+    const door = await openDoor({ agents: [needsTool()] });
+    const { data } = await ask(door, 'weather', { metadata: { session_id: 's1' } });
+    const [{ id }] = data.choices[0]!.message.tool_calls as [OpenAI.Chat.ChatCompletionMessageToolCall];
+    await door.post('/v1/sessions/s1/takeover', { by: 'ann' });
+    const messages = [{ role: 'tool' as const, tool_call_id: id, content: '"Oslo"' }];
+    const { choices } = (await ask(door, '', { messages })).data;
+    expect(choices[0]!.message.content).toMatch(/^ann has this conversation now/);
+    await door.post('/v1/sessions/s1/release', {});
+    const said = async () =>
+      (await door.get('/v1/sessions/s1/messages')).body.messages.map(({ content }: any) => content);
+    await expect.poll(said).toContain('You are in "Oslo".');
+  });
+
   test('no tool: a result that nobody waits for is refused', async () => {
     const door = await openDoor({ agents: [needsTool(), echo] });
     const result = (tool_call_id: string) => [{ role: 'tool' as const, tool_call_id, content: 'x' }];

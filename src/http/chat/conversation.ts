@@ -2,14 +2,15 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bodies, token } from '../../../machines/session/events.ts';
+import { continuation, questionOf } from '../../continuation.ts';
 import { Refused } from '../../errors.ts';
-import { feed } from '../../feed.ts';
 import type { Emitted, Key } from '../../journal.ts';
 import { type Outcome, outcomes } from '../../outcome.ts';
 import { parse } from '../../parse.ts';
 import { parseRunId, type RunEvent, runEventsOf } from '../../transcript.ts';
 import type { Troupe } from '../../troupe.ts';
 import { type TurnItem, turn } from '../../turn.ts';
+import type { SessionView } from '../../view.ts';
 import { ending, idempotencyKeyOf, leaving, tenantOf } from '../requests.ts';
 import type { EventStreams } from '../sse.ts';
 import { type ChatBody, textOf } from './body.ts';
@@ -66,14 +67,8 @@ export class ChatConversations {
     const last = messages.at(-1)!;
     if (last.role === 'tool') {
       const result = { call: last.tool_call_id ?? '', result: parsed(textOf(last)) };
-      return continued(
-        this.#troupe,
-        key,
-        parse(bodies.tool_result, result, 'messages'),
-        this.#buffer,
-        signal,
-        idempotencyKey,
-      );
+      const body = parse(bodies.tool_result, result, 'messages');
+      return continued(this.#troupe, key, body, { signal, idempotencyKey }, this.#buffer);
     }
     if (last.role !== 'user')
       throw new Refused(
@@ -109,39 +104,53 @@ async function* unlessWaiting(
   }
 }
 
-/** Hands in what the caller's tool gave, and yields what comes of it. */
+/** Hands in what the caller's tool gave, and yields what comes of it. The same result again gets the same answer again. */
 async function* continued(
   { orchestrator, conversations }: Troupe,
   key: Key,
   body: { readonly call: string; readonly result?: unknown },
+  {
+    signal,
+    idempotencyKey = `result:${body.call}`,
+  }: { readonly signal: AbortSignal; readonly idempotencyKey?: string },
   buffer: number,
-  signal: AbortSignal,
-  idempotencyKey: string | undefined,
 ): AsyncGenerator<TurnItem, void, undefined> {
-  const after = (await orchestrator.journal.last(key))?.entry.n ?? 0;
-  const state = await conversations.command(key, 'tool_result', body, idempotencyKey);
-  const run_id = runOf(body.call);
-  const common = { run_id, message_id: '', agent_id: state.run?.agent_id ?? null, answer: null };
-  yield { type: 'accepted', run_id, message_id: '' };
-  if (state.control !== 'automated') {
-    yield { type: 'outcome', outcome: { ...common, status: 'accepted', trace: [], state } };
-    return;
-  }
+  const found = await questionOf(orchestrator, key, body.call);
+  const question = found ?? { run_id: runOf(body.call), n: 0 };
+  const { run_id } = question;
+  const common = { run_id, message_id: '', agent_id: null, answer: null };
+  let kept: SessionView | undefined;
+  const hand = async (): Promise<void> => {
+    const state = await conversations.command(key, 'tool_result', body, idempotencyKey);
+    if (state.control === 'automated') return;
+    // The run goes on when the AI has the floor again, and nobody knows when that is.
+    kept = state;
+    throw KEPT;
+  };
+  const items = continuation(orchestrator, key, question, hand, { conversations, signal, buffer });
   const trace: RunEvent[] = [];
-  for await (const item of feed(orchestrator, key, { after, buffer, signal })) {
-    yield item;
-    if (item.type !== 'entry') continue;
-    trace.push(...runEventsOf(item.entry, run_id));
-    const ended = item.entry.emitted.find((one) => one.run_id === run_id && outcomes[one.type] !== undefined);
-    if (!ended) continue;
-    yield {
-      type: 'outcome',
-      outcome: { ...common, ...cameTo(ended, trace), trace, state: await conversations.view(key) },
-    };
-    return;
+  let begun = false;
+  try {
+    for await (const item of items) {
+      if (!begun) yield { type: 'accepted', run_id, message_id: '' };
+      begun = true;
+      if (item.type === 'entry') trace.push(...runEventsOf(item.entry, run_id));
+      if (item.type !== 'settled') yield item;
+      else {
+        const state = await conversations.view(key);
+        const agent_id = (item.told.agent_id ?? null) as string | null;
+        yield { type: 'outcome', outcome: { ...common, ...cameTo(item.told, trace), agent_id, trace, state } };
+      }
+    }
+    signal.throwIfAborted();
+  } catch (error) {
+    if (error !== KEPT) throw error;
+    yield { type: 'accepted', run_id, message_id: '' };
+    yield { type: 'outcome', outcome: { ...common, status: 'accepted', trace: [], state: kept! } };
   }
-  signal.throwIfAborted();
 }
+
+const KEPT = new Error('kept');
 
 function cameTo(told: Emitted, trace: readonly RunEvent[]): Pick<Outcome, 'status' | 'answer' | 'error' | 'question'> {
   const status = outcomes[told.type]!;
