@@ -26,6 +26,7 @@ export function eventWords(type: string): string {
   return type
     .replace(/^xstate\.done\.actor\.(.+)$/, '$1 done')
     .replace(/^xstate\.error\.actor\.(.+)$/, '$1 failed')
+    .replace(/^xstate\.after\.(\d+)\..*$/, (_, ms) => `after ${span(Number(ms))}`)
     .replace(/^xstate\.after\.([^.]+)\..*$/, 'after $1');
 }
 

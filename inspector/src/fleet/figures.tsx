@@ -1,18 +1,15 @@
 // What a state's box says of the fleet: how many sessions are in it, and how long they usually stay.
 import type { ComponentType } from 'react';
 import type { Machine } from '../api.ts';
-import { partOf } from '../chart/active.ts';
+import { idsByState, partOf } from '../chart/active.ts';
 import { useShown } from '../frames.ts';
 import { span, whole } from '../words.ts';
 import { byNode, quantile, type States } from './census.ts';
 import type { Fleet } from './live.ts';
 
 /** The figures of one fleet, as a component for the chart. Every box renders only when its own figures changed. */
-export function figures(
-  fleet: Fleet,
-  machine: Machine,
-  idsOf: (state: string) => readonly string[],
-): ComponentType<{ id: string }> {
+export function figures(fleet: Fleet, machine: Machine): ComponentType<{ id: string }> {
+  const idsOf = idsByState(machine);
   // All boxes ask in the same frame: what the census means for the chart is worked out once.
   let of: States | undefined;
   let counts: ReadonlyMap<string, number> = new Map();

@@ -1,7 +1,7 @@
 // The fleet: the chart of sessions with how many are in each state, and the agents and nodes that carry them.
 import { useEffect, useMemo, useState } from 'react';
 import { charts, type Machine } from '../api.ts';
-import { idsByState, partOf } from '../chart/active.ts';
+import { partOf } from '../chart/active.ts';
 import { Chart } from '../chart/chart.tsx';
 import { outline } from '../chart/outline.ts';
 import { useShown } from '../frames.ts';
@@ -14,6 +14,7 @@ import { figures } from './figures.tsx';
 import { InState } from './in-state.tsx';
 import { type Fleet, useFleet } from './live.ts';
 import { Nodes } from './nodes.tsx';
+import { StateList } from './states.tsx';
 import { Stuck } from './stuck.tsx';
 import { Tape } from './tape.tsx';
 import './fleet.css';
@@ -31,6 +32,7 @@ export default function FleetView() {
         <Heading fleet={fleet} />
         {problem && <p className="notice">{problem}</p>}
         {machines ? <SessionChart fleet={fleet} machine={machines.session!} /> : <div className="chart" />}
+        {machines && <StateList machine={machines.session!} fleet={fleet} />}
         <Tape fleet={fleet} />
       </div>
       <div className="fleet-side">
@@ -75,7 +77,7 @@ function usePerSecond({ moment }: Fleet): number {
 function SessionChart({ fleet, machine }: { readonly fleet: Fleet; readonly machine: Machine }) {
   const { query } = useRoute();
   const graph = useMemo(() => outline(machine), [machine]);
-  const Figures = useMemo(() => figures(fleet, machine, idsByState(machine)), [fleet, machine]);
+  const Figures = useMemo(() => figures(fleet, machine), [fleet, machine]);
   const select = (id: string): void => {
     const part = partOf(machine, id);
     if (part) amend({ state: query.state === part ? undefined : part }, true);

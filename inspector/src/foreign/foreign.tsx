@@ -6,7 +6,7 @@ import { idsOfValue } from '../chart/active.ts';
 import { Chart } from '../chart/chart.tsx';
 import { outline } from '../chart/outline.ts';
 import { amend, tenant, useRoute } from '../place.tsx';
-import { clock, pretty } from '../words.ts';
+import { clock, eventWords, pretty } from '../words.ts';
 import './foreign.css';
 
 interface Foreign {
@@ -104,7 +104,7 @@ function One({ actor }: { readonly actor: Foreign }) {
             <li key={index}>
               <details>
                 <summary>
-                  <span className="quiet">{clock(at, true)}</span> <b>{type}</b>
+                  <span className="quiet num">{clock(at, true)}</span> <b>{eventWords(type)}</b>
                 </summary>
                 <pre>{pretty(event)}</pre>
               </details>

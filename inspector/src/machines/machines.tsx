@@ -9,6 +9,9 @@ import { Sandbox } from './sandbox.tsx';
 import { type Trial, useTrial } from './trial.ts';
 import './machines.css';
 
+/** States of a chart that can be read at once with all that is said of them. */
+const LEGIBLE = 14;
+
 export default function Machines() {
   const [machines, setMachines] = useState<Record<string, Machine>>();
   const [problem, setProblem] = useState<string>();
@@ -66,7 +69,7 @@ function Names({ machines, origin, title, chosen }: NamesProps) {
 }
 
 function One({ name, machine }: { readonly name: string; readonly machine: Machine }) {
-  const [whole, setWhole] = useState(true);
+  const [whole, setWhole] = useState(machine.nodes.length <= LEGIBLE);
   const trial = useTrial(name, machine);
   const graph = useMemo(() => (whole ? machine : outline(machine)), [whole, machine]);
   const active = useMemo(() => new Set(trial.now?.active), [trial.now]);

@@ -13,6 +13,7 @@ interface SandboxProps {
 export function Sandbox({ machine, trial }: SandboxProps) {
   const { now, problem, steps } = trial;
   const types = useMemo(() => eventsOf(machine), [machine]);
+  const titles = useMemo(() => titlesOf(types), [types]);
   const [input, setInput] = useState(trial.input);
   useKey('u', 'Take back the last step', trial.back, steps.length > 1);
   useKey('b', 'Begin anew', () => trial.begin(input), true);
@@ -61,6 +62,7 @@ export function Sandbox({ machine, trial }: SandboxProps) {
           <EventRow
             key={type}
             type={type}
+            title={titles.get(type)!}
             sample={machine.samples?.[type]}
             schema={machine.events?.[type]}
             allowed={now?.allowed.includes(type) ?? false}
@@ -87,15 +89,27 @@ function eventsOf({ events, edges }: Machine): string[] {
   return [...new Set([...Object.keys(events ?? {}), ...named])];
 }
 
+/** Timers of several states may have one name; then the state is said too. */
+function titlesOf(types: readonly string[]): Map<string, string> {
+  const counts = Map.groupBy(types, eventWords);
+  return new Map(
+    types.map((type) => {
+      const words = eventWords(type);
+      return [type, counts.get(words)!.length > 1 ? `${words} (${type.split('.').at(-1)})` : words];
+    }),
+  );
+}
+
 interface EventRowProps {
   readonly type: string;
+  readonly title: string;
   readonly sample: unknown;
   readonly schema: unknown;
   readonly allowed: boolean;
   readonly send: (event: { type: string }) => void;
 }
 
-function EventRow({ type, sample, schema, allowed, send }: EventRowProps) {
+function EventRow({ type, title, sample, schema, allowed, send }: EventRowProps) {
   const [text, setText] = useState(() => pretty(sample ?? { type }));
   const [problem, setProblem] = useState<string>();
   const go = (): void => {
@@ -115,7 +129,7 @@ function EventRow({ type, sample, schema, allowed, send }: EventRowProps) {
         data-testid={`sandbox-event-${type}`}
         title={allowed ? `${type}: accepted here` : `${type}: not accepted here as it stands`}
       >
-        {eventWords(type)}
+        {title}
         {!allowed && <span className="hidden"> (not accepted here)</span>}
       </button>
       <details>

@@ -32,9 +32,9 @@ function Approval({ id, allowed, send, question }: AnsweringProps) {
   useKey('e', 'Edit what is to be done', edit, enabled);
   return (
     <section className="question" aria-label="Approval" data-testid="approval">
-      <h3>
+      <h2>
         {question.agent_id ?? 'The agent'} asks: {question.summary ?? question.action}
-      </h3>
+      </h2>
       {edited === undefined ? (
         question.details !== undefined && <pre>{pretty(question.details)}</pre>
       ) : (
@@ -99,9 +99,9 @@ function ToolResult({ id, allowed, send, question }: AnsweringProps) {
   };
   return (
     <section className="question" aria-label="Tool call" data-testid="tool-call">
-      <h3>
+      <h2>
         {question.agent_id ?? 'The agent'} waits for <span className="mono">{question.name}</span> at the caller
-      </h3>
+      </h2>
       <pre>{pretty(question.arguments ?? {})}</pre>
       <textarea
         className="mono"

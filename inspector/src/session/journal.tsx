@@ -45,9 +45,9 @@ function Opened({ entry }: { readonly entry: Entry }) {
   const { n, at, machine, event, emitted, owed, snapshot } = entry;
   return (
     <section className="opened" aria-label={`Entry ${n}`} data-testid="entry-open">
-      <h3>
+      <h2>
         Entry {n} <span className="quiet mono">{machine}</span>
-      </h3>
+      </h2>
       <Part title={`Event ${eventWords(event.type)}`} value={event} open />
       <Part title={`Told (${emitted.length})`} value={emitted} open={emitted.length > 0} />
       <details open={owed.length > 0}>
