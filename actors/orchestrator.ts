@@ -24,10 +24,11 @@ import { Failed, Refused } from '../src/errors.ts';
 import type { Hooks } from '../src/hooks.ts';
 import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../src/journal.ts';
 import type { Log } from '../src/log.ts';
-import { asHistory, before, type TranscriptMessage } from '../src/transcript.ts';
+import { asHistory, before, messagesOf, type TranscriptMessage } from '../src/transcript.ts';
 import { Alarms } from './alarms.ts';
 import { OpenAnswer, type Part } from './parts.ts';
 import type { AgentPool } from './pool.ts';
+import { Recent } from './recent.ts';
 import { type Host, type Receipt, Session, type Work } from './session.ts';
 
 export interface OrchestratorOptions {
@@ -112,6 +113,7 @@ export class Orchestrator implements Host {
   readonly #listeners = new Map<string, Set<PartListener>>();
   readonly #everywhere = new Set<(key: Key, part: Part) => void>();
   readonly #hearers = new Map<string, Set<Hearer>>();
+  readonly #recent = new Recent();
   readonly #remembered = new Set<(key: Key, entry: Entry, session: Session) => void>();
   readonly #alarms: Alarms;
   readonly #breaks = new Map<string, number>();
@@ -297,6 +299,7 @@ export class Orchestrator implements Host {
     const hearers = this.#hearers.get(keyName(key));
     if (hearers) for (const { entry: heard } of hearers) heard(entry);
     for (const hearer of this.#remembered) hearer(key, entry, session);
+    this.#recent.note(session, entry);
   }
 
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown> {
@@ -419,11 +422,21 @@ export class Orchestrator implements Host {
     const { run, queue } = session.snapshot.context as SessionContext;
     const without = new Set(queue.map(({ id }) => id));
     for (const { id } of run?.input ?? []) without.add(id);
+    const kept = this.#recent.of(session);
+    const lately = kept && before(kept.messages, limit, without);
+    if (kept?.whole || (lately && lately.length >= limit)) return lately!;
     // A turn is two entries; read a little more, for what is not a message.
     for (let count = 2 * limit + 8; ; count *= 2) {
       const entries = (await this.journal.tail(session.key, count)).map(({ entry }) => entry);
-      const messages = before(entries, limit, without);
-      if (messages.length >= limit || (entries[0]?.n ?? 1) === 1) return messages;
+      const messages = before(
+        entries.flatMap((entry) => messagesOf(entry, 'llm')),
+        limit,
+        without,
+      );
+      if (messages.length < limit && (entries[0]?.n ?? 1) > 1) continue;
+      // What came while this was read is not in it.
+      if (entries.at(-1)?.n === session.position.n) this.#recent.keep(session, entries);
+      return messages;
     }
   }
 

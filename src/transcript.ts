@@ -53,12 +53,13 @@ export function messagesOf(entry: Entry, view: View = 'full'): TranscriptMessage
   return messages;
 }
 
-/** The llm history before a message: the last `limit` messages, without those that are about to be answered. */
-export function before(entries: readonly Entry[], limit: number, without: ReadonlySet<string>): TranscriptMessage[] {
-  return entries
-    .flatMap((entry) => messagesOf(entry, 'llm'))
-    .filter(({ message_id }) => message_id === undefined || !without.has(message_id))
-    .slice(-limit);
+/** The llm history before a message: the last `limit` of its messages, without those that are about to be answered. */
+export function before(
+  messages: readonly TranscriptMessage[],
+  limit: number,
+  without: ReadonlySet<string>,
+): TranscriptMessage[] {
+  return messages.filter(({ message_id }) => message_id === undefined || !without.has(message_id)).slice(-limit);
 }
 
 /** The same as agents are given it. */
