@@ -111,6 +111,10 @@ function runtimeOf(file: ConfigFile, settings: Partial<Settings>): Config['troup
     ...given({ agents, flows, tools, passivate_ms, max_resident, llm: file.llm }),
     ...given({ routing, routing_threshold, routing_model, default_agent }),
     ...given({ orchestrators: file.orchestrators, jobs: file.jobs, machines: file.machines, stuck_ms: file.stuck_ms }),
+    ...given({
+      max_concurrent_requests: file.max_concurrent_requests,
+      request_timeout_ms: file.request_timeout === undefined ? undefined : file.request_timeout * 1_000,
+    }),
     ...given({ authorize: file.authorize, handleNoMatch, shouldProcess, prepareContext, postProcess }),
     settings: given(settings),
     pool: given({

@@ -40,6 +40,7 @@ export {
   type Provenance,
   provenance,
 } from './orchestration/envelope.ts';
+export type { OrchestrateBody, Orchestrated } from './orchestration/orchestrate.ts';
 export type { Outcome } from './outcome.ts';
 export type { Tool, ToolCall, ToolContext, ToolSource } from './tools.ts';
 export { memoryTransport } from './transport/memory.ts';

@@ -28,6 +28,13 @@ import { type McpOptions, mcpTools } from './mcp.ts';
 import type { EnqueueOptions } from './orchestration/context.ts';
 import type { OrchestratorDefinition } from './orchestration/definition.ts';
 import type { Envelope } from './orchestration/envelope.ts';
+import { Gate } from './orchestration/gate.ts';
+import {
+  type OrchestrateBody,
+  type Orchestrated,
+  type OrchestrateOptions,
+  orchestrate,
+} from './orchestration/orchestrate.ts';
 import { type InlineRun, Orchestration } from './orchestration/orchestration.ts';
 import type { Outcome } from './outcome.ts';
 import { parse } from './parse.ts';
@@ -49,6 +56,10 @@ export interface TroupeOptions extends HookFunctions {
   /** Asked before anything is done: for every message, verb, run, call of an agent and call of a tool (E12). */
   readonly authorize?: Authorize;
   readonly orchestrators?: readonly OrchestratorDefinition[];
+  /** `orchestrate` and `run` that may be at work at once on this node; 100 unless told. */
+  readonly max_concurrent_requests?: number;
+  /** The longest that one of them may take unless it says otherwise, ms; 300,000 unless told. */
+  readonly request_timeout_ms?: number;
   /** `workers`: jobs that run at once on this node, 4 unless told. */
   readonly jobs?: { readonly workers?: number };
   /**
@@ -119,6 +130,9 @@ export class Troupe {
   readonly orchestration: Orchestration;
   /** Runs of orchestrators that are enqueued. */
   readonly jobs: Jobs;
+  /** What waits here for an answer of several agents, or of a run. */
+  readonly gate: Gate;
+  readonly request_timeout_ms: number;
   readonly journal: Journal;
   readonly log: Log;
   readonly transport: Transport;
@@ -191,6 +205,8 @@ export class Troupe {
           this.access,
         )
       : new Conversations(this.orchestrator, this.directory, this.access);
+    this.gate = new Gate(options.max_concurrent_requests ?? 100);
+    this.request_timeout_ms = options.request_timeout_ms ?? 300_000;
     this.jobs = new Jobs(this, clock, options.jobs?.workers ?? 4);
     this.conversations.onFork = (key, last) => fleet.came(key, last, 'fork');
     this.#registry = new Registry({
@@ -287,12 +303,25 @@ export class Troupe {
   }
 
   /**
+   * Gives a message to the agents that are for it, one or several, and resolves with one answer (E1, E9); what they fail with
+   * is in it. Rejects with `Refused` where nothing was begun: `bad_request`, `unknown_agent`, `no_match`, `forbidden`,
+   * `overloaded`; and `timed_out`, 504.
+   */
+  orchestrate(body: OrchestrateBody, options: Omit<OrchestrateOptions, 'timeout_ms'> = {}): Promise<Orchestrated> {
+    const { request_timeout_ms: timeout_ms } = this;
+    return this.gate.pass(() => orchestrate(this, body, { timeout_ms, ...options }));
+  }
+
+  /**
    * Runs an orchestrator in line and resolves with its envelope; what it has done is gone when the process dies. Rejects with
    * `Refused`: `unknown_orchestrator`, or `bad_request` where the payload does not fit; with what the run threw, most often a
    * `Failed`.
    */
   run(orchestrator: string, payload: unknown, options: InlineRun = {}): Promise<Envelope> {
-    return this.orchestration.runInline(orchestrator, payload, this.jobs, options);
+    const { request_timeout_ms: timeout_ms } = this;
+    return this.gate.pass(() =>
+      this.orchestration.runInline(orchestrator, payload, this.jobs, { timeout_ms, ...options }),
+    );
   }
 
   /**

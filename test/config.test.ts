@@ -111,6 +111,19 @@ flows:
   expect(config.file).toMatch(/troupe\.config\.yaml$/);
 });
 
+test('the limits of a node, in seconds where a name has no unit', async () => {
+  const yaml = `
+max_concurrent_requests: 20
+request_timeout: 60
+jobs: { workers: 8 }
+`;
+  const { troupe } = await load({}, { 'troupe.config.yaml': yaml });
+  expect(troupe).toMatchObject({ max_concurrent_requests: 20, request_timeout_ms: 60_000, jobs: { workers: 8 } });
+  expect(await refused(load({}, { 'troupe.config.yaml': 'max_concurrent_requests: 0' }))).toContain(
+    'max_concurrent_requests',
+  );
+});
+
 test('a TypeScript file says what only a program can', async () => {
   const source = `
     export default {

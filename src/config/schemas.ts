@@ -113,6 +113,9 @@ export const dataFile = z.strictObject({
   stuck_ms: z.record(z.string(), milliseconds).optional(),
   passivate_ms: milliseconds.optional(),
   max_resident: z.int().min(0).optional(),
+  /** Of `orchestrate` and runs of orchestrators, on a node. */
+  max_concurrent_requests: z.int().min(1).optional(),
+  request_timeout: z.number().positive().optional(),
   /** Jobs that run at once on a node. */
   jobs: z.strictObject({ workers: z.int().min(0).max(10_000).optional() }).optional(),
 });

@@ -87,12 +87,13 @@ export function failedRun({ status, run_id, message_id, agent_id, trace, error }
   return new Refused(code, code === 'internal' ? OURS : message, failures[code] ?? 502, details);
 }
 
-/** Work that failed while its caller waited, in the caller's terms; anything else stays what it is. */
-export function failedWork(error: unknown): unknown {
+/** Work that failed while its caller waited, in the caller's terms and with `more` to say; anything else stays what it is. */
+export function failedWork(error: unknown, more: Record<string, unknown> = {}): unknown {
   if (!(error instanceof Failed)) return error;
   const { code, message, details } = error;
   const { retry_after_s } = details;
-  return new Refused(code, message, failures[code] ?? 502, { ...(retry_after_s !== undefined && { retry_after_s }) });
+  const told = retry_after_s === undefined ? more : { ...more, retry_after_s };
+  return new Refused(code, code === 'internal' ? OURS : message, failures[code] ?? 502, told);
 }
 
 /** Answers what is no HTTP, where there is no request to reply to. */

@@ -13,6 +13,7 @@ import { type Catalog, NamedItems } from './catalog.ts';
 import { type RunMemory, type RunParts, RunWork } from './context.ts';
 import { checkOrchestrator, type OrchestratorDefinition, type OrchestratorView, viewOf } from './definition.ts';
 import { type Envelope, envelope } from './envelope.ts';
+import { timeLimit } from './limit.ts';
 
 /** One run, in line or as an attempt of a job. */
 export interface RunOptions {
@@ -34,6 +35,8 @@ export interface InlineRun {
   /** `default` unless told. */
   readonly tenant?: string;
   readonly signal?: AbortSignal;
+  /** The longest that it may take, ms. */
+  readonly timeout_ms?: number;
   /** What the run gets as `ctx.idempotency_key`; drawn unless told. */
   readonly idempotencyKey?: string;
 }
@@ -61,18 +64,31 @@ export class Orchestration implements Calling {
     for (const definition of orchestrators) this.orchestrators.register(definition.name, definition);
   }
 
-  /** As `run`, for a caller that waits; what the run enqueues goes to `jobs`. */
-  async runInline(name: string, payload: unknown, jobs: Pick<Jobs, 'enqueue'>, options: InlineRun): Promise<Envelope> {
-    const { signal = new AbortController().signal, idempotencyKey } = options;
+  /** As `run`, for a caller that waits, at most so long; what the run enqueues goes to `jobs`. */
+  async runInline(
+    name: string,
+    payload: unknown,
+    jobs: Pick<Jobs, 'enqueue'>,
+    { signal, idempotencyKey, timeout_ms, ...options }: InlineRun,
+  ): Promise<Envelope> {
     const tenant = parse(token, options.tenant ?? 'default', 'tenant');
-    this.check(name, payload);
+    const { timeout_ms: own } = this.check(name, payload);
     if (this.#access.asks) await this.#access.check({ tenant, action: 'run', orchestrator: name });
-    return this.run(name, payload, {
-      tenant,
-      signal,
-      ...(idempotencyKey !== undefined && { idempotency_key: `${tenant}/${idempotencyKey}` }),
-      enqueue: (next, given, more) => jobs.enqueue(next, given, { ...more, tenant }),
-    });
+    const longest = Math.min(own ?? Number.POSITIVE_INFINITY, timeout_ms ?? 300_000);
+    const limit = timeLimit(longest, this.clock, signal);
+    try {
+      return await this.run(name, payload, {
+        tenant,
+        signal: limit.signal,
+        ...(idempotencyKey !== undefined && { idempotency_key: `${tenant}/${idempotencyKey}` }),
+        enqueue: (next, given, more) => jobs.enqueue(next, given, { ...more, tenant }),
+      });
+    } catch (error) {
+      if (!limit.over) throw error;
+      throw new Failed('timed_out', `orchestrator "${name}" took longer than ${longest} ms`);
+    } finally {
+      limit.end();
+    }
   }
 
   /** Throws `Refused`: `unknown_orchestrator`, or `bad_request` where the payload does not fit. */

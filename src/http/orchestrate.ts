@@ -1,0 +1,27 @@
+// One message through the whole pipeline, over HTTP (E9).
+import { Failed } from '../errors.ts';
+import { orchestrateBody, orchestrated } from '../orchestration/orchestrate.ts';
+import type { Troupe } from '../troupe.ts';
+import { failedWork } from './problems.ts';
+import { type App, idempotencyKeyOf, leaving, tenantOf } from './requests.ts';
+
+export function orchestrateRoutes(app: App, troupe: Troupe): void {
+  app.post(
+    '/orchestrate',
+    {
+      schema: {
+        tags: ['orchestrators'],
+        summary: 'Give a message to the agents that are for it, one or several, and get one answer',
+        body: orchestrateBody,
+        response: { 200: orchestrated },
+      },
+    },
+    async (request, reply) => {
+      const options = { tenant: tenantOf(request), signal: leaving(reply), idempotencyKey: idempotencyKeyOf(request) };
+      const { error, ...made } = await troupe.orchestrate(request.body, options);
+      if (!error) return made;
+      const { code, message, retry_after_s } = error;
+      throw failedWork(new Failed(code, message, false, { retry_after_s }), { ...made, status: undefined });
+    },
+  );
+}
