@@ -172,8 +172,8 @@ function carriedLevel(level: unknown, name: string): LlmLevel | undefined {
 
 const carried = z.looseObject({ llm: sessionLevel.optional() });
 const sessionConfig = z.looseObject({
-  tenant: z.unknown().transform(asObject).pipe(carried.optional()),
-  user: z.unknown().transform(asObject).pipe(carried.optional()),
+  tenant: z.unknown().transform(asObject).pipe(carried.optional()).optional(),
+  user: z.unknown().transform(asObject).pipe(carried.optional()).optional(),
   llm: sessionLevel.optional(),
 });
 
