@@ -370,6 +370,20 @@ describe('a model behind the service', () => {
     }
   });
 
+  test('that answers with something else is an error, and what it said goes no further', async () => {
+    const pages: ModelAnswer[] = [
+      { raw: ['data: {"error":{"message":"a secret"}}\n\n'] },
+      { raw: ['<html>a secret</html>'], content_type: 'text/html' },
+      { raw: ['{"error":{"message":"a secret"}}'], content_type: 'application/json' },
+    ];
+    const { door } = await proxy(pages);
+    for (const _ of pages) {
+      const error = await ask(door, 'x', { model: 'm' }).catch((thrown) => thrown);
+      expect(error).toMatchObject({ status: 502, code: 'bad_model_answer' });
+      expect(JSON.stringify([error.message, error.error])).not.toContain('a secret');
+    }
+  });
+
   test('that breaks off in the middle ends the stream with an error', async () => {
     const { door } = await proxy([{ text: 'one two three', cut: { after: 3, how: 'break' } }]);
     const said = streamedBy(door, [{ role: 'user', content: 'x' }], { model: 'm' });

@@ -143,8 +143,10 @@ export class OpenAiModels implements Models {
     let ended: unknown;
     try {
       const completion = await call.client.chat.completions.create(params as never, requestOptions(scope, call));
-      meter.add(completion as ChatCompletion);
-      return completion as ChatCompletion;
+      if (!isCompletion(completion))
+        throw new Failed('bad_model_answer', `${call.where.name} sent what is no completion`);
+      meter.add(completion);
+      return completion;
     } catch (error) {
       ended = this.#failed(error, call, signal);
       throw ended;
@@ -232,6 +234,10 @@ export class OpenAiModels implements Models {
     }
   }
 }
+
+/** The package hands over whatever came with a status of success, also a page of a proxy. */
+const isCompletion = (value: unknown): value is ChatCompletion =>
+  Array.isArray((value as { choices?: unknown } | undefined)?.choices);
 
 /** The caller left in the middle of an answer. */
 const LEFT = new Error('left');
