@@ -73,6 +73,17 @@ export interface Machine extends ChartGraph {
 export const standing = (session: string): Promise<Standing> => ask('GET', at(session));
 export const command = (session: string, verb: string, body: object): Promise<Standing> =>
   ask('POST', at(session, `/${verb}`), body);
+/** Says something as the user. Resolves when it is accepted: what comes of it is heard from the stream. */
+export async function say(session: string, content: string): Promise<void> {
+  const headers = { 'x-tenant-id': tenant(), 'content-type': 'application/json', accept: 'text/event-stream' };
+  const body = JSON.stringify({ content });
+  const response = await fetch(at(session, '/messages'), { method: 'POST', headers, body }).catch(() => {
+    throw new Problem(0, 'unreachable', 'The service does not answer.');
+  });
+  if (!response.ok) throw problem(response.status, await response.text());
+  await response.body?.cancel();
+}
+
 export const fixture = (session: string, n: number): Promise<object> => ask('GET', at(session, `/fixture?to=${n}`));
 export const entriesFrom = (session: string, from: number, limit: number): Promise<{ entries: Entry[] }> =>
   ask('GET', at(session, `/journal?from=${from}&limit=${limit}`));

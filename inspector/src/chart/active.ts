@@ -91,12 +91,13 @@ export function taken(
     const moved = best?.edge.targets.some((target) => entered(target) || !after.has(target));
     if (best && (moved || best.way!.length > 1)) for (const name of best.way!) names.add(name);
   }
-  // What an event set free: a region that only waited for the other one.
-  for (const edge of edges)
-    if (edge.kind === 'always' && before.has(edge.source) && !after.has(edge.source)) {
-      const way = wayOf(edge, 6);
-      if (way && ![...names].some((name) => name.startsWith(`${edge.source} →`)))
-        for (const name of way) names.add(name);
+  // What else moved: a region that only waited for the other one, or heard what the chart raised on the way.
+  const said = (source: string): boolean => [...names].some((name) => name.startsWith(`${source} → `));
+  for (const kind of ['always', 'event'])
+    for (const edge of edges) {
+      if (edge.kind !== kind || !before.has(edge.source) || after.has(edge.source) || said(edge.source)) continue;
+      const way = edge.targets.some(entered) || kind === 'always' ? wayOf(edge, 6) : undefined;
+      for (const name of way ?? []) names.add(name);
     }
   return names;
 }

@@ -1,7 +1,8 @@
 // Saying something: as the user, or as the supervisor to the user, to the model, or to staff.
 import { useRef, useState } from 'react';
-import { ask, command } from '../api.ts';
+import { command, say } from '../api.ts';
 import { useKey } from '../keys.tsx';
+import { amend } from '../place.tsx';
 import { type Shared, useName } from './actions.tsx';
 
 const MODES = [
@@ -16,9 +17,11 @@ interface ComposerProps extends Shared {
   /** The session does not exist yet: the first message creates it. */
   readonly missing: boolean;
   readonly past: boolean;
+  /** Called when the first message was taken. */
+  readonly began: () => void;
 }
 
-export function Composer({ id, allowed, send, missing, past }: ComposerProps) {
+export function Composer({ id, allowed, send, missing, past, began }: ComposerProps) {
   const [chosen, setMode] = useState<Mode>();
   const [text, setText] = useState('');
   const [by, setBy] = useName();
@@ -30,24 +33,25 @@ export function Composer({ id, allowed, send, missing, past }: ComposerProps) {
     setMode(name);
     field.current?.focus();
   };
-  const say = async (): Promise<void> => {
+  const speak = async (): Promise<void> => {
     const content = text.trim();
     if (!mode || content === '') return;
     setText('');
-    const path = `/v1/sessions/${encodeURIComponent(id)}/messages`;
-    // A message is answered when its run is over: what comes of it is heard from the stream.
-    const work =
-      mode[0] === 'message'
-        ? () => accepted(path, content)
-        : () => command(id, 'inject', { mode: mode[0], content, by });
-    if (!(await send(work))) setText(content);
+    const work = () =>
+      mode[0] === 'message' ? say(id, content) : command(id, 'inject', { mode: mode[0], content, by });
+    const said = await send(work);
+    if (!said) setText(content);
+    else if (missing) {
+      amend({ new: undefined });
+      began();
+    }
   };
   return (
     <form
       className="composer"
       onSubmit={(event) => {
         event.preventDefault();
-        void say();
+        void speak();
       }}
     >
       <div className="bar" role="radiogroup" aria-label="How to say it">
@@ -91,7 +95,7 @@ export function Composer({ id, allowed, send, missing, past }: ComposerProps) {
             if (event.key === 'Escape') field.current?.blur();
             if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
             event.preventDefault();
-            void say();
+            void speak();
           }}
         />
         <button type="submit" className="primary" disabled={!mode || text.trim() === ''} data-testid="send">
@@ -101,21 +105,6 @@ export function Composer({ id, allowed, send, missing, past }: ComposerProps) {
     </form>
   );
 }
-
-/** Resolves as soon as the message is accepted: its first event says so. */
-async function accepted(path: string, content: string): Promise<void> {
-  const waiting = ask('POST', path, { content });
-  await Promise.race([
-    waiting.catch((error: { code?: string; status?: number }) => {
-      // A run that failed is shown in the transcript; only what was refused is told here.
-      if (error.status !== undefined && error.status < 500) throw error;
-    }),
-    new Promise((resolve) => setTimeout(resolve, ACCEPTED)),
-  ]);
-}
-
-/** A refusal comes at once; whatever takes longer is the answer being written, ms. */
-const ACCEPTED = 400;
 
 interface ModeProps {
   readonly name: Mode;

@@ -73,7 +73,7 @@ function markOf(one: Emitted, { event }: Entry): Pick<Mark, 'tone' | 'text'> | u
     case 'run_cancelled':
       return { tone: 'bad', text: `The run was cancelled${because(one.reason)}` };
     case 'run_recovered':
-      return { tone: 'plain', text: 'The process was replaced; the attempt is performed again' };
+      return { tone: 'plain', text: 'The attempt is performed again, by another process' };
     case 'agent_invoke_failed':
       return {
         tone: 'bad',

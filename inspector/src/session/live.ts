@@ -14,6 +14,7 @@ export interface Now extends Model {
 /** Entries read at once. */
 const PAGE = 500;
 const AGAIN = 1_000;
+const TO_BE = new Problem(404, 'unknown_session', 'it comes to be with its first message');
 
 export class LiveSession {
   readonly id: string;
@@ -28,14 +29,20 @@ export class LiveSession {
     this.id = id;
   }
 
-  /** Follows the session until the function that it returns is called. A session that is not there yet is waited for. */
-  start(): () => void {
+  /** Follows the session until the function that it returns is called. A session to be is not asked for before `begin`. */
+  start(toBe: boolean): () => void {
     this.#stop = new AbortController();
-    void this.#begin(this.#stop.signal);
+    if (toBe) this.#set({ problem: TO_BE, link: 'refused' });
+    else this.begin();
     return () => {
       this.#stop.abort();
       this.#unlisten();
     };
+  }
+
+  /** Follows a session that was not there before and may be now. */
+  begin(): void {
+    void this.#begin(this.#stop.signal);
   }
 
   async #begin(signal: AbortSignal): Promise<void> {
@@ -51,7 +58,11 @@ export class LiveSession {
       } catch (error) {
         if (signal.aborted) return;
         const problem = error instanceof Problem ? error : new Problem(0, 'broken', (error as Error).message);
-        this.#set({ problem, link: problem.status === 404 ? 'refused' : 'waiting' });
+        this.#set({
+          problem: problem.status === 404 ? TO_BE : problem,
+          link: problem.status === 404 ? 'refused' : 'waiting',
+        });
+        if (problem.status === 404) return;
         await new Promise((resolve) => setTimeout(resolve, AGAIN));
       }
     }
@@ -107,8 +118,9 @@ export class LiveSession {
   }
 }
 
-export function useSession(id: string): LiveSession {
+export function useSession(id: string, toBe: boolean): LiveSession {
   const [session] = useState(() => new LiveSession(id));
-  useEffect(() => session.start(), [session]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whether it is to be matters only at first
+  useEffect(() => session.start(toBe), [session]);
   return session;
 }

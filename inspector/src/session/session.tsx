@@ -24,9 +24,9 @@ export default function SessionView() {
 }
 
 function One({ id }: { readonly id: string }) {
-  const session = useSession(id);
-  const now = useShown(session.now);
   const { query } = useRoute();
+  const session = useSession(id, query.new !== undefined);
+  const now = useShown(session.now);
   const last = now.entries.length;
   const at = query.at === undefined ? last : Math.min(Math.max(1, Number(query.at) || 1), Math.max(1, last));
   const past = query.at !== undefined && at < last;

@@ -15,7 +15,8 @@ export default function Sessions() {
   const { rows, next, problem, more } = useListed(state);
   const filter = useRef<HTMLInputElement>(null);
   useKey('/', 'Filter by state', () => filter.current?.focus());
-  useKey('Shift+N', 'New session', () => go(['sessions', newId()]));
+  const begin = (): void => go(['sessions', newId()], { new: '1' });
+  useKey('Shift+N', 'New session', begin);
   return (
     <div className="sessions" data-testid="sessions">
       <div className="bar">
@@ -33,7 +34,7 @@ export default function Sessions() {
           />
         </label>
         <Open />
-        <button type="button" className="primary" onClick={() => go(['sessions', newId()])} data-testid="new-session">
+        <button type="button" className="primary" onClick={begin} data-testid="new-session">
           New session
         </button>
       </div>
