@@ -152,12 +152,13 @@ export class Orchestrator implements Host {
     const owing = rows.filter(({ key, wake }) => wake !== undefined && !this.#resident.has(keyName(key)));
     const stays = (error: unknown) => {
       if (!(error instanceof Refused) || error.code === 'moved') throw error;
+      if (error.code === 'unknown_session') return;
       this.#options.log.error({ code: error.code }, `not woken, though it owes work: ${error.message}`);
     };
     const soon = this.clock.now() + SOON;
     const now = owing.filter(({ wake }) => wake! <= soon);
     for (const { key, wake } of owing) if (wake! > soon) this.#alarms.set(keyName(key), wake!);
-    await Promise.all(now.map(({ key }) => this.#wake(key).catch(stays)));
+    await Promise.all(now.map(({ key }) => (this.#waking.get(keyName(key)) ?? this.#wake(key)).catch(stays)));
   }
 
   /** The time has come that a session waited for. */
@@ -167,12 +168,6 @@ export class Orchestrator implements Host {
       this.#options.log.error({ session: keyName(key), err: error }, 'not woken when its time had come; tried again');
       this.#alarms.set(keyName(key), this.clock.now() + LONGEST_REWAKE);
     });
-  }
-
-  /** Resolves when none of these sessions is at work; those that wait for a person or a timer are not. */
-  async rest(which: (key: Key) => boolean): Promise<void> {
-    const working = () => this.sessions().some((session) => session.working && which(session.key));
-    while (working()) await new Promise<void>((resolve) => this.clock.setTimeout(resolve, 10));
   }
 
   /** These sessions leave memory at once; what they owe stays in the journal, for whoever has them next. */

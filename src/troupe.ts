@@ -20,7 +20,7 @@ import { SessionHandle } from './handle.ts';
 import { type HookFunctions, Hooks } from './hooks.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { memoryJournal } from './journal/memory.ts';
-import { type Entry, isSession, type Journal, type Key } from './journal.ts';
+import { type Entry, isSession, type Journal, type Key, keyName, type Row } from './journal.ts';
 import { type OpenAiModels, openModels } from './llm/models.ts';
 import type { LlmSettings } from './llm/settings.ts';
 import { type Log, silent } from './log.ts';
@@ -411,21 +411,40 @@ export class Troupe {
   #joining(options: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>): Cluster {
     const { transport, log } = this;
     const within = (shard: number) => (key: Key) => cluster.shardOf(key) === shard;
+    /** How the sessions stood that another node held when their shard was read. */
+    const held = new Map<string, Row>();
     const cluster: Cluster = new Cluster(
       { ...options, transport, clock: this.clock, log },
       {
-        recover: async (shard, signal) => {
+        recover: async (shard, signal, isHeld) => {
           const rows = await options.scan(shard);
           if (signal.aborted) return;
           this.fleet.own.took(shard, rows);
-          await this.orchestrator.recover(rows);
-          this.jobs.queue.adopt(rows);
+          const [elsewhere, here] = [rows.filter(({ key }) => isHeld(key)), rows.filter(({ key }) => !isHeld(key))];
+          for (const row of elsewhere) held.set(keyName(row.key), row);
+          await this.orchestrator.recover(here);
+          this.jobs.queue.adopt(here);
         },
-        release: (shard) => this.orchestrator.rest(within(shard)),
-        drop: (shard) => {
-          this.orchestrator.drop(within(shard));
+        wake: async (names) => {
+          const keys = names.map((name) => name.split('/') as [string, string]);
+          // Whatever they owe by now.
+          const rows = keys.map(([tenant, session]) => ({ key: { tenant, session }, n: 0, at: 0, state: '', wake: 0 }));
+          await this.orchestrator.recover(rows);
+          for (const session of this.orchestrator.sessions()) {
+            const name = keyName(session.key);
+            const before = held.get(name);
+            if (!before || !names.includes(name)) continue;
+            held.delete(name);
+            if (session.woken) this.fleet.own.wentOn(session.key, before, session.woken);
+          }
+        },
+        working: (shard) => this.orchestrator.sessions().filter(({ working, key }) => working && within(shard)(key)),
+        drop: (shard, except) => {
+          const which = (key: Key) => within(shard)(key) && !except.has(keyName(key));
+          for (const [name, { key }] of held) if (which(key)) held.delete(name);
+          this.orchestrator.drop(which);
           this.fleet.own.dropped(shard);
-          this.jobs.queue.drop(within(shard));
+          this.jobs.queue.drop(which);
         },
         away: () => this.orchestrator.actor.send({ type: 'journal.lost' }),
         back: () => this.orchestrator.actor.send({ type: 'journal.back' }),

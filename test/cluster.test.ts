@@ -147,6 +147,72 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
     expect(new Set(keys).size).toBe(48);
   });
 
+  describe('while a node that leaves ends an answer', () => {
+    /** Node a leaves in the middle of an answer; node b has all the rest by then. */
+    async function leaving(name: string, limits = {}) {
+      const steered = new Steered();
+      const sharing = (cluster: NatsNode['cluster']) => ({ ...cluster, limits });
+      const agents = [steered.agent, counter];
+      const [a, b] = [await join({ agents, sharing }), await join({ agents, sharing })];
+      await settled(a, b);
+      const session = sessionOn(a, name);
+      const { cluster } = b.troupe;
+      const shardOf = (name: string) => cluster!.shardOf({ tenant: 'default', session: name });
+      const neighbour = Array.from({ length: 1_000 }, (_, index) => `${name}-near${index}`).find(
+        (name) => shardOf(name) === shardOf(session),
+      )!;
+      await a.troupe.session(neighbour).send('count to 1');
+      const asked = b.troupe.session(session).send('steer');
+      const call = await steered.call(1);
+      call.say('I ');
+      const left = a.close();
+      return { b, steered, session, neighbour, asked, call, left };
+    }
+
+    test('other sessions of its shard go on elsewhere, and its own next message is answered there', async () => {
+      const { b, steered, session, neighbour, asked, call, left } = await leaving('ends');
+      expect(await b.troupe.session(neighbour).send('count to 3')).toMatchObject({ answer: '1 2 3' });
+      call.say('am done');
+      call.end();
+      expect(await asked).toMatchObject({ status: 'done', answer: 'I am done' });
+      await left;
+      expect(steered.calls).toHaveLength(1);
+      expect(await b.troupe.session(session).send('count to 2')).toMatchObject({ answer: '1 2' });
+      await settled(b);
+    });
+
+    test('it hears a takeover, and whoever takes over need not wait for the end', async () => {
+      const { b, session, asked, call, left } = await leaving('taken');
+      expect(await b.troupe.session(session).takeOver({ by: 'ann' })).toMatchObject({ holder: 'ann' });
+      expect(call.signal.aborted).toBe(true);
+      expect(await asked).toMatchObject({ status: 'suspended' });
+      await left;
+      expect(await b.troupe.session(session).state()).toMatchObject({ control: 'human', holder: 'ann' });
+    });
+
+    test('one that takes longer than it may is called for again elsewhere, with the same key', async () => {
+      const { steered, asked, call, left } = await leaving('slow', { release_ms: 200 });
+      const again = await steered.call(2);
+      expect(again.key).toBe(call.key);
+      expect(call.signal.aborted).toBe(true);
+      again.say('I again');
+      again.end();
+      expect(await asked).toMatchObject({ status: 'done', answer: 'I again' });
+      await left;
+    });
+
+    test('and dies over it, the answer begins anew elsewhere', async () => {
+      const { b, steered, asked, call } = await leaving('dies');
+      const a = nodes[0]!;
+      await expect.poll(() => b.troupe.cluster!.view().shards.every(({ state }) => state === 'owned')).toBe(true);
+      a.troupe.cluster!.stop();
+      const again = await steered.call(2);
+      expect(again.key).toBe(call.key);
+      again.end();
+      await asked;
+    });
+  });
+
   test('a shard that comes back while it is being handed over is owned again', async () => {
     const steered = new Steered();
     const a = await join({ id: 'stays', agents: [steered.agent] });

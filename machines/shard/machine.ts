@@ -19,7 +19,7 @@ export const shardMachine = setup({
   on: { lost: { target: '.unowned', actions: 'countLoss' } },
   states: {
     unowned: { on: { assigned: 'claiming' } },
-    // The owner before may still finish what it is doing; when it is dead or says so, nobody waits for it.
+    // The owner before says which sessions it still works for; when it is dead, nobody waits for it.
     claiming: {
       on: { free: 'recovering', unassigned: 'unowned' },
       after: { claimTime: 'recovering' },

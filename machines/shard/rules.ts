@@ -3,15 +3,15 @@ import { setup } from 'xstate';
 
 /** Waits of a shard, in milliseconds. */
 export interface ShardLimits {
-  /** For the owner before to say that it is done: longer than it may take. It is not waited for when it dies. */
+  /** For the owner before to say which sessions it still works for. It is not waited for when it dies. */
   readonly claim_ms: number;
   /** Between two tries to recover. */
   readonly retry_ms: number;
-  /** For running answers to end before the shard is handed over; callers wait as long, so those that take longer are called for again. */
+  /** For running answers to end: those that take longer are called for again by the next owner. All other sessions go to it at once. */
   readonly release_ms: number;
 }
 
-export const shardDefaults: ShardLimits = { claim_ms: 10_000, retry_ms: 500, release_ms: 8_000 };
+export const shardDefaults: ShardLimits = { claim_ms: 10_000, retry_ms: 500, release_ms: 30_000 };
 
 export interface ShardInput {
   readonly shard: number;

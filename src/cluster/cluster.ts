@@ -1,13 +1,14 @@
 // This node's part in the cluster: which shards it has, and where everybody else's are.
 import { type Actor, createActor, fromPromise } from 'xstate';
 import { shardMachine } from '../../machines/shard/machine.ts';
-import type { ShardLimits } from '../../machines/shard/rules.ts';
+import { type ShardLimits, shardDefaults } from '../../machines/shard/rules.ts';
 import type { Clock } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import { shardOf } from '../journal/shards.ts';
 import type { Key, Row } from '../journal.ts';
 import type { Log } from '../log.ts';
-import type { Subscription, Transport } from '../transport.ts';
+import type { Transport } from '../transport.ts';
+import { Handover, MARGIN, type ShardHost } from './handover.ts';
 import { Members, type MembersOptions } from './members.ts';
 import { Table } from './table.ts';
 
@@ -23,30 +24,12 @@ export interface ClusterOptions extends Omit<MembersOptions, 'bucket'> {
   readonly scan: (shard: number) => Promise<Row[]>;
 }
 
-/** What happens to the sessions of a shard. */
-export interface ShardHost {
-  /** Wakes what the shard's sessions owe. */
-  recover(shard: number, signal: AbortSignal): Promise<void>;
-  /** Takes no more events for the shard, lets running answers end, and forgets its sessions. */
-  release(shard: number): Promise<void>;
-  /** Stops the shard's sessions at once. */
-  drop(shard: number): void;
-  /** This node cannot reach the others, and owns nothing until `back` is told. */
-  away(): void;
-  back(): void;
-}
-
 /** How long a request may wait for a shard that is on its way, ms: longer than it takes to hand one over. */
 const PATIENCE = 15_000;
 /** The table is looked at so often, ms: a write may have been lost to another one's, or to a server that was away. */
 const REVIEW = 1_000;
 /** A node that has just found out that it was away is back in a moment, if it can be at all: so long requests wait for it, ms. */
 const BLINK = 2_000;
-/** How long a node that leaves waits for its shards to be handed over, ms. */
-const FAREWELL = 30_000;
-
-const stateSubject = (node: string): string => `troupe.node.${node}.shard`;
-export const freeSubject = (shard: number | '*'): string => `troupe.shard.${shard}.free`;
 
 export class Cluster {
   readonly id: string;
@@ -57,12 +40,13 @@ export class Cluster {
   readonly #actors: Actor<typeof shardMachine>[];
   readonly #moved = new Set<() => void>();
   readonly #host: ShardHost;
+  readonly #handover: Handover;
+  readonly #limits: ShardLimits;
   /** From going away until the table has been read again: what is known of it is old. */
   #out = false;
   #outSince: number | undefined;
   #reviewing: unknown;
   #reading = false;
-  #subscribed: readonly Subscription[] = [];
   #stopped = false;
 
   constructor(options: ClusterOptions, host: ShardHost) {
@@ -71,12 +55,24 @@ export class Cluster {
     this.shards = shards;
     this.#options = options;
     this.#host = host;
+    this.#limits = { ...shardDefaults, ...limits };
     this.members = new Members({ ...options, bucket: buckets.nodes });
+    this.#handover = new Handover(options, host, {
+      state: (shard) => this.#stateOf(shard),
+      free: (shard, node) => {
+        if (this.#table.current?.before[shard] === node) this.#actors[shard]?.send({ type: 'free' });
+      },
+      changed: () => this.#tell(),
+    });
     this.#table = new Table(buckets.shards, log);
     const machine = shardMachine.provide({
       actors: {
-        recover: fromPromise<void, { shard: number }>(({ input, signal }) => host.recover(input.shard, signal)),
-        release: fromPromise<void, { shard: number }>(({ input }) => host.release(input.shard)),
+        recover: fromPromise<void, { shard: number }>(({ input: { shard }, signal }) =>
+          host.recover(shard, signal, (key) => this.#handover.holder(shard, key) !== undefined),
+        ),
+        release: fromPromise<void, { shard: number }>(({ input, signal }) =>
+          this.#handover.release(input.shard, signal),
+        ),
       },
     });
     this.#actors = Array.from({ length: shards }, (_, shard) => {
@@ -84,10 +80,7 @@ export class Cluster {
       let was = 'unowned';
       actor.subscribe(({ value }) => {
         if (value === was) return;
-        if (value === 'unowned') {
-          host.drop(shard);
-          options.transport.publish(freeSubject(shard), id);
-        }
+        if (value === 'unowned') this.#handover.hold(shard, []);
         was = value;
         this.#tell();
         // It may have become this node's again while it was being handed over.
@@ -99,17 +92,8 @@ export class Cluster {
 
   /** Joins the others; resolves when this node knows where every shard is. */
   async join(): Promise<void> {
-    const { transport, clock } = this.#options;
-    const free = transport.subscribe(freeSubject('*'), ({ subject, data }) => {
-      const shard = Number(subject.split('.')[2]);
-      if (this.#table.current?.before[shard] === new TextDecoder().decode(data))
-        this.#actors[shard]?.send({ type: 'free' });
-    });
-    const state = transport.subscribe(stateSubject(this.id), ({ data, reply }) => {
-      const actor = this.#actors[Number(new TextDecoder().decode(data))];
-      if (reply) transport.publish(reply, String(actor?.getSnapshot().value));
-    });
-    this.#subscribed = [free, state];
+    const { clock } = this.#options;
+    this.#handover.join();
     await this.members.join();
     await this.#table.follow(() => this.#apply());
     this.members.onChange(() => this.#rebalance());
@@ -133,8 +117,8 @@ export class Cluster {
       this.#table.current?.owner.includes(this.id) === false &&
       this.#actors.every((actor) => actor.getSnapshot().value === 'unowned');
     // The others may leave as well.
-    const free = () => this.members.takers().length === 0 || handedOver();
-    if (!(await this.#until(free, FAREWELL)))
+    const free = () => this.#stopped || this.members.takers().length === 0 || handedOver();
+    if (!(await this.#until(free, this.#limits.release_ms + MARGIN)))
       this.#options.log.warn(this.view(), 'left without having handed over every shard');
   }
 
@@ -147,7 +131,7 @@ export class Cluster {
   /** Stops without a word: what a killed process does. */
   stop(): void {
     this.#stopped = true;
-    for (const subscription of this.#subscribed) subscription.unsubscribe();
+    this.#handover.stop();
     this.#options.clock.clearTimeout(this.#reviewing);
     this.#table.stop();
     this.members.stop();
@@ -158,18 +142,19 @@ export class Cluster {
     return shardOf(key, this.shards);
   }
 
-  /** The node that shall have the session, as the table says. */
+  /** The node that shall have the session, as the table says, or the one that still ends an answer for it. */
   assigned(key: Key): string | undefined {
-    return this.assignedShard(this.shardOf(key));
+    const shard = this.shardOf(key);
+    return this.#handover.holder(shard, key) ?? this.#table.current?.owner[shard];
   }
 
-  assignedShard(shard: number): string | undefined {
-    return this.#table.current?.owner[shard];
-  }
-
-  /** Whether this node has the session's shard and takes events for it. */
+  /** Whether this node has the session and takes events for it. */
   owns(key: Key): boolean {
-    return !this.away && this.#actors[this.shardOf(key)]?.getSnapshot().value === 'owned';
+    const shard = this.shardOf(key);
+    if (this.away) return false;
+    const state = this.#stateOf(shard);
+    const holder = this.#handover.holder(shard, key);
+    return state === 'owned' ? holder === undefined : state === 'releasing' && holder === this.id;
   }
 
   /** Whether this node owns nothing because it cannot reach the others. */
@@ -182,17 +167,16 @@ export class Cluster {
    * Rejects with `Refused('no_owner')`, 503, when that does not come out in time, this node reaches nobody, or it has stopped.
    */
   async owner(key: Key): Promise<string> {
-    const shard = this.shardOf(key);
     const settled = () => {
       if (this.away) return false;
-      const owner = this.#table.current?.owner[shard];
+      const owner = this.assigned(key);
       if (owner === this.id) return this.owns(key);
       return owner !== undefined && this.members.live().includes(owner);
     };
     const known = () => this.#stopped || this.#lostTouch() || settled();
     if (!settled() && !((await this.#until(known, PATIENCE)) && settled()))
       throw new Refused('no_owner', 'no node has this session right now; try again', 503, { retry_after_s: 1 });
-    return this.#table.current!.owner[shard]!;
+    return this.assigned(key)!;
   }
 
   /** Resolves at the next change of the table, of the nodes or of a shard here, or after `ms`. */
@@ -254,6 +238,8 @@ export class Cluster {
 
   #review(): void {
     this.#rebalance();
+    // That a session was handed over may have been told in vain, too.
+    this.#handover.review(this.#limits.release_ms + MARGIN);
     // A change may have been told while nobody could hear it.
     if (!this.away && !this.#reading) {
       this.#reading = true;
@@ -288,6 +274,7 @@ export class Cluster {
     const { current } = this.#table;
     if (!current || this.away || this.#stopped) return;
     const live = new Set(this.members.live());
+    this.#handover.forget(live);
     this.#actors.forEach((actor, shard) => {
       const mine = current.owner[shard] === this.id;
       const { value } = actor.getSnapshot();
@@ -297,19 +284,13 @@ export class Cluster {
       if (!mine && value !== 'unowned') actor.send({ type: before === this.id ? 'unassigned' : 'lost' });
       if (!mine || actor.getSnapshot().value !== 'claiming') return;
       if (!before || !live.has(before)) actor.send({ type: 'free' });
-      else this.#ask(before, shard);
+      else this.#handover.ask(before, shard);
     });
     this.#tell();
   }
 
-  /** It may have said that the shard is free before this node listened. */
-  #ask(node: string, shard: number): void {
-    this.#options.transport.request(stateSubject(node), String(shard), { timeout: 1_000 }).then(
-      ({ data }) => {
-        if (new TextDecoder().decode(data) === 'unowned') this.#actors[shard]?.send({ type: 'free' });
-      },
-      () => {},
-    );
+  #stateOf(shard: number): string {
+    return String(this.#actors[shard]?.getSnapshot().value);
   }
 
   #tell(): void {

@@ -2,7 +2,6 @@
 // that node cannot answer any more.
 import { hash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { shardOf } from '../journal/shards.ts';
 import type { Key } from '../journal.ts';
 import type { Message, Subscription, Transport } from '../transport.ts';
 import type { Cluster } from './cluster.ts';
@@ -19,7 +18,7 @@ export interface RequestsOptions {
 
 interface Kept {
   readonly message: Message;
-  readonly shard: number;
+  readonly key: Key;
   /** When it came, ms since the epoch. */
   readonly at: number;
   acting: boolean;
@@ -56,14 +55,14 @@ export class Requests {
 
   /** A request came, to this node as to all others. Without a reply subject it cannot be told apart, and is not kept. */
   hear(message: Message): void {
-    const { cluster, clock, keyOf } = this.#options;
-    const shard = shardOf(keyOf(message), cluster.shards);
-    const kept: Kept = { message, shard, at: clock.now(), acting: false };
+    const { clock, keyOf } = this.#options;
+    const key = keyOf(message);
+    const kept: Kept = { message, key, at: clock.now(), acting: false };
     if (message.reply !== undefined) {
       this.#kept.set(message.reply, kept);
       if (this.#kept.size > MOST) this.#kept.delete(this.#kept.keys().next().value!);
     }
-    if (this.#isMine(shard)) this.#act(kept);
+    if (this.#isMine(key)) this.#act(kept);
   }
 
   stop(): void {
@@ -75,9 +74,9 @@ export class Requests {
   }
 
   // A node that is cut off or has just woken up may only believe that it has the session.
-  #isMine(shard: number): boolean {
+  #isMine(key: Key): boolean {
     const { cluster } = this.#options;
-    return !cluster.away && cluster.assignedShard(shard) === cluster.id;
+    return !cluster.away && cluster.assigned(key) === cluster.id;
   }
 
   /** Who was to act for it may be gone, or have thought that another one was. */
@@ -88,7 +87,7 @@ export class Requests {
     for (const [reply, kept] of this.#kept) {
       if (kept.acting) continue;
       if (kept.at < since) this.#kept.delete(reply);
-      else if (this.#isMine(kept.shard)) this.#act(kept);
+      else if (this.#isMine(kept.key)) this.#act(kept);
     }
   }
 

@@ -107,6 +107,11 @@ export class Fleet {
     this.#tell(key, { from: state, to: null, event });
   }
 
+  /** A session that another node went on with after its shard was taken over. */
+  wentOn(key: Key, before: Pick<Row, 'state' | 'at'>, after: Pick<Row, 'state' | 'at'>): void {
+    if (isSession(key)) this.#moved(key, standingAt(before), after.state, after.at);
+  }
+
   /** A shard as it was read when it was taken over. */
   took(shard: number, rows: readonly Row[]): void {
     this.dropped(shard);
@@ -260,8 +265,13 @@ export class Fleet {
 }
 
 function wokenAt({ woken }: Session): Standing | undefined {
-  return woken && { state: woken.state, since: partsOf(woken.state).map(() => woken.at) };
+  return woken && standingAt(woken);
 }
+
+const standingAt = ({ state, at }: Pick<Row, 'state' | 'at'>): Standing => ({
+  state,
+  since: partsOf(state).map(() => at),
+});
 
 const dwellOf = (dwell: Map<string, Map<string, Dwell>>, tenant: string, part: string): Dwell =>
   within(

@@ -1,6 +1,6 @@
 // Who needs which subjects: the permissions of a nats-server's users, made of the same names that the program uses.
 import { cancelSubject, invokeSubject } from '../../actors/performers/subject.ts';
-import { freeSubject } from '../cluster/cluster.ts';
+import { freeSubject } from '../cluster/handover.ts';
 import { pingSubject } from '../cluster/members.ts';
 import { removalsOf } from '../journal/jetstream/listing.ts';
 import { Subjects } from '../journal/jetstream/messages.ts';
