@@ -29,6 +29,8 @@ export type { JobView } from './jobs/view.ts';
 export { memoryJournal } from './journal/memory.ts';
 export { sqliteJournal } from './journal/sqlite.ts';
 export type { Entry, Journal, Key, Stored } from './journal.ts';
+export type { ModelMessage, ModelReply, ModelRequest, ModelScope, Models } from './llm/model.ts';
+export type { LlmLevel, LlmSettings } from './llm/settings.ts';
 export { type McpOptions, mcpTools } from './mcp.ts';
 export type { Answer, Enqueued, RunContext, Source, ToolAnswer } from './orchestration/context.ts';
 export { defineOrchestrator, type OrchestratorDefinition } from './orchestration/definition.ts';
@@ -42,6 +44,7 @@ export {
 } from './orchestration/envelope.ts';
 export type { OrchestrateBody, Orchestrated } from './orchestration/orchestrate.ts';
 export type { Outcome } from './outcome.ts';
+export type { Route, Router, RoutingStrategy } from './routing.ts';
 export type { Tool, ToolCall, ToolContext, ToolSource } from './tools.ts';
 export { memoryTransport } from './transport/memory.ts';
 export type { Transport } from './transport.ts';
