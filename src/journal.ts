@@ -86,6 +86,8 @@ export interface RowQuery {
 export type Follower = (key: Key, stored: Stored) => void;
 
 export interface Journal {
+  /** The file it is kept in, where it is one. */
+  readonly path?: string;
   /**
    * Appends `entry` if the last version of `key` is `after` (compare-and-set), durably.
    * Resolves to the new version. Rejects with `Conflict` when `after` is not the last version, with `JournalError` when the

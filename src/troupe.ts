@@ -17,6 +17,7 @@ import { Refused } from './errors.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { FleetNodes } from './fleet/nodes.ts';
 import { SessionHandle } from './handle.ts';
+import { Health } from './health.ts';
 import { type HookFunctions, Hooks } from './hooks.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { memoryJournal } from './journal/memory.ts';
@@ -130,6 +131,8 @@ export class Troupe {
   readonly orchestration: Orchestration;
   /** Runs of orchestrators that are enqueued. */
   readonly jobs: Jobs;
+  /** How this node is: its agents, what it runs on and what it depends on. */
+  readonly health: Health;
   /** What waits here for an answer of several agents, or of a run. */
   readonly gate: Gate;
   readonly request_timeout_ms: number;
@@ -205,6 +208,7 @@ export class Troupe {
           this.access,
         )
       : new Conversations(this.orchestrator, this.directory, this.access);
+    this.health = new Health(this);
     this.gate = new Gate(options.max_concurrent_requests ?? 100);
     this.request_timeout_ms = options.request_timeout_ms ?? 300_000;
     this.jobs = new Jobs(this, clock, options.jobs?.workers ?? 4);
@@ -232,6 +236,7 @@ export class Troupe {
   /** Stops taking messages, leaves what is owed to the journal, and closes it. */
   async close(): Promise<void> {
     this.jobs.queue.close();
+    this.health.stop();
     // Until others have them, this node is asked for its sessions.
     await this.cluster?.handOver();
     this.#unserve?.();

@@ -1,7 +1,8 @@
 // Whether this process is alive, and whether it should be given work: what load balancers and supervisors of processes ask.
 import { z } from 'zod';
+import { grades } from '../health.ts';
 import type { Troupe } from '../troupe.ts';
-import type { App } from './requests.ts';
+import { type App, tenantOf } from './requests.ts';
 
 const health = z.object({
   status: z.enum(['ok', 'unavailable']),
@@ -10,7 +11,32 @@ const health = z.object({
 });
 const responses = { 200: health, 503: health };
 
-export function healthRoutes(app: App, { orchestrator }: Troupe): void {
+const grade = z.enum(grades);
+const part = z.object({
+  name: z.string(),
+  status: grade,
+  value: z.number().optional(),
+  limit: z.number().optional(),
+  unit: z.string().optional(),
+  detail: z.string().optional(),
+});
+const agentsHealth = z.object({
+  healthy_agents: z.int(),
+  unhealthy_agents: z.int().describe('those that no instance of can be called'),
+  total_agents: z.int(),
+  system_health: grade.describe(
+    '`degraded` when more than half of the agents are unhealthy, `warning` when something is',
+  ),
+});
+const whole = health.extend({
+  system_health: grade.describe('as bad as the worst part'),
+  agents: agentsHealth,
+  resources: z.array(part).readonly().describe('memory, event loop, disk'),
+  dependencies: z.array(part).readonly().describe('journal, NATS'),
+});
+
+export function healthRoutes(app: App, troupe: Troupe): void {
+  const { orchestrator } = troupe;
   const told = (well: boolean): z.infer<typeof health> => {
     const { value, context } = orchestrator.actor.getSnapshot();
     const state = typeof value === 'string' ? value : Object.entries(value)[0]!.join('.');
@@ -20,11 +46,32 @@ export function healthRoutes(app: App, { orchestrator }: Troupe): void {
   const alive = () => !orchestrator.actor.getSnapshot().matches('failed');
 
   for (const [url, summary, well] of [
-    ['/health', 'Whether this node takes work', ready],
-    ['/readyz', 'The same', ready],
+    ['/readyz', 'Whether this node takes work', ready],
     ['/livez', 'Whether this process is worth keeping', alive],
   ] as const)
     app.get(url, { schema: { tags: ['node'], summary, response: responses } }, async (_, reply) =>
       reply.code(well() ? 200 : 503).send(told(well())),
     );
+
+  app.get(
+    '/health',
+    {
+      schema: {
+        tags: ['node'],
+        summary: 'The same, and how its agents, resources and dependencies are',
+        response: { 200: whole, 503: whole },
+      },
+    },
+    async (request, reply) =>
+      reply.code(ready() ? 200 : 503).send({ ...told(ready()), ...(await troupe.health.view(tenantOf(request))) }),
+  );
+
+  app.get(
+    '/agents/health',
+    { schema: { tags: ['agents'], summary: 'How many agents can be called', response: { 200: agentsHealth } } },
+    async (request) => {
+      const tenant = tenantOf(request);
+      return { ...troupe.health.agents(tenant), system_health: (await troupe.health.view(tenant)).system_health };
+    },
+  );
 }

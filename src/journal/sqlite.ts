@@ -105,6 +105,7 @@ export function sqliteJournal({ path }: { path: string }): Journal {
   }
 
   return {
+    path,
     append(key, after, entry) {
       return new Promise((resolve, reject) => {
         attempt(() => {
