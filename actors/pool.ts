@@ -268,7 +268,7 @@ export class AgentPool {
         return [{ id: 'local', perform: flowPerformer(definition, this.#asAgents()) }];
       case 'nats': {
         const options = { clock: this.#clock, instances: this.instances, idleMs: definition.idle_ms };
-        return [{ id: 'subject', perform: subjectPerformer(this.#transport(definition), options) }];
+        return [{ id: 'subject', perform: subjectPerformer(this.#transport(definition), definition.id, options) }];
       }
     }
   }

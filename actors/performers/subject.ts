@@ -1,15 +1,14 @@
 // Performs an agent that listens on a subject: one request, answered by a stream of JSON messages to the reply subject.
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { AgentCall, AgentResult } from '../../src/agent.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Failed } from '../../src/errors.ts';
 import { withoutLlm } from '../../src/llm/settings.ts';
-import { answerInbox } from '../../src/nats/inboxes.ts';
 import type { Message, Transport } from '../../src/transport.ts';
 import type { Instances } from '../instances.ts';
 import { messageOf, type Performer } from '../performer.ts';
 import { resultSchema, usageSchema } from './answer.ts';
+import { Answers } from './answers.ts';
 import { fellSilent, IDLE_MS, Silence } from './silence.ts';
 
 export interface SubjectOptions {
@@ -51,7 +50,8 @@ export const cancelSubject = (tenant: string, agent: string, run: string): strin
  * `fell_silent` and `instance_gone` when one died in the middle of its answer, `bad_answer`, `empty_answer`, `answer_too_large`,
  * or as the agent said. When the run leaves, or nobody waits any longer, the agent is told to stop.
  */
-export function subjectPerformer(transport: Transport, options: SubjectOptions): Performer {
+export function subjectPerformer(transport: Transport, agent: string, options: SubjectOptions): Performer {
+  const answers = new Answers(transport, agent);
   const { clock, instances, maxAnswerBytes = 1024 * 1024, idleMs = IDLE_MS } = options;
   return async (call, io) => {
     io.signal.throwIfAborted();
@@ -104,8 +104,7 @@ export function subjectPerformer(transport: Transport, options: SubjectOptions):
           answer.resolve(one);
       }
     };
-    const inbox = `${answerInbox(tenant, agent_id)}.${randomUUID()}`;
-    const subscription = transport.subscribe(inbox, (message) => {
+    const place = answers.open(tenant, (message) => {
       try {
         hear(message);
       } catch (error) {
@@ -115,13 +114,13 @@ export function subjectPerformer(transport: Transport, options: SubjectOptions):
     const abort = (): void => giveUp(io.signal.reason);
     io.signal.addEventListener('abort', abort, { once: true });
     try {
-      transport.publish(subject, body, { reply: inbox, headers: { 'Nats-Msg-Id': call.idempotency_key } });
+      transport.publish(subject, body, { reply: place.subject, headers: { 'Nats-Msg-Id': call.idempotency_key } });
       return await answer.promise;
     } finally {
       io.signal.removeEventListener('abort', abort);
       silence.end();
       unwatch?.();
-      subscription.unsubscribe();
+      place.close();
     }
   };
 }
