@@ -7,7 +7,6 @@ import { Refused } from '../errors.ts';
 import { parse } from '../parse.ts';
 import type { Troupe } from '../troupe.ts';
 import { a2aRoutes } from './a2a.ts';
-import { a2aRoutes } from './a2a.ts';
 import { agUiRoutes } from './ag-ui.ts';
 import { agentRoutes } from './agents.ts';
 import { chartRoutes } from './charts.ts';
@@ -69,7 +68,6 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   eventRoutes(app, troupe, streams, buffer);
   lifeRoutes(app, troupe);
   agUiRoutes(app, troupe, streams, buffer);
-  a2aRoutes(app, troupe, streams, buffer);
   a2aRoutes(app, troupe, streams, buffer);
   runRoutes(app, troupe);
   agentRoutes(app, troupe);
