@@ -308,8 +308,8 @@ export class Orchestrator implements Host {
   failure(error: unknown): Failure {
     if (error instanceof Failed) {
       const { code, message, retryable, details } = error;
-      const { endpoint, alternatives, retry_after_s } = details as Partial<Failure>;
-      return { code, message, retryable, endpoint, alternatives, retry_after_s };
+      const { endpoint, alternatives, retry_after_s, told } = details as Partial<Failure>;
+      return { code, message, retryable, endpoint, alternatives, retry_after_s, ...(told && { told }) };
     }
     const message = error instanceof Error ? error.message : String(error);
     return {

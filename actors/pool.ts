@@ -163,7 +163,7 @@ export class AgentPool {
   /**
    * Performs one attempt at one endpoint. Rejects with `Failed`: `unknown_agent`, `no_agent_available`, or as the attempt
    * failed, then with `{ endpoint, alternatives, ms }` in its details (`alternatives`: endpoints left to try) and the
-   * `steps` it had taken, if any.
+   * `steps` it had taken and what it `told` at its end, if any.
    */
   async call(call: AgentCall, io: CallIO): Promise<Performed> {
     const { part, history, remember, tools } = io;
@@ -184,7 +184,7 @@ export class AgentPool {
     } catch (error) {
       const failed = asFailed(error, signal, call.agent_id);
       const ms = failed.code === 'aborted' ? endpoint.abandoned(ticket) : endpoint.failed(ticket, failed);
-      throw whereItFailed(failed, agent, endpoint, call, { ms, steps });
+      throw whereItFailed(failed, agent, endpoint, call, { ms, steps, told });
     } finally {
       end();
     }
@@ -279,10 +279,10 @@ function whereItFailed(
   agent: PooledAgent,
   endpoint: Endpoint,
   call: AgentCall,
-  { ms, steps }: { ms: number; steps: readonly ToolStep[] },
+  { ms, steps, told }: { ms: number; steps: readonly ToolStep[]; told: readonly Emitted[] },
 ): Failed {
   const where = { endpoint: agent.nameOf(endpoint), alternatives: agent.alternatives(endpoint, call.tried), ms };
-  const trace = steps.length > 0 ? { steps } : {};
+  const trace = { ...(steps.length > 0 && { steps }), ...(told.length > 0 && { told }) };
   const located = new Failed(failed.code, failed.message, failed.retryable, { ...failed.details, ...where, ...trace });
   located.cause = failed.cause;
   return located;

@@ -211,6 +211,7 @@ class Task implements Host {
     if (this.#over) return;
     if ((output as TaskFailure | undefined)?.type === 'failed') {
       const { code, message, retryable } = output as TaskFailure;
+      this.#options.io.told.push(...this.#told);
       this.#fail(new Failed(code, message, retryable));
       return;
     }

@@ -116,6 +116,20 @@ test('a flow that stops fails at once with the step and its reason, and what was
   expect([first.calls.length, last.calls.length]).toEqual([1, 0]);
 });
 
+test('what a flow that failed had come to is told, also where it was a step of another', async () => {
+  const inner: FlowAgent = { id: 'inner', kind: 'flow', mode: 'sequential', steps: ['a', 'b'] };
+  const { say, troupe } = await flowing({ steps: ['inner'] }, [inner, echo('a'), broken('b')]);
+  expect((await say('hi')).status).toBe('failed');
+  const finished = await emitted(troupe, 'step_finished');
+  expect(
+    finished.map(({ path, step, error }) => [path, step, error?.code ?? 'done'].filter(Boolean).join(' ')),
+  ).toEqual(['inner a done', 'inner b no_luck', 'inner step_failed']);
+  expect(await emitted(troupe, 'flow_finished')).toMatchObject([
+    { path: 'inner', success_rate: 0.5, failed: [{ step: 'b' }] },
+    { success_rate: 0, failed: [{ step: 'inner' }] },
+  ]);
+});
+
 test('a flow of which nothing succeeded fails, also when it continues', async () => {
   const { say } = await flowing({ mode: 'parallel', steps: ['a', 'b'], on_failure: 'continue' }, [
     broken('a'),

@@ -90,6 +90,7 @@ export const flowEvent = z.discriminatedUnion('type', [
     error,
     endpoint: z.string().optional(),
     not_before: z.number().optional(),
+    told,
   }),
   /** It goes to another agent, which begins afresh: its own failed for good, or gave it away and would go on with `task`. */
   z.object({
@@ -102,7 +103,7 @@ export const flowEvent = z.discriminatedUnion('type', [
     told,
   }),
   /** The agent that it was given to cannot: it is back with the one that gave it away. */
-  z.object({ type: z.literal('step.returned'), step: id, error }),
+  z.object({ type: z.literal('step.returned'), step: id, error, told }),
   z.object({
     type: z.literal('step.finished'),
     step: id,
@@ -111,7 +112,7 @@ export const flowEvent = z.discriminatedUnion('type', [
     ms: z.number(),
     told,
   }),
-  z.object({ type: z.literal('step.failed'), step: id, error, ms: z.number() }),
+  z.object({ type: z.literal('step.failed'), step: id, error, ms: z.number(), told }),
   z.object({
     type: z.literal('step.asked'),
     step: id,

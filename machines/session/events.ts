@@ -218,6 +218,8 @@ export interface Failure {
   /** How many untried instances could take the call now. */
   readonly alternatives?: number;
   readonly retry_after_s?: number;
+  /** What the agent's own chart told at its end. */
+  readonly told?: readonly SessionEmitted[];
 }
 
 /** One coalesced piece of a streamed answer: milliseconds since the attempt began, and its length in characters. */

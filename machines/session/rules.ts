@@ -338,7 +338,8 @@ export const actions = {
   }),
   recordFailure: enqueueActions(({ context, event, enqueue }) => {
     const run = context.run!;
-    const { code, message, retryable, endpoint, retry_after_s } = failure(event);
+    const { code, message, retryable, endpoint, retry_after_s, told } = failure(event);
+    tellOf({ context, event }, told, enqueue.emit);
     enqueue.assign({
       run: {
         ...run,

@@ -48,6 +48,20 @@ export const performStep = (options: StepOptions): Promise<void> => new StepWork
 /** What is to be told of a step, without its id. */
 type Told = FlowEvent extends infer E ? (E extends { step: string } ? Omit<E, 'step'> : never) : never;
 
+/** How a try failed, and what its agent told at its end. */
+interface Came {
+  readonly error: { code: string; message: string };
+  readonly told?: Emitted[] | undefined;
+}
+
+/** What a pool says of a failure. */
+interface Located {
+  readonly endpoint?: string;
+  readonly alternatives?: number;
+  readonly retry_after_s?: number;
+  readonly told?: readonly Emitted[];
+}
+
 class StepWork {
   readonly #options: StepOptions;
   readonly #began: number;
@@ -95,7 +109,8 @@ class StepWork {
       work.signal.throwIfAborted();
       const failed = asFailed(error, signal, this.#step.agent);
       io.steps.push(...((failed.details.steps as ToolStep[] | undefined) ?? []));
-      return this.#late.signal.aborted ? this.#fail('timed_out', this.#late.signal.reason.message) : this.#next(failed);
+      if (!this.#late.signal.aborted) return this.#next(failed);
+      return this.#fail({ error: { code: 'timed_out', message: this.#late.signal.reason.message } });
     }
     io.steps.push(...done.steps);
     return this.#end(done.result, done.told.length > 0 ? { told: [...done.told] } : {});
@@ -128,13 +143,10 @@ class StepWork {
   async #next(failed: Failed): Promise<boolean> {
     const { agents, call, first, flow } = this.#options;
     const { agent, back } = this.#step;
-    const {
-      endpoint,
-      alternatives,
-      retry_after_s = 0,
-    } = failed.details as Partial<Record<'endpoint', string> & Record<'alternatives' | 'retry_after_s', number>>;
+    const { endpoint, alternatives = 0, retry_after_s = 0, told } = failed.details as Located;
     const error = { code: failed.code, message: failed.message };
-    if (failed.retryable && (alternatives ?? 0) > 0) return this.#retry(error, endpoint);
+    const came = { error, ...(told && { told: [...told] }) };
+    if (failed.retryable && alternatives > 0) return this.#retry(came, endpoint);
     const chain = [first, ...agents.fallbacks(call.tenant, first)];
     const another = chain.includes(agent) ? chain[chain.indexOf(agent) + 1] : undefined;
     // Nobody waits for an agent that is out, if there is another.
@@ -143,18 +155,18 @@ class StepWork {
     if (failed.retryable && !isOut && failures < (flow.attempts ?? ATTEMPTS)) {
       const backoff = Math.min(LONGEST_BACKOFF_MS, (flow.backoff_ms ?? BACKOFF_MS) * 2 ** (failures - 1));
       const wait = Math.max(backoff, retry_after_s * 1_000);
-      return this.#retry(error, endpoint, agents.clock.now() + wait);
+      return this.#retry(came, endpoint, agents.clock.now() + wait);
     }
     if (back) {
-      await this.#tell({ type: 'step.returned', error });
+      await this.#tell({ type: 'step.returned', ...came });
       const { reason: _, ...before } = back;
       const decision = { kind: 'transfer' as const, to: agent, error: `${error.code}: ${error.message}` };
       this.#begin({ back: undefined, ...before, decision });
       return false;
     }
     if (another !== undefined)
-      return this.#move(another, `${agent}: ${error.code}: ${error.message}`, { transfer: false });
-    return this.#fail(error.code, error.message);
+      return this.#move(another, `${agent}: ${error.code}: ${error.message}`, { transfer: false, told: came.told });
+    return this.#fail(came);
   }
 
   async #move(
@@ -163,7 +175,10 @@ class StepWork {
     how: { transfer: boolean; task?: unknown; told?: Emitted[] },
   ): Promise<boolean> {
     if (this.#step.moves >= MOVES)
-      return this.#fail('too_many_transfers', `it went from agent to agent ${MOVES} times`);
+      return this.#fail({
+        error: { code: 'too_many_transfers', message: `it went from agent to agent ${MOVES} times` },
+        told: how.told,
+      });
     await this.#tell({ type: 'step.moved', agent, reason, ...how });
     const { agent: from, words, answering } = this.#step;
     this.#begin({
@@ -177,8 +192,13 @@ class StepWork {
     return false;
   }
 
-  async #retry(error: { code: string; message: string }, endpoint?: string, not_before?: number): Promise<boolean> {
-    await this.#tell({ type: 'step.retried', error, ...(endpoint && { endpoint }), ...(not_before && { not_before }) });
+  async #retry(came: Came, endpoint?: string, not_before?: number): Promise<boolean> {
+    await this.#tell({
+      type: 'step.retried',
+      ...came,
+      ...(endpoint && { endpoint }),
+      ...(not_before && { not_before }),
+    });
     const { failures, tries, tried } = this.#step;
     const all = endpoint === undefined ? tried : [...tried, endpoint];
     this.#step = { ...this.#step, failures: failures + 1, tries: tries + 1, tried: all, not_before };
@@ -190,9 +210,8 @@ class StepWork {
     this.#step = { ...this.#step, ...untried, ...change, moves: this.#step.moves + 1 };
   }
 
-  async #fail(code: string, message: string): Promise<boolean> {
-    const ms = this.#options.agents.clock.now() - this.#began;
-    await this.#tell({ type: 'step.failed', error: { code, message }, ms });
+  async #fail(came: Came): Promise<boolean> {
+    await this.#tell({ type: 'step.failed', ...came, ms: this.#options.agents.clock.now() - this.#began });
     return true;
   }
 
