@@ -1,4 +1,5 @@
 // npm run bench: every figure of what fast means, each a ratio of two things measured in this very run.
+import { cluster, clusterFlat, takeover } from './cluster.ts';
 import { flat } from './flat.ts';
 import { deltas, http } from './http.ts';
 import { llm } from './llm.ts';
@@ -16,6 +17,9 @@ const benches: Record<string, () => Promise<Figure | Figure[]>> = {
   http,
   deltas,
   flat,
+  cluster,
+  takeover,
+  'cluster-flat': clusterFlat,
   llm,
 };
 

@@ -147,7 +147,9 @@ function figure(name: string, { ours, floor }: { ours: number; floor: number }, 
 }
 
 /** The least that a client in Node can do for a reply: one inbox, a map, no timer. */
-function bareAsk(connection: NatsConnection): (subject: string, body: Uint8Array, headers?: MsgHdrs) => Promise<Msg> {
+export function bareAsk(
+  connection: NatsConnection,
+): (subject: string, body: Uint8Array, headers?: MsgHdrs) => Promise<Msg> {
   const inbox = `${createInbox()}.`;
   const waiting = new Map<string, (message: Msg) => void>();
   let asked = 0;
@@ -166,13 +168,15 @@ function bareAsk(connection: NatsConnection): (subject: string, body: Uint8Array
     });
 }
 
-/** A publish against the fence, with the headers as bytes. */
-function fencedPublish(connection: NatsConnection) {
+/** A publish against the fence, with the headers as bytes; `more` are further lines of them. */
+export function fencedPublish(connection: NatsConnection) {
   const ask = bareAsk(connection);
-  return async (subject: string, after: number, body: Uint8Array): Promise<number> => {
-    const bytes = encoder.encode(`NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: ${after}\r\n\r\n`);
+  return async (subject: string, after: number, body: Uint8Array, more = ''): Promise<number> => {
+    const bytes = encoder.encode(`NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: ${after}\r\n${more}\r\n`);
     const message = await ask(subject, body, { encode: () => bytes } as unknown as MsgHdrs);
-    return (JSON.parse(message.string()) as { seq: number }).seq;
+    const { seq, error } = JSON.parse(message.string()) as { seq: number; error?: { description: string } };
+    if (error) throw new Error(`the floor was refused: ${error.description}`);
+    return seq;
   };
 }
 
