@@ -69,6 +69,7 @@ export async function loadConfig({ env = process.env, cwd = process.cwd(), file 
     log_level: said.LOG_LEVEL ?? told.log_level ?? 'info',
     troupe: {
       ...runtimeOf(told, { ...told.settings, ...(attempt_ms !== undefined && { attempt_ms }) }),
+      ...given({ drain_ms: said.DRAIN_TIMEOUT_MS ?? told.drain_timeout_ms }),
       ...(told.mcp && { mcp: withVariables(told.mcp, env, 'mcp') }),
     },
     file: path,

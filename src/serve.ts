@@ -1,6 +1,7 @@
 // The service: a runtime, its HTTP door and its ingress in one process, from start to orderly end.
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
+import { shardDefaults } from '../machines/shard/rules.ts';
 import type { Config, Database } from './config.ts';
 import { Refused } from './errors.ts';
 import { createServer } from './http/server.ts';
@@ -27,7 +28,7 @@ export interface ServeOptions {
   readonly log?: Logger;
   /** SIGTERM and SIGINT close it, and the process ends; so unless told otherwise. */
   readonly signals?: boolean;
-  /** How long requests that wait for an answer may still take when it closes, ms; 10,000 unless told. */
+  /** How long requests that wait for an answer may still take when it closes, ms; as configured, or 30,000, unless told. */
   readonly grace_ms?: number;
 }
 
@@ -36,7 +37,8 @@ export interface ServeOptions {
  * cannot be opened; nothing is left running then.
  */
 export async function serve(config: Config, options: ServeOptions = {}): Promise<Service> {
-  const { log = pino({ level: config.log_level }), signals = true, grace_ms = 10_000 } = options;
+  const { log = pino({ level: config.log_level }), signals = true } = options;
+  const { grace_ms = config.troupe.drain_ms ?? shardDefaults.release_ms } = options;
   const node = config.nats && (await natsNode(config.nats));
   const journal = node?.journal ?? openJournal(config.database);
   const shared = { transport: node?.transport, cluster: node?.cluster };
@@ -59,8 +61,11 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
       app.server.closeAllConnections();
       for (const socket of app.websocketServer.clients) socket.terminate();
     }, grace_ms);
+    // Other nodes take the sessions while the last requests are answered.
+    const handedOver = troupe.cluster?.handOver();
     await app.close();
     clearTimeout(late);
+    await handedOver;
     ingress?.close();
     // Agents of those who waited may have been on it.
     await clients?.close();

@@ -93,6 +93,11 @@ export interface TroupeOptions extends HookFunctions {
   readonly machines?: Readonly<Record<string, OwnMachine>>;
   /** After how long in a part of its state a session counts as stuck, ms; see `STUCK_MS` for what holds unless told. */
   readonly stuck_ms?: Readonly<Record<string, number>>;
+  /**
+   * A node that leaves a cluster lets running answers end for so many ms; 30,000 unless told. Those that take longer begin anew
+   * on another node, with the same idempotency key.
+   */
+  readonly drain_ms?: number;
   /** An idle session leaves memory after so many ms; 60,000 unless told. */
   readonly passivate_ms?: number;
   /** At most so many idle sessions stay in memory; 10,000 unless told. */
@@ -178,7 +183,9 @@ export class Troupe {
       hidden: handleNoMatch && NO_MATCH,
     });
     this.orchestration = new Orchestration(this, clock, options.orchestrators);
-    const cluster = options.cluster && this.#joining(options.cluster);
+    const limits = options.drain_ms === undefined ? {} : { release_ms: options.drain_ms };
+    const cluster =
+      options.cluster && this.#joining({ ...options.cluster, limits: { ...limits, ...options.cluster.limits } });
     const elsewhere = cluster && new OtherNodes(cluster, this.transport);
     this.cluster = cluster;
     this.orchestrator = new Orchestrator({

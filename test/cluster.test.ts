@@ -253,6 +253,23 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
     expect(b.troupe.cluster!.view().nodes).toContain(b.id);
   }, 25_000);
 
+  test('what is still being answered when the last but one leaves is answered by the last', async () => {
+    const steered = new Steered();
+    const [a, b] = [await join({ agents: [steered.agent] }), await join({ agents: [steered.agent] })];
+    await settled(a, b);
+    const asked = b.troupe.session(sessionOn(a, 'lastbutone')).send('steer');
+    const before = await steered.call(1);
+    // It shall leave as well, so a need not wait for anything.
+    b.troupe.cluster!.members.retire();
+    await expect.poll(() => a.troupe.cluster!.members.takers()).toEqual([a.id]);
+    await a.close();
+    const again = await steered.call(2);
+    expect(again.key).toBe(before.key);
+    again.say('from the last');
+    again.end();
+    expect(await asked).toMatchObject({ status: 'done', answer: 'from the last' });
+  });
+
   test('a node that oversleeps drops what it had, and its runs begin anew with the same key', async () => {
     const steered = new Steered();
     let slept = 0;

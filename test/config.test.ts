@@ -43,6 +43,7 @@ test('the environment says where and how', async () => {
     DATABASE_URL: 'memory:',
     INGRESS_URL: 'http://gateway:7000/in',
     AGENT_TIMEOUT_MS: '1500',
+    DRAIN_TIMEOUT_MS: '45000',
     LOG_LEVEL: 'debug',
   });
   expect(config).toMatchObject({
@@ -51,7 +52,7 @@ test('the environment says where and how', async () => {
     database: { kind: 'memory' },
     ingress_url: 'http://gateway:7000/in',
     log_level: 'debug',
-    troupe: { settings: { attempt_ms: 1500 } },
+    troupe: { settings: { attempt_ms: 1500 }, drain_ms: 45_000 },
   });
 });
 
@@ -79,6 +80,7 @@ http: { port: 7001 }
 database_url: "memory:"
 log_level: warn
 agent_timeout_ms: 2000
+drain_timeout_ms: 60000
 settings: { attempts: 5, busy: steer }
 breaker: { failure_threshold: 2, recovery_timeout: 1.5 }
 balancing: score
@@ -104,6 +106,7 @@ flows:
         checks: { interval_ms: 5000 },
       },
       passivate_ms: 1000,
+      drain_ms: 60_000,
       agents: [{ id: 'desk', kind: 'http', endpoints: [{ id: 'a', url: 'http://127.0.0.1:7002', weight: 2 }] }],
       flows: { orders: { agent_type: 'desk', agent_params: { tone: 'kind' } } },
     },
@@ -173,6 +176,7 @@ test.each([
   [{ HTTP_PORT: 'many' }, 'HTTP_PORT: must be a port: 0 to 65535'],
   [{ HTTP_PORT: '70000' }, 'HTTP_PORT: must be a port: 0 to 65535'],
   [{ HTTP_PORT: '-1' }, 'HTTP_PORT: must be a port: 0 to 65535'],
+  [{ DRAIN_TIMEOUT_MS: 'long' }, 'DRAIN_TIMEOUT_MS: must be a whole number of milliseconds'],
   [{ AGENT_TIMEOUT_MS: '0' }, 'AGENT_TIMEOUT_MS: must be more than 0'],
   [{ AGENT_TIMEOUT_MS: '5 minutes' }, 'AGENT_TIMEOUT_MS: must be a whole number of milliseconds'],
   [{ INGRESS_URL: 'gateway' }, 'INGRESS_URL: must be a URL that begins with http:// or https://'],

@@ -48,6 +48,7 @@ export class Cluster {
   #reviewing: unknown;
   #reading = false;
   #stopped = false;
+  #handingOver: Promise<void> | undefined;
 
   constructor(options: ClusterOptions, host: ShardHost) {
     const { id, shards, clock, log, limits, buckets } = options;
@@ -110,7 +111,12 @@ export class Cluster {
   }
 
   /** Takes no shard any more; resolves when others have those it had, or nobody is left who could take them. */
-  async handOver(): Promise<void> {
+  handOver(): Promise<void> {
+    this.#handingOver ??= this.#handOver();
+    return this.#handingOver;
+  }
+
+  async #handOver(): Promise<void> {
     if (this.#stopped) return;
     this.members.retire();
     const handedOver = () =>
@@ -155,6 +161,11 @@ export class Cluster {
     const state = this.#stateOf(shard);
     const holder = this.#handover.holder(shard, key);
     return state === 'owned' ? holder === undefined : state === 'releasing' && holder === this.id;
+  }
+
+  /** Whether it has stopped: others answer what it was asked. */
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /** Whether this node owns nothing because it cannot reach the others. */

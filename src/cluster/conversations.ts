@@ -48,9 +48,13 @@ export class ClusterConversations extends Conversations {
     const { cluster, transport } = this.#side;
     return transport.subscribe(doSubject(cluster.id), ({ data, reply }) => {
       const request = JSON.parse(new TextDecoder().decode(data)) as Request;
+      const answer = (told: object) => {
+        // Whoever asked sees that this node is gone, and asks the next owner.
+        if (reply && !cluster.stopped) transport.publish(reply, JSON.stringify(told));
+      };
       void this.#locally(request).then(
-        (ok) => reply && transport.publish(reply, JSON.stringify({ ok })),
-        (error) => reply && transport.publish(reply, JSON.stringify({ refused: this.#refusal(error) })),
+        (ok) => answer({ ok }),
+        (error) => answer({ refused: this.#refusal(error) }),
       );
     });
   }

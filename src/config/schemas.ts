@@ -41,6 +41,7 @@ export const environment = z.object({
   DATABASE_URL: z.string().optional(),
   INGRESS_URL: url.optional(),
   AGENT_TIMEOUT_MS: written(milliseconds).optional(),
+  DRAIN_TIMEOUT_MS: written(milliseconds).optional(),
   LOG_LEVEL: logLevel.optional(),
   NATS_URL: natsUrl.optional(),
   NATS_PORT: z
@@ -68,6 +69,8 @@ export const dataFile = z.strictObject({
   database_url: z.string().min(1).optional(),
   ingress_url: url.optional(),
   agent_timeout_ms: milliseconds.optional(),
+  /** How long answers may take to end when the process is told to stop; 30,000 unless told. Whoever stops it must wait longer. */
+  drain_timeout_ms: milliseconds.optional(),
   log_level: logLevel.optional(),
   nats_url: natsUrl.optional(),
   /** Where clients of NATS find this process when there is no `nats_url`; 4222, if that is free, unless told. */
