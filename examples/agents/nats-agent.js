@@ -5,19 +5,21 @@ import { connect } from '@nats-io/transport-node';
 const [url = process.env.NATS_URL ?? 'nats://127.0.0.1:4222', agent = process.env.AGENT ?? 'order-status'] =
   process.argv.slice(2);
 const subject = `troupe.default.agent.${agent}`;
+const instance_id = `node-${process.pid}`;
 const nats = await connect({ servers: url, maxReconnectAttempts: -1 });
 
 function answer(_, message) {
   const { input } = message.json();
   const [order] = /\d+/.exec(input.at(-1).content) ?? [];
   const words = order ? `Your order ${order} is with the courier.` : 'What is the number of your order?';
-  for (const text of words.split(/(?<= )/)) message.respond(JSON.stringify({ type: 'delta', text }));
+  // With its name from the heartbeats: if they stop in the middle of an answer, another instance is asked at once.
+  const say = (text) => message.respond(JSON.stringify({ type: 'delta', text, instance_id }));
+  for (const text of words.split(/(?<= )/)) say(text);
   message.respond(JSON.stringify({ type: 'done' }));
 }
 
 nats.subscribe(`${subject}.invoke`, { queue: 'agents', callback: answer });
 
-const instance_id = `node-${process.pid}`;
 const beat = () => nats.publish(`${subject}.heartbeat`, JSON.stringify({ instance_id, interval_s: 5, ts: Date.now() }));
 setInterval(beat, 5_000).unref();
 beat();

@@ -7,6 +7,7 @@ given = dict(enumerate(sys.argv))
 url = given.get(1) or os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 agent = given.get(2) or os.environ.get("AGENT", "order-status")
 subject = f"troupe.default.agent.{agent}"
+instance = f"python-{os.getpid()}"
 connection = socket.create_connection((urlparse(url).hostname, urlparse(url).port or 4222))
 heard = connection.makefile("rb")
 
@@ -24,13 +25,14 @@ def answer(request, reply):
     order = re.search(r"\d+", request["input"][-1]["content"])
     words = f"Your order {order[0]} is with the courier." if order else "What is the number of your order?"
     for text in re.findall(r"\S+ ?", words):
-        publish(reply, {"type": "delta", "text": text})
+        # With its name from the heartbeats: if they stop in the middle of an answer, another instance is asked at once.
+        publish(reply, {"type": "delta", "text": text, "instance_id": instance})
     publish(reply, {"type": "done"})
 
 # Saying that it is there makes it an agent that nobody needs to declare. As many as are started share the work.
 def beat():
     while True:
-        publish(f"{subject}.heartbeat", {"instance_id": f"python-{os.getpid()}", "interval_s": 5})
+        publish(f"{subject}.heartbeat", {"instance_id": instance, "interval_s": 5})
         time.sleep(5)
 
 send(f'CONNECT {{"verbose":false}}\r\nSUB {subject}.invoke agents 1\r\nPING\r\n')
