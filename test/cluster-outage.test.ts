@@ -61,45 +61,41 @@ describe.skipIf(without !== '')(`a cluster whose server goes away${without}`, ()
     expect(a.troupe.cluster!.view().nodes).toHaveLength(2);
   });
 
-  // Skipped unless asked for: of a dozen runs one did not come back within a minute, and why is not known yet.
-  test.skipIf(!process.env.OUTAGE)(
-    'for long: requests are told to try again, no node says it is ready, and all of it comes back by itself (skipped without OUTAGE=1: it hung once, cause unknown)',
-    async () => {
-      const [a, b] = nodes as [TestNode, TestNode];
-      const sessions = [sessionOn(a), sessionOn(b)];
-      for (const session of sessions) await persist(a, session, 'count to 3');
-      const open = persist(b, sessions[0]!, 'steer');
-      const call = await steered.call(1);
-      await server.kill();
+  test('for long: requests are told to try again, no node says it is ready, and all of it comes back by itself', async () => {
+    const [a, b] = nodes as [TestNode, TestNode];
+    const sessions = [sessionOn(a), sessionOn(b)];
+    for (const session of sessions) await persist(a, session, 'count to 3');
+    const open = persist(b, sessions[0]!, 'steer');
+    const call = await steered.call(1);
+    await server.kill();
 
-      await expect.poll(() => nodes.map(ready), { timeout: 20_000 }).toEqual([false, false]);
-      expect(nodes.map(stateOf)).toEqual([{ serving: 'degraded' }, { serving: 'degraded' }]);
-      for (const node of nodes)
-        for (const session of sessions)
-          await expect(node.troupe.session(session).send('count to 2')).rejects.toMatchObject({
-            status: 503,
-            details: { retry_after_s: 1 },
-          });
-      // What the others may have taken by now is not gone on with.
-      expect(call.signal.aborted).toBe(true);
-
-      await server.start();
-      await expect.poll(() => nodes.map(ready), { timeout: 20_000 }).toEqual([true, true]);
-      await settled(...nodes);
-      for (const { troupe } of nodes) expect(troupe.cluster!.view().nodes).toHaveLength(2);
-
-      const again = await steered.call(2);
-      expect(again.key).toBe(call.key);
-      again.say('here I am again');
-      again.end();
-      expect(await open).toMatchObject({ status: 'done', answer: 'here I am again' });
+    await expect.poll(() => nodes.map(ready), { timeout: 20_000 }).toEqual([false, false]);
+    expect(nodes.map(stateOf)).toEqual([{ serving: 'degraded' }, { serving: 'degraded' }]);
+    for (const node of nodes)
       for (const session of sessions)
-        for (const node of nodes) {
-          const last = session === sessions[0] ? 4 : 5;
-          expect(await persist(node, session, `count to ${last}`)).toMatchObject({ answer: counted(last) });
-        }
-      const lines = (await a.troupe.session(sessions[0]!).history()).map(({ content }) => content);
-      expect(lines).toEqual(['count to 3', '1 2 3', 'steer', 'here I am again', 'count to 4', '1 2 3 4']);
-    },
-  );
+        await expect(node.troupe.session(session).send('count to 2')).rejects.toMatchObject({
+          status: 503,
+          details: { retry_after_s: 1 },
+        });
+    // What the others may have taken by now is not gone on with.
+    expect(call.signal.aborted).toBe(true);
+
+    await server.start();
+    await expect.poll(() => nodes.map(ready), { timeout: 20_000 }).toEqual([true, true]);
+    await settled(...nodes);
+    for (const { troupe } of nodes) expect(troupe.cluster!.view().nodes).toHaveLength(2);
+
+    const again = await steered.call(2);
+    expect(again.key).toBe(call.key);
+    again.say('here I am again');
+    again.end();
+    expect(await open).toMatchObject({ status: 'done', answer: 'here I am again' });
+    for (const session of sessions)
+      for (const node of nodes) {
+        const last = session === sessions[0] ? 4 : 5;
+        expect(await persist(node, session, `count to ${last}`)).toMatchObject({ answer: counted(last) });
+      }
+    const lines = (await a.troupe.session(sessions[0]!).history()).map(({ content }) => content);
+    expect(lines).toEqual(['count to 3', '1 2 3', 'steer', 'here I am again', 'count to 4', '1 2 3 4']);
+  });
 });
