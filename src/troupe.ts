@@ -162,7 +162,7 @@ export class Troupe {
     this.log = log;
     this.clock = clock;
     this.transport = options.transport ?? memoryTransport({ clock });
-    this.models = openModels(options.llm, { clock });
+    this.models = openModels(options.llm, { clock, journal });
     this.access = new Access(options.authorize);
     const permit = this.access.asks ? (call: AgentCall) => permitCall(this.access, call) : undefined;
     this.pool = new AgentPool({ models: this.models, ...options.pool, clock, transport: this.transport, permit });

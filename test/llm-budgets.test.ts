@@ -1,14 +1,22 @@
 // Budgets: what is counted for whom, when the spending ends, and when it may go on.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createActor } from 'xstate';
 import { budgetMachine } from '../machines/budget/machine.ts';
 import { SteppedClock } from '../src/clock.ts';
+import { defineAgent } from '../src/define.ts';
 import { Failed } from '../src/errors.ts';
+import { sqliteJournal } from '../src/journal/sqlite.ts';
+import type { Entry } from '../src/journal.ts';
 import { Budgets, type Spender } from '../src/llm/budgets.ts';
 import type { Budgets as Limits } from '../src/llm/limits.ts';
 import { OpenAiModels } from '../src/llm/models.ts';
 import type { LlmLevel } from '../src/llm/settings.ts';
+import { spentSince } from '../src/llm/spent.ts';
+import { createTroupe } from '../src/troupe.ts';
 import { failureOf } from './agent-server.ts';
 import { calling, hello, KEY, never, scope, scriptedModel } from './llm.ts';
 
@@ -201,5 +209,47 @@ describe('a call of a model', () => {
     });
     await ask('s3', 'bob');
     models.stop();
+  });
+});
+
+describe('what a session has spent', () => {
+  test('is known again after a restart, for the rest of its window', async () => {
+    const server = await scriptedModel(() => ({ text: 'ok', usage: { input: 40, output: 20 } }));
+    const folder = await mkdtemp(join(tmpdir(), 'troupe-budget-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const start = () =>
+      createTroupe({
+        agents: [defineAgent({ id: 'model', kind: 'llm', triggers: ['think'] })],
+        journal: sqliteJournal({ path: join(folder, 'troupe.db') }),
+        llm: {
+          founder: { base_url: server.url, api_key: KEY, model: 'm', budgets: { session: { tokens: 100 } } },
+        },
+      });
+    let troupe = await start();
+    await troupe.session('s1').send('think');
+    await troupe.close();
+    troupe = await start();
+    expect((await troupe.session('s1').send('think')).status).toBe('done');
+    const [book] = troupe.models.budgets.view('default');
+    expect(book).toMatchObject({ id: 's1', state: 'spent', spent: { tokens: 120, calls: 2 } });
+    await troupe.close();
+    troupe = await start();
+    onTestFinished(() => troupe.close());
+    expect((await troupe.session('s1').send('think')).error?.code).toBe('budget_exceeded');
+    expect((await troupe.session('s2').send('think')).status).toBe('done');
+    expect(server.requests).toHaveLength(3);
+  });
+
+  test('is what models replied since its window began, and nothing else', () => {
+    const entry = (at: number, ...emitted: object[]) => ({ at, emitted }) as unknown as Entry;
+    const replied = (usage?: object) => ({ type: 'model_replied', usage });
+    const entries = [
+      entry(10, replied({ total_tokens: 1_000 })),
+      entry(20, { type: 'agent_invoke_done', usage: { total_tokens: 5 } }),
+      entry(30, replied({ total_tokens: 7, cost_usd: 0.5 }), replied({ total_tokens: 1 })),
+      entry(40, replied()),
+    ];
+    expect(spentSince(entries, 10)).toEqual({ since: 30, calls: 3, tokens: 8, cost_usd: 0.5 });
+    expect(spentSince(entries, 40)).toBeUndefined();
   });
 });

@@ -5,8 +5,10 @@ import { budgetMachine } from '../../machines/budget/machine.ts';
 import { reached, type Spending } from '../../machines/budget/rules.ts';
 import { type Clock, realClock } from '../clock.ts';
 import { Failed } from '../errors.ts';
+import type { Journal } from '../journal.ts';
 import type { Budget, Budgets as Limits } from './limits.ts';
 import type { ModelScope } from './model.ts';
+import { NEAR, spentSince } from './spent.ts';
 
 /** How long a window is that nobody set, s. */
 const HOUR = 3_600;
@@ -31,6 +33,8 @@ export interface BudgetsOptions {
   readonly clock?: Clock;
   /** At most so many budgets are kept; 10,000 unless told. */
   readonly most?: number;
+  /** Where sessions are remembered. Not set: what they spent before this process is not known. */
+  readonly journal?: Pick<Journal, 'tail'>;
   /** Sees every event and snapshot of every budget. */
   readonly inspect?: (event: InspectionEvent) => void;
 }
@@ -44,18 +48,35 @@ interface Book {
   readonly resets_at: number;
 }
 
-/** Kept in this process: a restart forgets what was spent, and every node of a cluster counts for itself. */
+/**
+ * Kept in this process: every node of a cluster counts for itself, and a restart forgets what users, agents and tenants have spent.
+ * What a session has spent is read back from its journal.
+ */
 export class Budgets {
   readonly #clock: Clock;
   readonly #most: number;
   readonly #inspect: BudgetsOptions['inspect'];
   /** Those that something was spent of in the present window; the others are fresh, and need no book. */
   readonly #books = new Map<string, Book>();
+  readonly #journal: BudgetsOptions['journal'];
+  /** Sessions whose journal was asked, by this process. */
+  readonly #recalled = new Map<string, Promise<void>>();
 
-  constructor({ clock = realClock, most = 10_000, inspect }: BudgetsOptions = {}) {
+  constructor({ clock = realClock, most = 10_000, journal, inspect }: BudgetsOptions = {}) {
     this.#clock = clock;
+    this.#journal = journal;
     this.#most = most;
     this.#inspect = inspect;
+  }
+
+  /** Resolves when what the session spent before this process is counted. Asked once per session. */
+  async recall(spender: Spender, { session }: Limits): Promise<void> {
+    const [scope] = scopesOf(spender, { session });
+    if (!scope || !this.#journal || this.#books.has(scope.key)) return;
+    if (this.#recalled.size >= this.#most) this.#recalled.clear();
+    const asked = this.#recalled.get(scope.key) ?? this.#read(this.#journal, scope, spender.session_id);
+    this.#recalled.set(scope.key, asked);
+    await asked;
   }
 
   /** Counts a call that is about to be made. Throws `Failed('budget_exceeded')`, and counts nothing, when a budget is spent. */
@@ -92,15 +113,25 @@ export class Budgets {
     this.#books.clear();
   }
 
-  #book({ key, scope, tenant, id, budget }: Scope): Book {
+  async #read(journal: Pick<Journal, 'tail'>, scope: Scope, session: string): Promise<void> {
+    const { window_s = HOUR } = scope.budget;
+    const entries = (await journal.tail({ tenant: scope.tenant, session }, NEAR)).map(({ entry }) => entry);
+    const before = spentSince(entries, this.#clock.now() - window_s * 1_000);
+    if (!before || this.#books.has(scope.key)) return;
+    const { since, ...spent } = before;
+    this.#book(scope, since).chart.send({ type: 'spend', ...spent });
+  }
+
+  #book({ key, scope, tenant, id, budget }: Scope, since = this.#clock.now()): Book {
     const known = this.#books.get(key);
     if (known) return known;
     if (this.#books.size >= this.#most) this.#forgetOne();
     const { window_s = HOUR, ...limit } = budget;
-    const window_ms = window_s * 1_000;
+    const resets_at = since + window_s * 1_000;
+    const window_ms = resets_at - this.#clock.now();
     const clock = quiet(this.#clock);
     const chart = createActor(budgetMachine, { clock, inspect: this.#inspect, input: { ...limit, window_ms } });
-    const book: Book = { scope, tenant, id, limit, chart, resets_at: this.#clock.now() + window_ms };
+    const book: Book = { scope, tenant, id, limit, chart, resets_at };
     this.#books.set(key, book);
     chart.start();
     // A window that is over leaves nothing to remember.

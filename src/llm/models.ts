@@ -7,6 +7,7 @@ import type {
 } from 'openai/resources/chat/completions';
 import { type Clock, realClock } from '../clock.ts';
 import { Failed, Refused } from '../errors.ts';
+import type { Journal } from '../journal.ts';
 import { parse } from '../parse.ts';
 import { isSealed, readKey, unseal } from '../secret.ts';
 import { Assembly } from './assembly.ts';
@@ -42,19 +43,28 @@ export interface ModelsOptions {
   readonly breakers?: Breakers;
 }
 
+export interface OpenOptions {
+  readonly clock?: Clock;
+  /** Where sessions are remembered, with what they have spent. */
+  readonly journal?: Pick<Journal, 'tail'>;
+  /** `process.env` unless told. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
 /**
  * Models with these settings, and what the environment says below them. Throws `Refused`: `bad_request` for settings that cannot
  * hold, `bad_encryption_key`, `no_encryption_key` when a key is encrypted and there is nothing to decrypt it with.
  */
 export function openModels(
   settings: LlmSettings = {},
-  { clock, env = process.env }: { clock?: Clock; env?: Readonly<Record<string, string | undefined>> } = {},
+  { clock, journal, env = process.env }: OpenOptions = {},
 ): OpenAiModels {
   const encryptionKey = env.TROUPE_ENCRYPTION_KEY || undefined;
   const checked = parse(llmProgram, settings, 'llm');
   if (encryptionKey !== undefined) readKey(encryptionKey);
   else if (hasSealed(checked)) throw noKey();
-  return new OpenAiModels({ settings: checked, environment: environmentLevel(env), encryptionKey, clock });
+  const budgets = new Budgets({ clock, journal });
+  return new OpenAiModels({ settings: checked, environment: environmentLevel(env), encryptionKey, clock, budgets });
 }
 
 const noKey = (): Refused =>
@@ -191,12 +201,14 @@ export class OpenAiModels implements Models {
       throw new Failed('llm_not_configured', `a budget limits cost_usd, but \`prices\` has none for "${model}"`, false);
     const base_url = settings.base_url ?? OPENAI;
     const client = await clientOf(base_url, key);
+    const spender = { ...scope, user: settings.user };
+    await this.budgets.recall(spender, settings.budgets);
     signal.throwIfAborted();
     const { origin, pathname } = new URL(base_url);
     const where = { name: `${origin}${pathname.replace(/\/+$/, '')}`, key };
     const ended = this.breakers.admit(where.name);
     try {
-      this.budgets.admit({ ...scope, user: settings.user }, settings.budgets);
+      this.budgets.admit(spender, settings.budgets);
     } catch (error) {
       ended(error);
       throw error;

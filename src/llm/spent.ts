@@ -1,0 +1,29 @@
+// What a session has spent on models, read back from its journal.
+import type { Spending } from '../../machines/budget/rules.ts';
+import type { Usage } from '../agent.ts';
+import type { Entry } from '../journal.ts';
+
+/** How many entries are looked through, newest first. */
+export const NEAR = 500;
+
+/** What these entries tell of models' replies since a time (ms since the epoch), and when the first of them came. */
+export function spentSince(
+  entries: readonly Entry[],
+  from: number,
+): (Spending & { readonly since: number }) | undefined {
+  const replies = entries
+    .filter(({ at }) => at > from)
+    .flatMap(({ at, emitted }) =>
+      emitted.flatMap(({ type, usage }) => (type === 'model_replied' ? [{ at, usage: (usage ?? {}) as Usage }] : [])),
+    );
+  const [first] = replies;
+  if (!first) return undefined;
+  const total = (amount: (usage: Usage) => number | undefined) =>
+    replies.reduce((sum, { usage }) => sum + (amount(usage) ?? 0), 0);
+  return {
+    since: first.at,
+    calls: replies.length,
+    tokens: total(({ total_tokens }) => total_tokens),
+    cost_usd: total(({ cost_usd }) => cost_usd),
+  };
+}
