@@ -1,6 +1,7 @@
 // What a tenant has: its agents, flows and tools, and how a message finds its agent.
 import type { AgentPool } from '../actors/pool.ts';
 import { type Route, token } from '../machines/session/events.ts';
+import type { AgentDefinition } from './agent.ts';
 import { checkFlow, checkTool } from './define.ts';
 import { Failed, Refused } from './errors.ts';
 import type { Key } from './journal.ts';
@@ -153,6 +154,12 @@ export class Directory {
     const { secondary: own = [] } = this.#to(tenant, route.agent, route.reason);
     const secondary = [...new Set([...own, ...(route.secondary ?? [])])].filter((id) => id !== route.agent);
     return { ...route, ...(secondary.length > 0 && { secondary }) };
+  }
+
+  /** The agents of a tenant that others are told of: all but the one that is only for what matches nothing. */
+  agents(tenant: string): AgentDefinition[] {
+    const { pool, hidden } = this.#options;
+    return pool.agents(tenant).filter(({ id }) => id !== hidden);
   }
 
   #candidates(tenant: string): Candidate[] {

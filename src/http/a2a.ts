@@ -64,7 +64,7 @@ class A2aDoor {
   }
 
   card(request: FastifyRequest, reply: FastifyReply, agent_id?: string): FastifyReply {
-    const known = this.#troupe.pool.agents(tenantOf(request));
+    const known = this.#troupe.directory.agents(tenantOf(request));
     const agent = known.find(({ id }) => id === agent_id);
     if (agent_id !== undefined && !agent) throw refusal('task_not_found', `there is no agent "${agent_id}"`);
     const path = agent_id === undefined ? '/a2a' : `/a2a/${agent_id}`;

@@ -7,6 +7,7 @@ export interface MicroEndpoint {
   readonly name: string;
   readonly subject: string;
   readonly queue_group: string;
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 export interface MicroOptions {
@@ -55,13 +56,16 @@ export function microService(transport: Transport, options: MicroOptions): Micro
       type: 'io.nats.micro.v1.info_response',
       ...self,
       description,
-      endpoints: endpoints.map((endpoint) => ({ ...endpoint, metadata: {} })),
+      endpoints: endpoints.map((endpoint) => ({ ...endpoint, metadata: endpoint.metadata ?? {} })),
     }),
     STATS: () => ({
       type: 'io.nats.micro.v1.stats_response',
       ...self,
       started,
-      endpoints: endpoints.map((endpoint) => ({ ...endpoint, ...withAverage(counts.get(endpoint.name)!) })),
+      endpoints: endpoints.map(({ metadata: _, ...endpoint }) => ({
+        ...endpoint,
+        ...withAverage(counts.get(endpoint.name)!),
+      })),
     }),
   };
   const subscriptions: Subscription[] = [];

@@ -19,6 +19,8 @@ export interface MethodOptions {
   /** Who answers; found out from the message unless told. */
   readonly agent_id?: string;
   readonly buffer: number;
+  /** Who decides and cancels, where the client names nobody; `a2a` unless told. */
+  readonly by?: string;
 }
 
 /** What a message is for. */
@@ -155,7 +157,7 @@ export class A2aMethods {
     const { run_id, asked, n } = (await questionOf(orchestrator, key, question))!;
     const cause = causeOf(message);
     if (asked.type === 'approval_requested') {
-      const body = { approval: question, ...decisionOf(message) };
+      const body = { approval: question, ...decisionOf(message, this.#by) };
       return { to: 'question', key, run_id, n, act: () => conversations.command(key, 'approve', body, cause) };
     }
     const body = { call: question, ...resultOf(message) };
@@ -169,7 +171,7 @@ export class A2aMethods {
     const key = this.#keyOf(id);
     if ((await conversations.view(key)).run?.run_id !== id)
       throw refusal('task_not_cancelable', `task "${id}" waits behind another one of its context`);
-    await conversations.command(key, 'cancel', { by: 'a2a' });
+    await conversations.command(key, 'cancel', { by: this.#by });
     return this.#task(id);
   }
 
@@ -197,6 +199,10 @@ export class A2aMethods {
       pageSize: page.length,
       totalSize: wanted.length,
     };
+  }
+
+  get #by(): string {
+    return this.#options.by ?? 'a2a';
   }
 
   #task(id: string): Promise<Task> {

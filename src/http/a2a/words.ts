@@ -21,15 +21,14 @@ const dataOf = ({ parts }: SentMessage): unknown => parts.find(({ data }) => dat
 
 const YES = /^\s*(yes|y|ok|okay|approve|approved)\s*[.!]?\s*$/i;
 const NO = /^\s*(no|n|reject|rejected|deny|denied)\s*[.!]?\s*$/i;
-const decided = z.looseObject({ by: z.string().min(1).max(200).default('a2a') });
 
 /** The decision on an approval: a part of data `{ decision, by?, reason?, arguments? }`, or a plain yes or no. */
-export function decisionOf(message: SentMessage) {
+export function decisionOf(message: SentMessage, by: string) {
   const data = dataOf(message);
-  if (data !== undefined) return parse(decision, parse(decided, data, 'data'), 'data');
+  if (data !== undefined) return parse(decision, { by, ...(parse(z.looseObject({}), data, 'data') as object) }, 'data');
   const words = wordsOf(message);
-  if (YES.test(words)) return { decision: 'approve' as const, by: 'a2a' };
-  if (NO.test(words)) return { decision: 'reject' as const, by: 'a2a' };
+  if (YES.test(words)) return { decision: 'approve' as const, by };
+  if (NO.test(words)) return { decision: 'reject' as const, by };
   throw refusal(
     'invalid_params',
     'the task waits for an approval: say yes or no, or send data { decision: "approve" | "reject", by?, reason?, arguments? }',
