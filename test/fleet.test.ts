@@ -141,6 +141,31 @@ describe('what is derived from the machine', () => {
   });
 });
 
+test('Prometheus sees the same', async () => {
+  const clock = new SteppedClock();
+  const door = await openDoor({ agents: [echo], clock, stuck_ms: { human: 1_000 } });
+  await door.troupe.session('s1').send('say hi');
+  clock.advance(3_000);
+  await door.troupe.session('s1').takeOver({ by: 'ann' });
+  await door.troupe.session('s2', { tenant: 'acme' }).send('say hi');
+  clock.advance(2_000);
+  const lines = (await door.get('/metrics')).body.split('\n');
+  const idle = 'automated/idle';
+  for (const line of [
+    `troupe_sessions{state="${idle}"} 1`,
+    'troupe_sessions{state="human.held/idle"} 1',
+    'troupe_sessions_stuck{part="human"} 1',
+    `troupe_session_steps_total{from="${idle}",event="takeover",to="human.held/idle"} 1`,
+    'troupe_session_steps_total{from="",event="message",to="automated/running.attempting"} 2',
+    'troupe_session_dwell_seconds_bucket{le="2.5",part="automated"} 0',
+    'troupe_session_dwell_seconds_bucket{le="5",part="automated"} 1',
+    'troupe_session_dwell_seconds_bucket{le="+Inf",part="automated"} 1',
+    'troupe_session_dwell_seconds_sum{part="automated"} 3',
+    'troupe_session_dwell_seconds_count{part="automated"} 1',
+  ])
+    expect(lines).toContain(line);
+});
+
 describe('GET /v1/events', () => {
   test('begins with a census, and what moves adds up to the next one', async () => {
     const door = await openDoor({ agents: [echo] });

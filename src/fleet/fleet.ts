@@ -132,10 +132,27 @@ export class Fleet {
     const stuck = this.#stuckOf(tenant);
     return {
       states: this.states(tenant),
-      dwell: Object.fromEntries([...(this.#dwell.get(tenant) ?? [])].map(([part, dwell]) => [part, dwell.view()])),
-      transitions: [...(this.#transitions.get(tenant)?.values() ?? [])],
+      dwell: this.dwell(tenant),
+      transitions: this.ways(tenant),
       stuck: { total: stuck.length, sessions: stuck.slice(0, LISTED) },
     };
+  }
+
+  /** How long sessions stayed in each part of their state. */
+  dwell(tenant: string): Record<string, DwellView> {
+    return Object.fromEntries([...(this.#dwell.get(tenant) ?? [])].map(([part, dwell]) => [part, dwell.view()]));
+  }
+
+  /** The ways that sessions took, and how often. */
+  ways(tenant: string): (Move & { readonly count: number })[] {
+    return [...(this.#transitions.get(tenant)?.values() ?? [])];
+  }
+
+  /** How many sessions of all tenants are stuck in which part of their state. */
+  stuckByPart(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { part } of this.#stays.stuck(this.#options.now())) counts.set(part, (counts.get(part) ?? 0) + 1);
+    return counts;
   }
 
   /** Sessions per state, as far as they were counted: `view` first. */

@@ -1,8 +1,10 @@
 // Prometheus metrics, counted from the journal as it is written: remembering is telling here too.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { EVERYBODY } from '../fleet/fleet.ts';
 import { isSession } from '../journal.ts';
 import type { Troupe } from '../troupe.ts';
+import { DwellMetric } from './dwell-metric.ts';
 import type { App } from './requests.ts';
 import type { EventStreams } from './sse.ts';
 
@@ -26,6 +28,7 @@ export function metricsRoutes(app: App, troupe: Troupe, streams: EventStreams): 
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   sessionMetrics(app, troupe, registers);
+  fleetMetrics(troupe, registers);
   endpointMetrics(troupe, registers);
   new Gauge({
     name: 'troupe_event_streams',
@@ -90,6 +93,43 @@ function sessionMetrics(app: App, { orchestrator }: Troupe, registers: Registry[
   counter('troupe_runs_total', 'Runs that ended, by how', registers, function () {
     for (const [outcome, ended] of runs) this.inc({ outcome }, ended);
   });
+}
+
+/** What this node counted of the sessions that it has; where nodes are asked one by one, their sum is the fleet. */
+function fleetMetrics({ fleet }: Troupe, registers: Registry[]): void {
+  const { own } = fleet;
+  new Gauge({
+    name: 'troupe_sessions',
+    help: 'Sessions of this node, by the state that they are in',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      this.reset();
+      for (const [state, count] of Object.entries((await own.view(EVERYBODY)).states)) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: 'troupe_sessions_stuck',
+    help: 'Sessions that have stayed longer in a part of their state than they should',
+    labelNames: ['part'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [part, count] of own.stuckByPart()) this.set({ part }, count);
+    },
+  });
+  new Counter({
+    name: 'troupe_session_steps_total',
+    help: 'Steps of sessions, by where they led from and to, and the event; `from` is empty where a session came to be',
+    labelNames: ['from', 'event', 'to'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { from, event, to, count } of own.ways(EVERYBODY))
+        this.inc({ from: from ?? '', event, to: to ?? '' }, count);
+    },
+  });
+  registers[0]!.registerMetric(new DwellMetric(own));
 }
 
 const lives = {
