@@ -488,7 +488,7 @@ export class Orchestrator implements Host {
     // In the order in which they came to memory; those that are at work are passed over.
     for (const [name, session] of this.#resident) {
       // Nobody comes back to a job as a person comes back to a conversation.
-      const unused = !isSession(session.key) || now - session.used >= passivate_ms;
+      const unused = now - session.used >= (isSession(session.key) ? passivate_ms : SWEEP);
       if (!session.idle || (!unused && excess <= 0)) continue;
       // One whose time comes soon, and one that somebody waits at, would be back at once.
       const { wake } = session;

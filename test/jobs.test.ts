@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { JOB } from '../actors/orchestrator.ts';
-import { createTroupe, defineAgent, defineOrchestrator, Failed, type RunContext } from '../src/index.ts';
+import { createTroupe, defineAgent, defineOrchestrator, Failed, Refused, type RunContext } from '../src/index.ts';
 import { memoryJournal, SteppedClock } from '../src/testing.ts';
 import type { Troupe, TroupeOptions } from '../src/troupe.ts';
 import { openDoor } from './door.ts';
@@ -170,6 +170,20 @@ test('a failure that cannot help is not tried again, and the wait that it asks f
   await breathe();
   clock.advance(0);
   expect(await troupe.jobs.ended(job_id)).toMatchObject({ state: 'dead', attempts: 2, error: { code: 'never' } });
+});
+
+test('what is refused for now is tried again', async () => {
+  const clock = new SteppedClock();
+  const refusals = [new Refused('overloaded', 'too many at once', 503), new Refused('bad_request', 'never', 400)];
+  const troupe = await open(
+    async () => {
+      throw refusals.shift()!;
+    },
+    { clock, more: { backoff_ms: 0 } },
+  );
+  const { job_id } = await troupe.enqueue('work', 1);
+  await expect.poll(() => passed(clock, async () => (await troupe.jobs.get(job_id)).state)).toBe('dead');
+  expect(await troupe.jobs.get(job_id)).toMatchObject({ attempts: 2, error: { code: 'bad_request' } });
 });
 
 test('an attempt that takes too long is ended, and counts as one that failed', async () => {

@@ -9,7 +9,7 @@ import { token } from '../../machines/session/events.ts';
 import type { Access } from '../access.ts';
 import type { Clock } from '../clock.ts';
 import type { Conversations } from '../conversation.ts';
-import { Refused } from '../errors.ts';
+import { Failed, Refused } from '../errors.ts';
 import type { Entry, Journal, Key, Row } from '../journal.ts';
 import type { Log } from '../log.ts';
 import type { EnqueueOptions } from '../orchestration/context.ts';
@@ -207,6 +207,8 @@ export class Jobs {
         memory,
         enqueue: (name, next, options) => this.enqueue(name, next, { ...options, tenant: key.tenant, parent: job_id }),
       });
+    } catch (error) {
+      throw forNow(error);
     } finally {
       memory.end();
     }
@@ -261,6 +263,10 @@ export class Jobs {
     return { tenant: parse(token, tenant, 'tenant'), session: JOB + parse(token, job_id, 'job_id') };
   }
 }
+
+/** What was refused for now may be taken the next time. */
+const forNow = (error: unknown): unknown =>
+  error instanceof Refused && error.status === 503 ? new Failed(error.code, error.message, true, error.details) : error;
 
 const isJob = ({ key }: Row): boolean => key.session.startsWith(JOB);
 const isIllegal = (error: unknown): boolean =>
