@@ -8,7 +8,7 @@ export interface AccessRequest {
   readonly tenant: string;
   /**
    * A verb of a session (`message`, `pause`, `takeover`, …; `create`, `fork`), `orchestrate`, `run` and `enqueue` for orchestrators, `cancel_job`
-   * and `retry_job`, `call` before an agent is called, `tool` before one is.
+   * and `retry_job`, `call` before an agent is called, `tool` before one is, `model` before one is called for a caller of the OpenAI API.
    */
   readonly action: string;
   readonly session_id?: string;

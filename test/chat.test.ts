@@ -434,6 +434,22 @@ describe('a model behind the service', () => {
     });
   });
 
+  test('is asked only for those who may', async () => {
+    const authorize = ({ action, tenant }: { action: string; tenant: string }) =>
+      action !== 'model' || tenant === 'acme' || { allow: false, reason: 'models are for acme' };
+    const { door, server } = await proxy(() => 'ok', {}, { agents: [echo], authorize });
+    await expect(ask(door, 'x', { model: 'm' })).rejects.toMatchObject({
+      status: 403,
+      code: 'forbidden',
+      type: 'permission_error',
+      message: expect.stringContaining('models are for acme'),
+    });
+    expect(server.requests).toEqual([]);
+    const acme = client(door, { 'X-Tenant-Id': 'acme' });
+    await acme.chat.completions.create({ model: 'm', messages: [{ role: 'user', content: 'x' }] });
+    expect((await ask(door, 'hello')).data.choices[0]!.message.content).toBe('You said: hello');
+  });
+
   test('is listed with the conversations', async () => {
     const { door } = await proxy([], {}, { agents: [echo] });
     const { data } = await client(door).models.list();

@@ -50,7 +50,7 @@ export function chatRoutes(app: App, troupe: Troupe, streams: EventStreams, buff
     (request, reply) =>
       isConversation(request.body.model)
         ? conversations.answer(request, reply, request.body)
-        : proxied(models, streams, request, reply, request.body),
+        : proxied(troupe, streams, request, reply, request.body),
   );
 
   app.get(

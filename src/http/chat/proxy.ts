@@ -4,8 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import { token } from '../../../machines/session/events.ts';
 import type { ModelScope } from '../../llm/model.ts';
-import type { OpenAiModels } from '../../llm/models.ts';
 import { parse } from '../../parse.ts';
+import type { Troupe } from '../../troupe.ts';
 import { ending, idempotencyKeyOf, leaving, tenantOf } from '../requests.ts';
 import type { EventStreams } from '../sse.ts';
 import { type ChatBody, forwarded } from './body.ts';
@@ -17,13 +17,15 @@ const PROXY = 'proxy';
 
 /** Answers a request for a model; what fails before the first piece is thrown while it can still be an error document. */
 export async function proxied(
-  models: OpenAiModels,
+  { models, access }: Troupe,
   streams: EventStreams,
   request: FastifyRequest,
   reply: FastifyReply,
   body: ChatBody,
 ): Promise<FastifyReply> {
   const scope = scopeOf(request, body);
+  const { tenant, session_id } = scope;
+  await access.check({ tenant, action: 'model', ...(session_id !== '' && { session_id }) });
   if (body.stream !== true) return reply.send(await models.complete(scope, forwarded(body), leaving(reply)));
   const chunks = models.stream(scope, forwarded(body), ending(reply));
   const first = await chunks.next();
