@@ -1,0 +1,68 @@
+// A real headless Chromium: pages that note what goes wrong in them, and are looked over for who cannot see or use a mouse.
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, join } from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect, onTestFinished } from 'vitest';
+
+const path = (process.env.PATH ?? '')
+  .split(delimiter)
+  .map((folder) => join(folder, 'chromium'))
+  .find((file) => existsSync(file));
+
+/** Why tests in a browser cannot run here; undefined when they can. */
+export const noBrowser: string | undefined = path ? undefined : 'there is no chromium on the path';
+
+export const startBrowser = (): Promise<Browser> =>
+  chromium.launch({ executablePath: path!, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+
+export interface Tab {
+  readonly page: Page;
+  /** What the page complained about in the console, and what it threw, so far. */
+  readonly complaints: readonly string[];
+  /** From here on the service may be away: what the browser says of that is no complaint. */
+  forgive(which: RegExp): void;
+}
+
+/** Opens a page in a context of its own; the test fails when the page complains. */
+export async function openTab(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Tab> {
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+  const page = await context.newPage();
+  const said: string[] = [];
+  let forgiven: RegExp | undefined;
+  const complain = (text: string): void => {
+    if (!forgiven?.test(text)) said.push(text);
+  };
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning')
+      complain(`${message.type()}: ${message.text()} (${message.location().url})`);
+  });
+  page.on('pageerror', (error) => complain(`thrown: ${error.stack ?? error.message}`));
+  onTestFinished(async () => {
+    await context.close();
+    expect(said).toEqual([]);
+  });
+  page.setDefaultTimeout(10_000);
+  await page.goto(url);
+  return {
+    page,
+    complaints: said,
+    forgive: (which) => {
+      forgiven = which;
+    },
+  };
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe finds in a page that hinders people seriously, in its own words. */
+export async function hindrances(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate<any>("axe.run(document, { resultTypes: ['violations'] })");
+  return violations
+    .filter(({ impact }: { impact: string }) => impact === 'serious' || impact === 'critical')
+    .map(
+      ({ id, help, nodes }: { id: string; help: string; nodes: { target: string[]; failureSummary: string }[] }) =>
+        `${id}: ${help}\n${nodes.map(({ target, failureSummary }) => `  ${target.join(' ')}: ${failureSummary}`).join('\n')}`,
+    );
+}
