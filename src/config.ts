@@ -71,6 +71,7 @@ export async function loadConfig({ env = process.env, cwd = process.cwd(), file 
       ...runtimeOf(told, { ...told.settings, ...(attempt_ms !== undefined && { attempt_ms }) }),
       ...given({ drain_ms: said.DRAIN_TIMEOUT_MS ?? told.drain_timeout_ms }),
       ...(told.mcp && { mcp: withVariables(told.mcp, env, 'mcp') }),
+      ...(told.agent_protocol && { agent_protocol: told.agent_protocol }),
     },
     file: path,
   };

@@ -26,6 +26,7 @@ import { type OpenAiModels, openModels } from './llm/models.ts';
 import type { LlmSettings } from './llm/settings.ts';
 import { type Log, silent } from './log.ts';
 import { type McpOptions, mcpTools } from './mcp.ts';
+import { type AgentProtocolOptions, serveAgentProtocol } from './nats/agent-protocol.ts';
 import type { EnqueueOptions } from './orchestration/context.ts';
 import type { OrchestratorDefinition } from './orchestration/definition.ts';
 import type { Envelope } from './orchestration/envelope.ts';
@@ -54,6 +55,8 @@ export interface TroupeOptions extends HookFunctions {
   readonly tools?: readonly (Tool<any> | ToolSource)[];
   /** MCP servers by name; their tools are called `{name}_{tool}`, and the name alone stands for all of them. */
   readonly mcp?: Readonly<Record<string, McpOptions>>;
+  /** Offers the agents on NATS by the Synadia Agent Protocol (`agents.prompt.troupe.…`) too; not unless told. */
+  readonly agent_protocol?: boolean | AgentProtocolOptions;
   /** Asked before anything is done: for every message, verb, run, call of an agent and call of a tool (E12). */
   readonly authorize?: Authorize;
   readonly orchestrators?: readonly OrchestratorDefinition[];
@@ -154,13 +157,16 @@ export class Troupe {
   readonly fleet: FleetNodes;
   readonly clock: Clock;
   readonly #registry: Registry;
+  readonly #agentProtocol: AgentProtocolOptions | undefined;
   #unserve: (() => void) | undefined;
+  #unoffer: (() => void) | undefined;
 
   constructor(options: TroupeOptions) {
     const { agents = [], handleNoMatch, clock = realClock, log = silent, journal = memoryJournal() } = options;
     this.journal = journal;
     this.log = log;
     this.clock = clock;
+    this.#agentProtocol = options.agent_protocol === true ? {} : options.agent_protocol || undefined;
     this.transport = options.transport ?? memoryTransport({ clock });
     this.models = openModels(options.llm, { clock, journal });
     this.access = new Access(options.authorize);
@@ -238,10 +244,12 @@ export class Troupe {
     this.#unserve = serveSubjects(this, this.transport);
     await this.cluster?.join();
     await this.jobs.start(this.cluster !== undefined);
+    if (this.#agentProtocol) this.#unoffer = serveAgentProtocol(this, this.transport, this.#agentProtocol, this.clock);
   }
 
   /** Stops taking messages, leaves what is owed to the journal, and closes it. */
   async close(): Promise<void> {
+    this.#unoffer?.();
     this.jobs.queue.close();
     this.health.stop();
     // Until others have them, this node is asked for its sessions.

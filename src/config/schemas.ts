@@ -100,6 +100,10 @@ export const dataFile = z.strictObject({
   routing_threshold: z.number().min(0).max(1).optional(),
   routing_model: z.string().min(1).optional(),
   default_agent: token.optional(),
+  /** Offers the agents by the Synadia Agent Protocol for NATS too. */
+  agent_protocol: z
+    .union([z.boolean(), z.strictObject({ tenant: token.optional(), interval_s: z.number().positive().optional() })])
+    .optional(),
   balancing: z.enum(balancings).optional(),
   breaker: z
     .strictObject({
