@@ -45,6 +45,11 @@ export class RequestTimeout extends Error {
   override name = 'RequestTimeout';
 }
 
+/** The transport takes no message of this size: a NATS server's `max_payload`, 1 MB unless set. Nothing was sent. */
+export class MessageTooLarge extends Error {
+  override name = 'MessageTooLarge';
+}
+
 /** A subject or pattern that NATS would not take. */
 export class BadSubject extends Error {
   override name = 'BadSubject';

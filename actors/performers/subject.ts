@@ -4,11 +4,11 @@ import type { AgentCall, AgentResult } from '../../src/agent.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Failed } from '../../src/errors.ts';
 import { withoutLlm } from '../../src/llm/settings.ts';
-import type { Message, Transport } from '../../src/transport.ts';
+import { type Message, MessageTooLarge, type Transport } from '../../src/transport.ts';
 import type { Instances } from '../instances.ts';
 import { messageOf, type Performer } from '../performer.ts';
 import { resultSchema, usageSchema } from './answer.ts';
-import { Answers } from './answers.ts';
+import { Inbox } from './inbox.ts';
 import { fellSilent, IDLE_MS, Silence } from './silence.ts';
 
 export interface SubjectOptions {
@@ -51,7 +51,7 @@ export const cancelSubject = (tenant: string, agent: string, run: string): strin
  * or as the agent said. When the run leaves, or nobody waits any longer, the agent is told to stop.
  */
 export function subjectPerformer(transport: Transport, agent: string, options: SubjectOptions): Performer {
-  const answers = new Answers(transport, agent);
+  const inbox = new Inbox(transport, agent);
   const { clock, instances, maxAnswerBytes = 1024 * 1024, idleMs = IDLE_MS } = options;
   return async (call, io) => {
     io.signal.throwIfAborted();
@@ -104,7 +104,7 @@ export function subjectPerformer(transport: Transport, agent: string, options: S
           answer.resolve(one);
       }
     };
-    const place = answers.open(tenant, (message) => {
+    const place = inbox.open(tenant, (message) => {
       try {
         hear(message);
       } catch (error) {
@@ -114,7 +114,7 @@ export function subjectPerformer(transport: Transport, agent: string, options: S
     const abort = (): void => giveUp(io.signal.reason);
     io.signal.addEventListener('abort', abort, { once: true });
     try {
-      transport.publish(subject, body, { reply: place.subject, headers: { 'Nats-Msg-Id': call.idempotency_key } });
+      publish(transport, subject, body, place.subject, call.idempotency_key);
       return await answer.promise;
     } finally {
       io.signal.removeEventListener('abort', abort);
@@ -123,6 +123,16 @@ export function subjectPerformer(transport: Transport, agent: string, options: S
       place.close();
     }
   };
+}
+
+function publish(transport: Transport, subject: string, body: string, reply: string, key: string): void {
+  try {
+    transport.publish(subject, body, { reply, headers: { 'Nats-Msg-Id': key } });
+  } catch (error) {
+    // A call that does not fit now will not fit later, and says nothing against the agent.
+    if (error instanceof MessageTooLarge) throw new Failed('call_too_large', error.message, false);
+    throw error;
+  }
 }
 
 async function bodyOf(call: AgentCall, history: () => Promise<unknown>): Promise<string> {

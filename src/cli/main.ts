@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { JournalError, Refused } from '../errors.ts';
+import type { NatsError } from '../nats/connect.ts';
 import { version } from '../version.ts';
 import { agents } from './agents.ts';
 import { chat } from './chat.ts';
@@ -53,5 +54,9 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 /** What a person can do something about; anything else is a fault of ours and shows its stack. */
-const isTold = (error: unknown): error is Complaint | Refused | JournalError =>
-  error instanceof Complaint || error instanceof Refused || error instanceof JournalError;
+const isTold = (error: unknown): error is Complaint | Refused | JournalError | NatsError =>
+  error instanceof Complaint ||
+  error instanceof Refused ||
+  error instanceof JournalError ||
+  // By its name, so that a command that needs no NATS does not load its client.
+  (error instanceof Error && error.name === 'NatsError');

@@ -31,7 +31,8 @@ export interface NatsOptions {
 }
 
 /**
- * NATS cannot be used as asked. `code` is one of `nats_unreachable`, `nats_denied`, `nats_too_old`, `jetstream_disabled`.
+ * NATS cannot be used as asked. `code` is one of `nats_unreachable`, `nats_denied`, `nats_too_old`, `jetstream_disabled`,
+ * `jetstream_full`, `jetstream_failed`.
  */
 export class NatsError extends Error {
   override name = 'NatsError';

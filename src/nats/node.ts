@@ -1,13 +1,15 @@
 // What a process needs to be a node of a cluster on NATS: transport, journal, and the two buckets the nodes share.
 import { randomBytes } from 'node:crypto';
-import { jetstream } from '@nats-io/jetstream';
-import { Kvm } from '@nats-io/kv';
+import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
+import { type KV, Kvm, type KvOptions } from '@nats-io/kv';
+import { errors } from '@nats-io/transport-node';
 import type { ClusterOptions } from '../cluster/cluster.ts';
+import { FULL } from '../journal/jetstream/failures.ts';
 import { jetstreamJournal } from '../journal/jetstream.ts';
 import type { Journal } from '../journal.ts';
 import { natsTransport } from '../transport/nats.ts';
 import type { Transport } from '../transport.ts';
-import { connectNats } from './connect.ts';
+import { connectNats, NatsError } from './connect.ts';
 import { NODE_INBOX } from './inboxes.ts';
 import { whileNobodyLeads } from './patience.ts';
 
@@ -48,8 +50,8 @@ export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
     const journal = await jetstreamJournal({ connection, name: NAME, replicas, shards });
     const kvm = new Kvm(jetstream(connection, { timeout: ATTEMPT }));
     const buckets = {
-      nodes: await whileNobodyLeads(() => kvm.create(NODES_BUCKET, { history: 1, ttl: PRESENCE, replicas })),
-      shards: await whileNobodyLeads(() => kvm.create(SHARDS_BUCKET, { history: 1, replicas })),
+      nodes: await opened(kvm, NODES_BUCKET, { history: 1, ttl: PRESENCE, replicas }),
+      shards: await opened(kvm, SHARDS_BUCKET, { history: 1, replicas }),
     };
     return {
       journal,
@@ -61,4 +63,22 @@ export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
     await connection.close();
     throw error;
   }
+}
+
+async function opened(kvm: Kvm, bucket: string, options: Partial<KvOptions>): Promise<KV> {
+  try {
+    return await whileNobodyLeads(() => kvm.create(bucket, options));
+  } catch (error) {
+    const { code, advice } = reasonOf(error as Error);
+    const message = `The bucket ${bucket} could not be opened: ${(error as Error).message.replace(/\.$/, '')}. ${advice}`;
+    throw new NatsError(code, message, { cause: error });
+  }
+}
+
+function reasonOf(error: Error): { code: string; advice: string } {
+  if (error.cause instanceof errors.PermissionViolationError)
+    return { code: 'nats_denied', advice: 'Permit this user what `npx troupe permissions node` prints.' };
+  if (error instanceof JetStreamApiError && FULL.has(error.code))
+    return { code: 'jetstream_full', advice: 'A node needs three streams; give its account or its server more room.' };
+  return { code: 'jetstream_failed', advice: 'Look into the log of the NATS server.' };
 }

@@ -22,6 +22,7 @@ export async function whileNobodyLeads<T>(attempt: () => Promise<T>): Promise<T>
 /** Where a stream has no leader the client says that JetStream is not enabled; its cause is that nobody responded. */
 function mayPass(error: unknown): boolean {
   if (error instanceof JetStreamApiError) return PASSING.has(error.code);
-  if (error instanceof errors.TimeoutError || error instanceof errors.RequestError) return true;
-  return error instanceof Error && error.cause instanceof errors.RequestError;
+  if (error instanceof errors.TimeoutError) return true;
+  if (error instanceof errors.RequestError) return error.isNoResponders() || error.cause instanceof errors.TimeoutError;
+  return error instanceof Error && error.cause instanceof errors.RequestError && error.cause.isNoResponders();
 }

@@ -6,6 +6,7 @@ import { Replies } from '../nats/replies.ts';
 import {
   type Headers,
   type Message,
+  MessageTooLarge,
   type PublishOptions,
   type RequestOptions,
   RequestTimeout,
@@ -14,10 +15,7 @@ import {
 } from '../transport.ts';
 import { assertPattern, assertQueue, assertSubject } from './subjects.ts';
 
-/** The server takes no message of this size (its `max_payload`, 1 MB unless set). Nothing was sent. */
-export class MessageTooLarge extends Error {
-  override name = 'MessageTooLarge';
-}
+export { MessageTooLarge };
 
 export interface NatsTransportOptions {
   /** Told what a handler threw. Without it the error becomes a process warning. */

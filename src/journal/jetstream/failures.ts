@@ -5,8 +5,8 @@ import { NatsError } from '../../nats/connect.ts';
 import { ApiError, isClosed, isSilence } from '../../nats/jetstream.ts';
 import { Denied } from '../../nats/replies.ts';
 
-// Limits of the account, of the server's memory or disk, of the stream.
-const FULL = new Set([10002, 10023, 10028, 10047]);
+/** Limits of the account, of the server's memory or disk, of the stream. */
+export const FULL: ReadonlySet<number> = new Set([10002, 10023, 10027, 10028, 10047]);
 /** Storing failed, for a reason that only the text gives. */
 const STORE_FAILED = 10077;
 const TOO_LARGE = new Set([10054, 10097]);

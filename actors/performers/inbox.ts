@@ -6,7 +6,7 @@ import type { Message, Transport } from '../../src/transport.ts';
 type Hear = (message: Message) => void;
 
 /** A subscription for each call would cost the server more than the call: it forgets who hears what whenever one comes or goes. */
-export class Answers {
+export class Inbox {
   readonly #transport: Transport;
   readonly #agent: string;
   /** Nobody else answers to this node's calls. */
