@@ -1,4 +1,4 @@
-// Heartbeats on subjects: what the instances of an agent that share its one subject say of themselves, added up.
+// Heartbeats: what the instances of an agent that share its one subject say of themselves, added up.
 
 import { z } from 'zod';
 import type { Heartbeat } from '../actors/endpoint.ts';
@@ -19,21 +19,32 @@ export const heartbeat = z.strictObject({
 /** The pool calls an agent of kind `nats` through one endpoint of this name, whichever instance then takes the call. */
 const SUBJECT = 'subject';
 
+type Register = (tenant: string, agent_id: string) => Promise<void> | undefined;
+
 export class Heartbeats {
   readonly #pool: AgentPool;
+  readonly #register: Register;
 
-  constructor(pool: AgentPool) {
+  /** `register` makes an agent known; in this process only unless told. */
+  constructor(pool: AgentPool, register: Register = (tenant, id) => void pool.register(tenant, { id, kind: 'nats' })) {
     this.#pool = pool;
+    this.#register = register;
   }
 
   /**
-   * Notes a sign of life. An agent that nobody declared becomes one of this tenant, called on its subject, for as long as the
-   * process lives. Throws `Refused('unknown_instance')` when the agent is called elsewhere and has no such instance there.
+   * Notes a sign of life. An agent that nobody declared becomes one of this tenant, called on its subject, until it is
+   * deregistered. Rejects with `Refused('unknown_instance')` when the agent is called elsewhere and has no such instance there.
    */
-  hear(tenant: string, agent_id: string, beat: Heartbeat): void {
+  async hear(tenant: string, agent_id: string, beat: Heartbeat): Promise<void> {
+    const registered = this.#pool.get(tenant, agent_id) ? undefined : this.#register(tenant, agent_id);
+    if (registered) await registered;
+    this.note(tenant, agent_id, beat);
+  }
+
+  /** Notes a sign of life of an agent that is known. Throws `Refused`: `unknown_agent`, or `unknown_instance` as `hear`. */
+  note(tenant: string, agent_id: string, beat: Heartbeat): void {
     const { instances } = this.#pool;
-    const known = this.#pool.get(tenant, agent_id) ?? this.#pool.register(tenant, { id: agent_id, kind: 'nats' });
-    const shares = known.definition.kind === 'nats';
+    const shares = this.#pool.get(tenant, agent_id)?.definition.kind === 'nats';
     if (shares) instances.hear(tenant, agent_id, beat);
     this.#pool.heartbeat(tenant, agent_id, shares ? together(instances.beats(tenant, agent_id)) : beat);
   }

@@ -2,11 +2,13 @@
 import { REGISTRY } from '../actors/orchestrator.ts';
 import type { AgentPool } from '../actors/pool.ts';
 import type { Registered, RegistryContext, RegistryEvent } from '../machines/registry/rules.ts';
-import type { HttpAgent } from './agent.ts';
+import type { HttpAgent, NatsAgent } from './agent.ts';
+import type { Clock } from './clock.ts';
 import type { Conversations } from './conversation.ts';
 import { checkAgent } from './define.ts';
 import { Refused } from './errors.ts';
 import type { Journal } from './journal.ts';
+import type { Log } from './log.ts';
 import type { Subscription, Transport } from './transport.ts';
 
 /** Tells every node that a tenant's list changed; the list itself is in the journal. */
@@ -17,13 +19,19 @@ export interface RegistryOptions {
   readonly transport: Transport;
   readonly pool: AgentPool;
   readonly conversations: Conversations;
+  readonly clock: Clock;
+  readonly log: Log;
 }
+
+/** Between two tries to read a list, ms. */
+const AGAIN = 1_000;
 
 export class Registry {
   readonly #options: RegistryOptions;
   /** What the pool knows of each tenant's list, by agent. */
   readonly #known = new Map<string, Set<string>>();
   #changes: Subscription | undefined;
+  #stopped = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -32,12 +40,13 @@ export class Registry {
   /** Makes every registered agent known to the pool, now and whenever a list changes on any node. */
   async start(): Promise<void> {
     const { journal, transport } = this.#options;
-    this.#changes = transport.subscribe(CHANGED, ({ data }) => void this.#load(new TextDecoder().decode(data)));
+    this.#changes = transport.subscribe(CHANGED, ({ data }) => this.#reload(new TextDecoder().decode(data)));
     for (const { key } of await journal.rows({ state: 'listing', limit: 1_000_000 }))
       if (key.session === REGISTRY) await this.#load(key.tenant);
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#changes?.unsubscribe();
   }
 
@@ -71,16 +80,32 @@ export class Registry {
     this.#options.transport.publish(CHANGED, tenant);
   }
 
+  #reload(tenant: string): void {
+    this.#load(tenant).catch((error) => {
+      if (this.#stopped) return;
+      this.#options.log.warn({ err: error, tenant }, 'the list of agents cannot be read yet');
+      this.#options.clock.setTimeout(() => this.#reload(tenant), AGAIN);
+    });
+  }
+
   async #load(tenant: string): Promise<void> {
     const { journal, pool } = this.#options;
     const stored = await journal.last({ tenant, session: REGISTRY });
     const { agents } = (stored?.entry.snapshot.context ?? { agents: {} }) as RegistryContext;
-    for (const agent of Object.values(agents)) pool.amend(tenant, definitionOf(agent));
+    for (const agent of Object.values(agents)) this.#know(tenant, agent);
     for (const gone of this.#known.get(tenant) ?? []) if (!(gone in agents)) pool.deregister(tenant, gone);
     this.#known.set(tenant, new Set(Object.keys(agents)));
   }
+
+  #know(tenant: string, agent: Registered): void {
+    const { pool } = this.#options;
+    const definition = definitionOf(agent);
+    if (definition.kind === 'http') pool.amend(tenant, definition);
+    // One that is there keeps its books.
+    else if (pool.get(tenant, definition.id)?.definition.kind !== 'nats') pool.register(tenant, definition);
+  }
 }
 
-const definitionOf = ({ agent_id, ...agent }: Registered): HttpAgent => ({ id: agent_id, ...agent });
+const definitionOf = ({ agent_id, ...agent }: Registered): HttpAgent | NatsAgent => ({ id: agent_id, ...agent });
 
 const isIllegal = (error: unknown): boolean => error instanceof Refused && error.code === 'illegal_in_state';

@@ -3,7 +3,7 @@ import { bodies, token, type Verb } from '../machines/session/events.ts';
 import { Requests } from './cluster/requests.ts';
 import type { Conversations } from './conversation.ts';
 import { Refused } from './errors.ts';
-import { Heartbeats, heartbeat } from './heartbeats.ts';
+import { heartbeat } from './heartbeats.ts';
 import { isSession, type Key } from './journal.ts';
 import { type Micro, microService } from './nats/micro.ts';
 import { parse, parseBody } from './parse.ts';
@@ -55,14 +55,12 @@ class Serving {
   readonly #transport: Transport;
   readonly #subscriptions: Subscription[];
   readonly #micro: Micro;
-  readonly #heartbeats: Heartbeats;
   #shared: Requests | undefined;
   #stopped = false;
 
   constructor(troupe: Troupe, transport: Transport) {
     this.#troupe = troupe;
     this.#transport = transport;
-    this.#heartbeats = new Heartbeats(troupe.pool);
     const queue_group = troupe.cluster ? '' : QUEUE;
     this.#micro = microService(transport, {
       name: 'troupe',
@@ -104,10 +102,10 @@ class Serving {
   }
 
   async #heartbeat(message: Message): Promise<void> {
-    const problem = await this.#answer(message, () => {
+    const problem = await this.#answer(message, async () => {
       const [, tenant, , agent] = message.subject.split('.');
       const key = { tenant: parse(token, tenant, 'tenant'), agent_id: parse(token, agent, 'agent_id') };
-      this.#heartbeats.hear(key.tenant, key.agent_id, parse(heartbeat, jsonOf(message.data), 'heartbeat'));
+      await this.#troupe.heartbeats.hear(key.tenant, key.agent_id, parse(heartbeat, jsonOf(message.data), 'heartbeat'));
       return '';
     });
     if (problem && !message.reply) this.#troupe.log.warn({ ...problem, subject: message.subject }, 'a bad heartbeat');

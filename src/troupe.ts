@@ -18,6 +18,7 @@ import { Fleet } from './fleet/fleet.ts';
 import { FleetNodes } from './fleet/nodes.ts';
 import { SessionHandle } from './handle.ts';
 import { Health } from './health.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { type HookFunctions, Hooks } from './hooks.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { memoryJournal } from './journal/memory.ts';
@@ -156,6 +157,8 @@ export class Troupe {
   /** How many sessions are in which state, for how long, and where: of the whole cluster, when there is one. */
   readonly fleet: FleetNodes;
   readonly clock: Clock;
+  /** Signs of life of agents, and who makes itself known by one. */
+  readonly heartbeats: Heartbeats;
   readonly #registry: Registry;
   readonly #agentProtocol: AgentProtocolOptions | undefined;
   #unserve: (() => void) | undefined;
@@ -231,7 +234,12 @@ export class Troupe {
       transport: this.transport,
       pool: this.pool,
       conversations: this.conversations,
+      clock,
+      log,
     });
+    this.heartbeats = new Heartbeats(this.pool, (tenant, agent_id) =>
+      this.#registry.register(tenant, { agent_id, kind: 'nats' }, true),
+    );
   }
 
   async start(): Promise<void> {

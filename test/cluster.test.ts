@@ -119,6 +119,9 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
     await expect.poll(() => b.troupe.pool.get('default', 'outside') !== undefined).toBe(true);
     const c = await join({});
     expect(c.troupe.pool.get('default', 'outside')).toBeDefined();
+    await c.nats.transport.request('troupe.default.agent.beating.heartbeat', '{"instance_id":"i1"}');
+    for (const { troupe } of [a, b, c])
+      await expect.poll(() => troupe.pool.get('default', 'beating')?.definition.kind).toBe('nats');
     await b.troupe.deregisterAgent('default', 'outside');
     await expect.poll(() => a.troupe.pool.get('default', 'outside')).toBeUndefined();
   });

@@ -1,8 +1,9 @@
-// Heartbeats on subjects: a process that starts and says so is an agent; its instances together are as loaded as they say.
+// Heartbeats: a process that starts and says so is an agent; its instances together are as loaded as they say.
 import { afterEach, describe, expect, it } from 'vitest';
 import { AgentPool } from '../actors/pool.ts';
 import { SteppedClock } from '../src/clock.ts';
 import { Heartbeats } from '../src/heartbeats.ts';
+import { memoryJournal } from '../src/journal/memory.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 
@@ -12,10 +13,11 @@ afterEach(async () => {
   troupe = undefined;
 });
 
-async function started() {
+async function started(journal = memoryJournal()) {
   const transport = memoryTransport();
   troupe = await createTroupe({
     transport,
+    journal,
     agents: [
       { id: 'echo', run: (text) => text },
       { id: 'far', kind: 'nats' },
@@ -43,6 +45,38 @@ describe('a heartbeat on its subject', () => {
     expect(troupe.pool.get('default', 'newcomer')).toBeUndefined();
   });
 
+  it('makes it known for good: after a restart before it gives another sign, until it is deregistered', async () => {
+    // It outlives the first of its two runtimes.
+    const journal = { ...memoryJournal(), close: async () => {} };
+    const { beat, troupe: before } = await started(journal);
+    await beat('newcomer', { instance_id: 'i1', capacity: 2 });
+    await before.close();
+
+    const { transport, troupe, beat: again } = await started(journal);
+    transport.subscribe('troupe.default.agent.newcomer.invoke', ({ reply }) => transport.publish(reply!, 'still here'));
+    const outcome = await troupe.session('s1').send('hello', { agent_id: 'newcomer' });
+    expect(outcome).toMatchObject({ status: 'done', answer: 'still here' });
+
+    await again('newcomer', { instance_id: 'i1', capacity: 2 });
+    await troupe.deregisterAgent('default', 'newcomer');
+    expect(troupe.pool.get('default', 'newcomer')).toBeUndefined();
+    await expect(troupe.deregisterAgent('default', 'newcomer')).rejects.toMatchObject({ status: 404 });
+    await again('newcomer', { instance_id: 'i1', capacity: 2 });
+    expect(troupe.pool.get('default', 'newcomer')!.view().endpoints).toMatchObject([{ id: 'subject', capacity: 2 }]);
+  });
+
+  it('says nothing against an agent that is registered behind HTTP, which may take its place', async () => {
+    const { troupe, beat } = await started();
+    await beat('desk', { instance_id: 'i1' });
+    const known = troupe.pool.get('default', 'desk');
+    await beat('desk', { instance_id: 'i2' });
+    expect(troupe.pool.get('default', 'desk')).toBe(known);
+    const endpoints = [{ id: 'one', url: 'http://127.0.0.1:9/' }];
+    await troupe.registerAgent('default', { agent_id: 'desk', kind: 'http', endpoints }, { join: true });
+    expect(await beat('desk', { instance_id: 'i1' })).toMatchObject({ code: '404' });
+    expect(await beat('desk', { instance_id: 'one' })).toMatchObject({ code: undefined });
+  });
+
   it('leaves an agent that was declared as it is, and says what it carries', async () => {
     const { troupe, beat } = await started();
     const before = troupe.pool.get('default', 'far');
@@ -68,7 +102,7 @@ describe('the instances of an agent on its subject', () => {
     const pool = new AgentPool({ clock, transport });
     const heartbeats = new Heartbeats(pool);
     const beat = (instance_id: string, in_flight: number) => {
-      heartbeats.hear('default', 'team', { instance_id, in_flight, capacity: 2, interval_s: 10 });
+      void heartbeats.hear('default', 'team', { instance_id, in_flight, capacity: 2, interval_s: 10 });
     };
     const endpoint = () => pool.get('default', 'team')!.view().endpoints[0]!;
 

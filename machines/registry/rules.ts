@@ -1,8 +1,11 @@
 // The bodies of the registry chart's names.
 import { setup } from 'xstate';
 
-/** An agent that was registered from outside: where its instances answer, and how messages find it. */
-export interface Registered {
+/** An agent that was registered from outside. */
+export type Registered = RegisteredHttp | RegisteredNats;
+
+/** Where its instances answer, and how messages find it. */
+export interface RegisteredHttp {
   readonly agent_id: string;
   readonly kind: 'http';
   readonly description?: string;
@@ -10,6 +13,12 @@ export interface Registered {
   readonly capabilities?: readonly string[];
   readonly fallbacks?: readonly string[];
   readonly endpoints: readonly { readonly id: string; readonly url: string; readonly weight?: number }[];
+}
+
+/** It made itself known by a heartbeat, and is called on its subject. */
+export interface RegisteredNats {
+  readonly agent_id: string;
+  readonly kind: 'nats';
 }
 
 export interface RegistryInput {
@@ -35,6 +44,9 @@ const { assign } = setup({ types: { context: {} as RegistryContext, events: {} a
 function registered({ agents }: RegistryContext, { agent, join }: Of<'register'>): Registered {
   const known = agents[agent.agent_id];
   if (!join || !known) return agent;
+  // A heartbeat says nothing new of an agent that is known; one behind HTTP takes the place of one that only gave heartbeats.
+  if (agent.kind === 'nats') return known;
+  if (known.kind === 'nats') return agent;
   const others = known.endpoints.filter(({ id }) => !agent.endpoints.some((endpoint) => endpoint.id === id));
   const endpoints = [...others, ...agent.endpoints].sort((a, b) => (a.id < b.id ? -1 : 1));
   return { ...known, ...agent, endpoints };

@@ -4,6 +4,7 @@ import type { Registered } from '../../machines/registry/rules.ts';
 import { token } from '../../machines/session/events.ts';
 import { Refused } from '../errors.ts';
 import { heartbeat } from '../heartbeats.ts';
+import { heartbeatSubject } from '../subjects.ts';
 import type { Troupe } from '../troupe.ts';
 import { type App, tenantOf } from './requests.ts';
 import { agentView } from './shapes.ts';
@@ -78,14 +79,17 @@ export function agentRoutes(app: App, troupe: Troupe): void {
     '/v1/agents/:agent_id/heartbeat',
     { schema: { tags, summary: 'An instance says that it is well', params, body: heartbeat } },
     async (request, reply) => {
-      troupe.pool.heartbeat(tenantOf(request), request.params.agent_id, request.body);
+      const [tenant, { agent_id }] = [tenantOf(request), request.params];
+      troupe.heartbeats.note(tenant, agent_id, request.body);
+      // The other nodes have their own picture of the agents.
+      if (troupe.cluster) troupe.transport.publish(heartbeatSubject(tenant, agent_id), JSON.stringify(request.body));
       return reply.code(204).send();
     },
   );
 
   app.delete(
     '/v1/agents/:agent_id',
-    { schema: { tags, summary: 'Forget an agent that was registered', params } },
+    { schema: { tags, summary: 'Forget an agent that registered, or made itself known by a heartbeat', params } },
     async (request, reply) => {
       await troupe.deregisterAgent(tenantOf(request), request.params.agent_id);
       return reply.code(204).send();
