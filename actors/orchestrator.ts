@@ -4,29 +4,18 @@ import type { JobRun } from '../machines/job/events.ts';
 import { jobMachine } from '../machines/job/machine.ts';
 import { orchestratorMachine } from '../machines/orchestrator/machine.ts';
 import { registryMachine } from '../machines/registry/machine.ts';
-import type {
-  AttemptInput,
-  AttemptOutput,
-  Failure,
-  Route,
-  RouteInput,
-  ScreenInput,
-  ScreenOutput,
-  SessionContext,
-  Settings,
-} from '../machines/session/events.ts';
+import type { Failure, Settings } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
-import { runId } from '../machines/session/rules.ts';
-import type { AgentCall } from '../src/agent.ts';
 import type { Clock } from '../src/clock.ts';
 import type { Directory } from '../src/directory.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import type { Hooks } from '../src/hooks.ts';
 import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../src/journal.ts';
 import type { Log } from '../src/log.ts';
-import { asHistory, before, messagesOf, type TranscriptMessage } from '../src/transcript.ts';
 import { Alarms } from './alarms.ts';
-import { OpenAnswer, type Part } from './parts.ts';
+import { Answers, type PartListener } from './answers.ts';
+import type { Part } from './parts.ts';
+import { Performing } from './performing.ts';
 import type { AgentPool } from './pool.ts';
 import { Recent } from './recent.ts';
 import { type Host, type Receipt, Session, type Work } from './session.ts';
@@ -93,8 +82,6 @@ export interface Hearer {
   readonly moved?: () => void;
 }
 
-export type PartListener = (part: Part) => void;
-
 /** Between two looks for sessions that may leave memory, ms. */
 const SWEEP = 1_000;
 /** A timer that is due within this, ms, is waited for in memory. */
@@ -109,9 +96,8 @@ export class Orchestrator implements Host {
   readonly #options: OrchestratorOptions;
   readonly #resident = new Map<string, Session>();
   readonly #waking = new Map<string, Promise<Session>>();
-  readonly #open = new Map<string, OpenAnswer>();
-  readonly #listeners = new Map<string, Set<PartListener>>();
-  readonly #everywhere = new Set<(key: Key, part: Part) => void>();
+  readonly #answers = new Answers();
+  readonly #performing: Performing;
   readonly #hearers = new Map<string, Set<Hearer>>();
   readonly #recent = new Recent();
   readonly #remembered = new Set<(key: Key, entry: Entry, session: Session) => void>();
@@ -126,6 +112,7 @@ export class Orchestrator implements Host {
     this.#options = options;
     this.journal = options.journal;
     this.clock = options.clock;
+    this.#performing = new Performing(options, this.#answers, this.#recent);
     this.#alarms = new Alarms(options.clock, (name) => this.#alarmed(keyOf(name)));
     this.actor = createActor(orchestratorMachine, { clock: options.clock, input: undefined }).start();
   }
@@ -175,7 +162,7 @@ export class Orchestrator implements Host {
     for (const [name, session] of this.#resident) {
       if (!which(session.key)) continue;
       this.#resident.delete(name);
-      this.#open.delete(name);
+      this.#answers.drop(name);
       session.stop();
     }
     this.#alarms.clearAll((name) => which(keyOf(name)));
@@ -248,26 +235,22 @@ export class Orchestrator implements Host {
   async openAnswer(key: Key): Promise<Part | undefined> {
     const { elsewhere } = this.#options;
     if (elsewhere?.owns(key) === false) return elsewhere.openAnswer(key);
-    return this.#open.get(keyName(key))?.whole();
+    return this.#answers.whole(key);
   }
 
   /** Hears the pieces of a session's answers as they come. Returns the function that stops it. */
   listen(key: Key, listener: PartListener): () => void {
-    const name = keyName(key);
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners.add(listener));
-    const unlisten = this.#options.elsewhere?.listen(key, listener);
+    const here = this.#answers.listen(key, listener);
+    const elsewhere = this.#options.elsewhere?.listen(key, listener);
     return () => {
-      unlisten?.();
-      listeners.delete(listener);
-      if (listeners.size === 0) this.#listeners.delete(name);
+      elsewhere?.();
+      here();
     };
   }
 
   /** Hears the pieces of every session's answers. Returns the function that stops it. */
   listenAll(listener: (key: Key, part: Part) => void): () => void {
-    this.#everywhere.add(listener);
-    return () => this.#everywhere.delete(listener);
+    return this.#answers.listenAll(listener);
   }
 
   /** Hears what a session decides on this node, once it is remembered. Returns the function that stops it. */
@@ -298,11 +281,7 @@ export class Orchestrator implements Host {
   }
 
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown> {
-    if (src === 'agent') return this.#attempt(session, input as AttemptInput, work);
-    if (src === 'screen') return this.#screen(session, input as ScreenInput);
-    if (src === 'router') return this.#route(session, input as RouteInput, work);
-    if (src === 'run' && this.#options.run) return this.#options.run(session.key, input as JobRun, work);
-    return Promise.reject(new Failed('unknown_work', `nothing performs ${src}`, false));
+    return this.#performing.perform(session, src, input, work);
   }
 
   failure(error: unknown): Failure {
@@ -324,7 +303,7 @@ export class Orchestrator implements Host {
     this.counts.broken += 1;
     this.#options.log.error({ session: name, err: error }, 'session stopped; it will be replayed from its journal');
     if (this.#resident.get(name) === session) this.#resident.delete(name);
-    this.#open.delete(name);
+    this.#answers.drop(name);
     const breaks = (this.#breaks.get(name) ?? 0) + 1;
     this.#breaks.set(name, breaks);
     this.#rewake(session, Math.min(LONGEST_REWAKE, 100 * 2 ** breaks));
@@ -347,102 +326,6 @@ export class Orchestrator implements Host {
   dropped(session: Session, event: EventObject): void {
     this.counts.dropped += 1;
     this.#options.log.debug({ session: keyName(session.key), event: event.type }, 'result dropped: its work is over');
-  }
-
-  // Performing.
-
-  async #attempt(session: Session, input: AttemptInput, work: Work): Promise<AttemptOutput> {
-    const { key } = session;
-    const name = keyName(key);
-    const { pool, directory, hooks } = this.#options;
-    const run_id = runId(key.session, input.run);
-    const flow = input.flow === undefined ? undefined : directory.flow(key.tenant, input.flow);
-    const call: AgentCall = {
-      tenant: key.tenant,
-      session_id: key.session,
-      run_id,
-      agent_id: input.agent,
-      attempt: input.attempt,
-      idempotency_key: work.key,
-      input: input.input.map((content) => ({ role: 'user', content })),
-      guidance: input.guidance,
-      context: input.context ?? {},
-      flow: input.flow,
-      params: flow?.agent_params,
-      tools: flow?.tools,
-      task: input.task,
-      decision: input.decision,
-      tried: input.tried,
-    };
-    let answer: OpenAnswer | undefined;
-    const began = this.clock.now();
-    const part = (text: string): void => {
-      // The fence: from the moment the session decided to leave this attempt, not one more word passes.
-      if (text === '' || !work.live() || this.#options.elsewhere?.away) return;
-      if (!answer) {
-        answer = new OpenAnswer({ run_id, attempt: input.attempt, epoch: input.epoch }, began);
-        this.#open.set(name, answer);
-      }
-      const piece = answer.add(text, this.clock.now(), session.position.n);
-      const listeners = this.#listeners.get(name);
-      if (listeners) for (const listener of listeners) listener(piece);
-      for (const listener of this.#everywhere) listener(key, piece);
-    };
-    try {
-      const done = await pool.call(call, {
-        signal: work.signal,
-        part,
-        remember: async (progress) => {
-          await work.tell({ type: 'progressed', ...progress } as EventObject);
-        },
-        history: async (limit) => asHistory(await this.#before(session, limit)),
-        tools: (name) => directory.tools(key.tenant, name),
-      });
-      const result = await hooks.post(call, done.result);
-      return {
-        result,
-        endpoint: done.endpoint,
-        ms: done.ms,
-        ...(done.steps.length > 0 && { steps: done.steps }),
-        ...(done.told.length > 0 && { told: done.told }),
-        ...(done.events.length > 0 && { events: done.events }),
-        ...(answer && { streamed: streamed(answer, result) }),
-      };
-    } finally {
-      if (answer && this.#open.get(name) === answer) this.#open.delete(name);
-    }
-  }
-
-  async #before(session: Session, limit = 50): Promise<TranscriptMessage[]> {
-    const { run, queue } = session.snapshot.context as SessionContext;
-    const without = new Set(queue.map(({ id }) => id));
-    for (const { id } of run?.input ?? []) without.add(id);
-    const kept = this.#recent.of(session);
-    const lately = kept && before(kept.messages, limit, without);
-    if (kept?.whole || (lately && lately.length >= limit)) return lately!;
-    // A turn is two entries; read a little more, for what is not a message.
-    for (let count = 2 * limit + 8; ; count *= 2) {
-      const entries = (await this.journal.tail(session.key, count)).map(({ entry }) => entry);
-      const messages = before(
-        entries.flatMap((entry) => messagesOf(entry, 'llm')),
-        limit,
-        without,
-      );
-      if (messages.length < limit && (entries[0]?.n ?? 1) > 1) continue;
-      // What came while this was read is not in it.
-      if (entries.at(-1)?.n === session.position.n) this.#recent.keep(session, entries);
-      return messages;
-    }
-  }
-
-  #screen({ key }: Session, { content, run }: ScreenInput): Promise<ScreenOutput> {
-    return this.#options.hooks.screen({ ...key, run_id: runId(key.session, run), message: content });
-  }
-
-  #route(session: Session, { content }: RouteInput, { signal, key }: Work): Promise<Route | null> {
-    const { config } = session.snapshot.context as SessionContext;
-    const history = (limit?: number) => this.#before(session, limit);
-    return this.#options.directory.route(session.key, content, { history, signal, config, idempotency_key: key });
   }
 
   // Residence.
@@ -513,9 +396,3 @@ export const moved = (key: Key): Refused =>
 
 export const unknownSession = (key: Key): Refused =>
   new Refused('unknown_session', `there is no session "${key.session}"`, 404);
-
-function streamed(answer: OpenAnswer, result: AttemptOutput['result']): NonNullable<AttemptOutput['streamed']> {
-  const parts = answer.marks;
-  const final = 'final_message' in result ? result.final_message : undefined;
-  return final === answer.text ? { parts } : { text: answer.text, parts };
-}

@@ -1,5 +1,6 @@
 // How one node hears what is written on another: the pieces of answers, live and as far as they are.
-import type { Elsewhere, Orchestrator, PartListener } from '../../actors/orchestrator.ts';
+import type { PartListener } from '../../actors/answers.ts';
+import type { Elsewhere, Orchestrator } from '../../actors/orchestrator.ts';
 import type { Part } from '../../actors/parts.ts';
 import type { Key } from '../journal.ts';
 import type { Transport } from '../transport.ts';
