@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import frontDesk from '../examples/front-desk.ts';
+import trip from '../examples/trip.ts';
 import { createTroupe } from '../src/troupe.ts';
 
 const examples = new URL('../examples/', import.meta.url);
@@ -38,6 +39,7 @@ test('every example is tested here', () => {
     'lead.ts',
     'refund.ts',
     'transitions.test.ts',
+    'trip.ts',
   ]);
 });
 
@@ -69,6 +71,18 @@ test('the front desk books a table, looks up an order and fetches a person', asy
     'I am fetching a colleague. They will read what we wrote and answer you here.',
   ]);
   expect(await session.isPaused()).toBe(true);
+  await troupe.close();
+});
+
+test('a trip is put together by three agents at once, and booked when a person has said yes', async () => {
+  const troupe = await createTroupe(trip);
+  const session = troupe.session('s1');
+  const { status, question } = await session.send('plan a trip to the lake');
+  const found =
+    'trains: by train at 9:12, 89 €\nhotels: two nights at the Pension am See, 140 €\nconcerts: nothing (timed_out)';
+  expect({ status, summary: question?.summary }).toEqual({ status: 'awaiting_approval', summary: found });
+  await session.approve({ approval: question!.approval as string, decision: 'approve', by: 'ann' });
+  await expect.poll(async () => (await session.history()).at(-1)?.content).toBe(`Booked.\n${found}`);
   await troupe.close();
 });
 
