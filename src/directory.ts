@@ -144,8 +144,12 @@ export class Directory {
       if (signal.aborted || !(error instanceof Failed)) throw error;
       const instead = (routing === 'hybrid' ? this.#byTrigger(tenant, content) : null) ?? this.#matchless(tenant);
       if (instead) return { ...instead, reason: `${instead.reason}; the model could not decide: ${error.message}` };
-      if (routing === 'hybrid') return null;
-      throw error;
+      if (routing === 'llm') throw error;
+      throw new Failed(
+        'no_match',
+        `no agent matches this message; the model could not decide: ${error.message}`,
+        false,
+      );
     }
   }
 

@@ -232,9 +232,11 @@ describe('the configuration', () => {
     expect(program.troupe.llm?.founder?.api_key).toBe(KEY);
   });
 
-  test('takes OPENAI_API_KEY and OPENAI_BASE_URL from the environment, below the founder', () => {
-    const level = environmentLevel({ OPENAI_API_KEY: KEY, OPENAI_BASE_URL: 'http://localhost:1/v1' });
-    expect(level).toEqual({ api_key: KEY, base_url: 'http://localhost:1/v1' });
+  test('takes OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL from the environment, below the founder', () => {
+    const env = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: 'http://localhost:1/v1', OPENAI_MODEL: 'm' };
+    const level = environmentLevel(env);
+    expect(level).toEqual({ api_key: KEY, base_url: 'http://localhost:1/v1', model: 'm' });
+    expect(environmentLevel({ OPENAI_API_KEY: '', OPENAI_MODEL: '' })).toEqual({});
     expect(resolve({ founder: { base_url: 'http://other/v1' } }, scope, level)).toMatchObject({
       base_url: 'http://other/v1',
       api_key: undefined,

@@ -173,7 +173,9 @@ describe('hybrid routing', () => {
 
   test('fails with no_match when neither knows anybody, or nothing is configured to ask', async () => {
     const { troupe } = await hybrid([{ status: 500 }]);
-    expect(await routed(troupe, 'something else')).toMatchObject({ error: { code: 'no_match' } });
+    expect(await routed(troupe, 'something else')).toMatchObject({
+      error: { code: 'no_match', message: expect.stringContaining('; the model could not decide: ') },
+    });
     const bare = await createTroupe({ agents, routing: 'hybrid' });
     onTestFinished(() => bare.close());
     expect(await routed(bare, 'a parcel I want to track')).toMatchObject({ agent_id: 'order' });

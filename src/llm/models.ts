@@ -186,7 +186,7 @@ export class OpenAiModels implements Models {
     if (model === undefined)
       throw new Failed(
         'llm_not_configured',
-        'no model is named: name one in the agent, or `model` in the llm settings',
+        'no model is named: name one in the agent, as `model` in the llm settings, or in OPENAI_MODEL',
         false,
       );
     const key = this.#key(settings);

@@ -202,10 +202,10 @@ function asObject(value: unknown): Record<string, unknown> | undefined {
     : undefined;
 }
 
-/** The level of the environment: `OPENAI_API_KEY` and `OPENAI_BASE_URL`. Throws `Refused('bad_config')`. */
+/** The level of the environment: `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `OPENAI_MODEL`. Throws `Refused('bad_config')`. */
 export function environmentLevel(env: Readonly<Record<string, string | undefined>>): LlmLevel {
   const base_url = env.OPENAI_BASE_URL || undefined;
   const checked = baseUrl.optional().safeParse(base_url);
   if (!checked.success) throw new Refused('bad_config', `OPENAI_BASE_URL: ${checked.error.issues[0]!.message}`);
-  return { api_key: env.OPENAI_API_KEY || undefined, base_url };
+  return { api_key: env.OPENAI_API_KEY || undefined, base_url, model: env.OPENAI_MODEL || undefined };
 }
