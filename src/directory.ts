@@ -64,7 +64,7 @@ export class Directory {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    for (const tool of options.tools ?? []) this.#declare(tool);
+    for (const tool of options.tools ?? []) this.declare(tool);
     this.#flows.set('*', this.#checked(options.flows ?? {}));
   }
 
@@ -92,6 +92,24 @@ export class Directory {
     if (!source) return [];
     const tools = await source.tools();
     return name === source.name ? tools : tools.filter((tool) => tool.name === name);
+  }
+
+  /** Declares a tool, or a source of tools. Throws `Refused`: `duplicate_tool`, or as `defineTool` does. */
+  declare(tool: Tool<any> | ToolSource): void {
+    const { name } = tool;
+    if (this.#tools.has(name) || this.#sources.has(name))
+      throw new Refused('duplicate_tool', `tool "${name}" is declared twice`);
+    if (isSource(tool)) {
+      this.#sources.set(parse(token, name, 'source of tools'), tool);
+    } else {
+      checkTool(tool);
+      this.#tools.set(name, tool);
+    }
+  }
+
+  /** The tools that are declared by themselves. */
+  declared(): Tool<any>[] {
+    return [...this.#tools.values()];
   }
 
   /** Ends what the sources of tools keep open. */
@@ -199,18 +217,6 @@ export class Directory {
     }
     const { fallbacks } = found.definition;
     return { agent, confidence: 1, reason, ...(fallbacks?.length && { secondary: [...fallbacks] }) };
-  }
-
-  #declare(tool: Tool<any> | ToolSource): void {
-    const { name } = tool;
-    if (this.#tools.has(name) || this.#sources.has(name))
-      throw new Refused('duplicate_tool', `tool "${name}" is declared twice`);
-    if (isSource(tool)) {
-      this.#sources.set(parse(token, name, 'source of tools'), tool);
-    } else {
-      checkTool(tool);
-      this.#tools.set(name, tool);
-    }
   }
 
   /** The source a name is of, itself or one of its tools; of several that fit, the one with the longest name. */

@@ -1,9 +1,10 @@
 // The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
+import type { AgentView } from '../actors/agent.ts';
 import { Orchestrator } from '../actors/orchestrator.ts';
 import { AgentPool, type PoolOptions } from '../actors/pool.ts';
 import type { Registered } from '../machines/registry/rules.ts';
 import { type Settings, settings as settingsSchema } from '../machines/session/events.ts';
-import { Access, type Authorize, guardedAgent, guardedTools, permitCall } from './access.ts';
+import { Access, type Authorize, guarded, guardedAgent, guardedTools, permitCall } from './access.ts';
 import type { AgentCall, AgentDefinition, AgentFunction } from './agent.ts';
 import { Charts, type OwnMachine } from './charts/charts.ts';
 import { type Clock, realClock } from './clock.ts';
@@ -28,6 +29,8 @@ import type { LlmSettings } from './llm/settings.ts';
 import { type Log, silent } from './log.ts';
 import { type McpOptions, mcpTools } from './mcp.ts';
 import { type AgentProtocolOptions, serveAgentProtocol } from './nats/agent-protocol.ts';
+import type { Catalog } from './orchestration/catalog.ts';
+import { agentCatalog, type ToolView, toolCatalog } from './orchestration/catalogs.ts';
 import type { EnqueueOptions } from './orchestration/context.ts';
 import type { OrchestratorDefinition } from './orchestration/definition.ts';
 import type { Envelope } from './orchestration/envelope.ts';
@@ -323,6 +326,16 @@ export class Troupe {
   /** Forgets an agent that was registered from outside. Rejects with `Refused('unknown_agent')`. */
   async deregisterAgent(tenant: string, agent_id: string): Promise<void> {
     await this.#registry.deregister(tenant, agent_id);
+  }
+
+  /** The agents that are declared for all tenants: `register(name, …)`, `get(name)`, `list()` (C1). */
+  get agents(): Catalog<AgentDefinition, AgentView> {
+    return agentCatalog(this.pool, (agent) => this.#declare(agent));
+  }
+
+  /** The tools that agents, flows and orchestrators name. */
+  get tools(): Catalog<Tool<any>, ToolView> {
+    return toolCatalog(this.directory, (tool) => guarded(tool, this.access));
   }
 
   /** The orchestrators: `register(name, …)`, `get(name)`, `list()`. */

@@ -117,6 +117,33 @@ test('the registry takes orchestrators by name, once, and lists them with the sc
   expect((await troupe.run('shops', { city: 'Rome' })).records).toHaveLength(2);
 });
 
+test('agents and tools have registries of the same kind', async () => {
+  const troupe = await open({ orchestrators: [] });
+  const weather = defineTool({
+    name: 'x',
+    description: 'says the weather',
+    input: z.object({}),
+    execute: () => 'blue',
+  });
+  troupe.tools.register('weather', weather);
+  troupe.agents.register('clerk', {
+    id: 'x',
+    run: async (_, { tool }) => String(await tool('weather', {})),
+    tools: [],
+  });
+  troupe.agents.register('parrot', { id: 'x', run: (message) => message });
+  expect(troupe.agents.list().map(({ agent_id }) => agent_id)).toEqual(['clerk', 'finder', 'parrot']);
+  expect(troupe.agents.get('parrot')).toMatchObject({ id: 'parrot' });
+  expect(troupe.tools.list()).toMatchObject([{ name: 'weather', description: 'says the weather', client: false }]);
+  expect(await troupe.tools.get('weather').execute!({}, {} as never)).toBe('blue');
+  expect(await troupe.session('s1').send('hi', { agent_id: 'parrot' })).toMatchObject({ answer: 'hi' });
+  expect(() => troupe.agents.register('parrot', { id: 'x', run: () => '' })).toThrow('declared twice');
+  expect(() => troupe.tools.register('weather', weather)).toThrow('declared twice');
+  expect(() => troupe.tools.register('No', weather)).toThrow('tool "No"');
+  expect(() => troupe.agents.get('owl')).toThrow('there is no agent "owl"; there are: clerk, finder, parrot');
+  expect(() => troupe.tools.get('owl')).toThrow('there is no tool "owl"; there are: weather');
+});
+
 test.each([
   [{ name: 'No' }, 'orchestrator "No".name'],
   [{ version: '' }, 'version'],
@@ -299,6 +326,15 @@ test('an envelope that no journal would take is refused', async () => {
 test('over HTTP: listed, run, refused and failed', async () => {
   const broken = { ...shops, name: 'broken', run: () => Promise.reject(new Failed('no_luck', 'it did not work')) };
   const door = await openDoor({ agents: [finder], orchestrators: [shops, broken] });
+  door.troupe.tools.register('weather', {
+    name: 'weather',
+    description: 'says the weather',
+    input: z.object({ city: z.string() }),
+    execute: () => 'blue',
+  });
+  expect((await door.get('/v1/tools')).body.tools).toMatchObject([
+    { name: 'weather', parameters: { required: ['city'] } },
+  ]);
   const { body } = await door.get('/v1/orchestrators');
   expect(body.orchestrators.map(({ name }: any) => name)).toEqual(['broken', 'shops']);
   const done = await door.post('/v1/orchestrators/shops', { city: 'Rome' }, { headers: { 'x-tenant-id': 'acme' } });

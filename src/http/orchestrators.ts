@@ -1,4 +1,4 @@
-// Orchestrators over HTTP: which there are, one run in line, one run as a job.
+// Orchestrators over HTTP: which there are, and the tools that they name; one run in line, one run as a job.
 import { z } from 'zod';
 import { priorities } from '../../machines/job/events.ts';
 import { token } from '../../machines/session/events.ts';
@@ -16,6 +16,12 @@ const orchestratorView = z.object({
   description: z.string(),
   payload: z.unknown().describe('the JSON schema of what it takes'),
 });
+const toolView = z.object({
+  name: z.string(),
+  description: z.string(),
+  parameters: z.unknown().describe('the JSON schema of what it takes'),
+  client: z.boolean().describe('it runs at the caller'),
+});
 const jobOptions = z.strictObject({
   priority: z.enum(priorities).optional(),
   delay_ms: z.coerce.number().pipe(z.int().min(0)).optional().describe('how long it waits before it may begin'),
@@ -32,6 +38,18 @@ export function orchestratorRoutes(app: App, troupe: Troupe): void {
       },
     },
     async () => ({ orchestrators: troupe.orchestrators.list() }),
+  );
+
+  app.get(
+    '/v1/tools',
+    {
+      schema: {
+        tags,
+        summary: 'The tools that are declared',
+        response: { 200: z.object({ tools: z.array(toolView) }) },
+      },
+    },
+    async () => ({ tools: troupe.tools.list() }),
   );
 
   app.post(

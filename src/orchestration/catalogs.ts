@@ -1,0 +1,69 @@
+// The catalogs of a runtime besides that of orchestrators: its agents and its tools, by name (C1).
+import type { AgentView } from '../../actors/agent.ts';
+import type { AgentPool } from '../../actors/pool.ts';
+import type { AgentDefinition } from '../agent.ts';
+import type { Directory } from '../directory.ts';
+import { parametersOf, type Tool } from '../tools.ts';
+import { type Catalog, unknown } from './catalog.ts';
+
+/** A tool as `GET /v1/tools` shows it. */
+export interface ToolView {
+  readonly name: string;
+  readonly description: string;
+  /** The JSON schema of what it takes. */
+  readonly parameters: unknown;
+  /** It runs at the caller. */
+  readonly client: boolean;
+}
+
+/** The agents that are declared for all tenants; `register` names the agent, whatever its definition says. */
+export const agentCatalog = (
+  pool: AgentPool,
+  declare: (agent: AgentDefinition) => void,
+): Catalog<AgentDefinition, AgentView> => ({
+  register: (name, agent) => declare({ ...agent, id: name }),
+  has: (name) => pool.get('*', name) !== undefined,
+  get(name) {
+    const agent = pool.get('*', name);
+    if (agent) return agent.definition;
+    throw unknown(
+      'agent',
+      name,
+      pool.agents('*').map(({ id }) => id),
+    );
+  },
+  list: () => pool.list('*'),
+});
+
+/** The tools that agents, flows and orchestrators name; those of MCP servers and other sources are not among them. */
+export const toolCatalog = (
+  directory: Directory,
+  guard: (tool: Tool<any>) => Tool<any>,
+): Catalog<Tool<any>, ToolView> => {
+  const find = (name: string) => directory.declared().find((tool) => tool.name === name);
+  return {
+    register: (name, tool) => directory.declare(guard({ ...tool, name })),
+    has: (name) => find(name) !== undefined,
+    get(name) {
+      const tool = find(name);
+      if (tool) return tool;
+      throw unknown(
+        'tool',
+        name,
+        directory.declared().map((one) => one.name),
+      );
+    },
+    list: () =>
+      directory
+        .declared()
+        .map(toolView)
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+};
+
+const toolView = (tool: Tool<any>): ToolView => ({
+  name: tool.name,
+  description: tool.description,
+  parameters: parametersOf(tool),
+  client: tool.client === true,
+});
