@@ -479,6 +479,12 @@ test('over HTTP: enqueued, listed, cancelled, tried again; what is wrong is said
   expect((await door.get(`/v1/jobs?cursor=${page.body.next_cursor}`)).body.jobs).toHaveLength(1);
   expect((await door.post(`/v1/jobs/${later.body.job_id}/retry`)).body.state).toMatch(/waiting|running/);
 
+  const { body: metrics } = await door.get('/metrics');
+  expect(metrics).toContain('troupe_jobs_total{orchestrator="work",outcome="done"} 1');
+  expect(metrics).toContain('troupe_jobs_total{orchestrator="work",outcome="cancelled"} 1');
+  const gauge = /^troupe_jobs\{state="running"\} 1$/m;
+  await expect.poll(async () => (await door.get('/metrics')).body).toMatch(gauge);
+
   const other = { headers: { 'x-tenant-id': 'acme' } };
   expect(await door.get(`/v1/jobs/${job_id}`, other)).toMatchObject({ status: 404, body: { code: 'unknown_job' } });
   expect((await door.get('/v1/jobs', other)).body.jobs).toEqual([]);

@@ -5,6 +5,7 @@ import { EVERYBODY } from '../fleet/fleet.ts';
 import { isSession } from '../journal.ts';
 import type { Troupe } from '../troupe.ts';
 import { DwellMetric } from './dwell-metric.ts';
+import { jobMetrics } from './job-metrics.ts';
 import type { App } from './requests.ts';
 import type { EventStreams } from './sse.ts';
 
@@ -30,6 +31,7 @@ export function metricsRoutes(app: App, troupe: Troupe, streams: EventStreams): 
   sessionMetrics(app, troupe, registers);
   fleetMetrics(troupe, registers);
   endpointMetrics(troupe, registers);
+  jobMetrics(app, troupe, registers);
   new Gauge({
     name: 'troupe_event_streams',
     help: 'Listeners of server-sent events',
