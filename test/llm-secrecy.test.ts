@@ -70,8 +70,11 @@ test('keys are in no log line, journal entry, file, error, HTTP answer or call o
   const see = (value: unknown) => void seen.push(JSON.stringify(value) ?? '');
   const userConfig = { id: 'ann', llm: { api_key: sealed(USER_KEY) } };
   for (const tenant of ['default', 'acme'])
-    for (const session of ['s1', 's2']) {
+    for (const session of ['s1', 's2', 's3']) {
       const config = tenant === 'acme' && session === 's2' ? { userConfig } : {};
+      const born = { session_id: session, config: { llm: { api_key: sealed(USER_KEY) } } };
+      if (tenant === 'acme' && session === 's3')
+        expect((await door.post('/v1/sessions', born, { headers: { 'x-tenant-id': tenant } })).status).toBe(201);
       const handle = await troupe.startSession({ session, tenant, ...config });
       for (let times = 0; times < answers.length; times += 1)
         for (const words of ['think', 'far', 'who answers this?']) see(await handle.send(words).catch(String));
@@ -98,7 +101,8 @@ test('keys are in no log line, journal entry, file, error, HTTP answer or call o
   await door.close();
   const files = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'latin1')));
   for (const text of [...seen, ...lines, ...files]) expect(traces(text)).toEqual([]);
-  // An agent elsewhere does not even see the encrypted one.
-  for (const body of bodies) expect(JSON.stringify(body)).not.toContain('enc:v1:');
+  // Agents elsewhere, and models, do not even see the encrypted one.
+  for (const body of [...bodies, ...server.requests.map(({ body }) => body)])
+    expect(JSON.stringify(body)).not.toContain('enc:v1:');
   expect(JSON.stringify(bodies)).toContain('"id":"ann"');
 });

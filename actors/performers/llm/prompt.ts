@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AgentCall, HistoryMessage, LlmAgent } from '../../../src/agent.ts';
 import type { ModelMessage } from '../../../src/llm/model.ts';
+import { withoutLlm } from '../../../src/llm/settings.ts';
 
 const known = z
   .object({
@@ -37,18 +38,15 @@ export async function promptOf(
 }
 
 /** The context of the call, without settings that are nobody's business but the runtime's. */
-function around({ context }: AgentCall): string | undefined {
-  const shown = Object.entries(context).map(([name, value]) => [name, withoutSettings(value)] as const);
-  const told = shown.filter(
-    ([, value]) => value !== undefined && !(isObject(value) && Object.keys(value).length === 0),
+function around({ context, step }: AgentCall): string | undefined {
+  const told = Object.entries(withoutLlm(context)).filter(
+    ([name, value]) =>
+      // What the other steps of a flow came to is in what this one is asked, where it shall know it.
+      !(name === 'flow' && step !== undefined) &&
+      value !== undefined &&
+      !(isObject(value) && Object.keys(value).length === 0),
   );
   return told.length === 0 ? undefined : `Context:\n${JSON.stringify(Object.fromEntries(told), null, 1)}`;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-
-function withoutSettings(value: unknown): unknown {
-  if (!isObject(value) || Array.isArray(value)) return value;
-  const { llm: _, ...rest } = value;
-  return rest;
-}
