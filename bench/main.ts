@@ -2,6 +2,7 @@
 import { cluster, clusterFlat, takeover } from './cluster.ts';
 import { flat } from './flat.ts';
 import { deltas, http } from './http.ts';
+import { inspector } from './inspector.ts';
 import { llm } from './llm.ts';
 import { type Figure, row, say } from './measure.ts';
 import { passivated, resident, waking } from './memory.ts';
@@ -21,6 +22,7 @@ const benches: Record<string, () => Promise<Figure | Figure[]>> = {
   takeover,
   'cluster-flat': clusterFlat,
   llm,
+  inspector,
 };
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'));

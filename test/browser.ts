@@ -1,20 +1,8 @@
-// A real headless Chromium: pages that note what goes wrong in them, and are looked over for who cannot see or use a mouse.
-import { existsSync, readFileSync } from 'node:fs';
+// Pages of a real headless Chromium: they note what goes wrong in them, and are looked over for people who cannot see or use a mouse.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect, onTestFinished } from 'vitest';
-
-const path = (process.env.PATH ?? '')
-  .split(delimiter)
-  .map((folder) => join(folder, 'chromium'))
-  .find((file) => existsSync(file));
-
-/** Why tests in a browser cannot run here; undefined when they can. */
-export const noBrowser: string | undefined = path ? undefined : 'there is no chromium on the path';
-
-export const startBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: path!, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 
 export interface Tab {
   readonly page: Page;

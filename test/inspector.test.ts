@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createActor, createMachine } from 'xstate';
 import { ServiceProcess } from '../scripts/service.ts';
 import { replay } from '../src/testing.ts';
-import { hindrances, noBrowser, openTab, startBrowser, type Tab } from './browser.ts';
+import { hindrances, openTab, type Tab } from './browser.ts';
+import { noBrowser, startBrowser } from './chromium.ts';
 import { listen } from './door.ts';
 import { type NatsServer, startNats } from './nats.ts';
 
@@ -23,7 +24,8 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])('the inspector of a service %s', (kind) => {
+const title = `the inspector of a service %s${noBrowser ? ` (skipped: ${noBrowser})` : ''}`;
+describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) => {
   let nats: NatsServer | undefined;
   let service: ServiceProcess;
 
