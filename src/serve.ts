@@ -62,10 +62,8 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
       for (const socket of app.websocketServer.clients) socket.terminate();
     }, grace_ms);
     // Other nodes take the sessions while the last requests are answered.
-    const handedOver = troupe.cluster?.handOver();
-    await app.close();
+    await Promise.all([app.close(), troupe.cluster?.handOver()]);
     clearTimeout(late);
-    await handedOver;
     ingress?.close();
     // Agents of those who waited may have been on it.
     await clients?.close();
