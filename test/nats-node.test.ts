@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import type { FunctionAgent } from '../src/agent.ts';
 import { connectNats } from '../src/nats/connect.ts';
 import { natsNode } from '../src/nats/node.ts';
 import { natsTransport } from '../src/transport/nats.ts';
 import { createTroupe } from '../src/troupe.ts';
+import { sessionOn, settled, startNode } from './cluster.ts';
 import { type ServerOptions, startNats } from './nats.ts';
 
 async function serve(options: ServerOptions): Promise<string> {
@@ -76,4 +78,32 @@ test('a call that is larger than the server takes fails the run with both sizes,
   });
   expect(trace.filter(({ type }) => type === 'agent_invoke_started')).toHaveLength(1);
   expect(await troupe.session('s2').send('say less')).toMatchObject({ status: 'done', answer: 'heard' });
+});
+
+test('an outcome that is too large for the way to another node is refused there, and the node that has the session lives on', async () => {
+  const url = (await serve({ jetstream: true, maxPayload: 20_000 })).replace('u:p@', '');
+  let calls = 0;
+  const agent: FunctionAgent = {
+    id: 'moody',
+    triggers: ['say'],
+    run: () => {
+      calls += 1;
+      if (calls < 4) throw new Error('x'.repeat(5_000));
+      return 'y'.repeat(4_000);
+    },
+  };
+  const options = { agents: [agent], settings: { attempts: 4, backoff_ms: 1 } };
+  const [here, there] = [await startNode(url, options), await startNode(url, options)];
+  onTestFinished(async () => {
+    await here.close();
+    await there.close();
+  });
+  await settled(here, there);
+  const session = sessionOn(there);
+  await expect(here.troupe.session(session).send('say much')).rejects.toMatchObject({
+    ...{ name: 'Refused', code: 'outcome_too_large' },
+    message: expect.stringContaining('takes 20000'),
+  });
+  expect((await here.troupe.session(session).state()).control).toBe('automated');
+  expect((await here.troupe.session(session).history()).at(-1)).toMatchObject({ content: 'y'.repeat(4_000) });
 });

@@ -7,7 +7,7 @@ import { JournalError, Refused } from '../errors.ts';
 import type { Key } from '../journal.ts';
 import type { Log } from '../log.ts';
 import type { Outcome } from '../outcome.ts';
-import { NoResponders, RequestTimeout, type Subscription, type Transport } from '../transport.ts';
+import { MessageTooLarge, NoResponders, RequestTimeout, type Subscription, type Transport } from '../transport.ts';
 import type { SessionView } from '../view.ts';
 import type { Cluster } from './cluster.ts';
 
@@ -53,7 +53,14 @@ export class ClusterConversations extends Conversations {
         if (reply && !cluster.stopped) transport.publish(reply, JSON.stringify(told));
       };
       void this.#locally(request).then(
-        (ok) => answer({ ok }),
+        (ok) => {
+          try {
+            answer({ ok });
+          } catch (error) {
+            // It is remembered all the same; whoever asks again must not end this node, nor the next owner.
+            answer({ refused: this.#refusal(error) });
+          }
+        },
         (error) => answer({ refused: this.#refusal(error) }),
       );
     });
@@ -217,6 +224,8 @@ export class ClusterConversations extends Conversations {
       const { code, message, status, details } = error;
       return { code, message, status, details };
     }
+    if (error instanceof MessageTooLarge)
+      return { code: 'outcome_too_large', message: error.message, status: 502, details: {} };
     this.#side.log.error({ err: error }, 'a request of another node broke');
     return { code: 'internal', message: 'the request broke the node that has the session', status: 500, details: {} };
   }
