@@ -419,6 +419,47 @@ test('words that are steered into a flow reach the step that is at work and thos
   expect(first.calls).toHaveLength(1);
 });
 
+test('words that are steered into a flow reach the model that is at work in a step, and its tools do not run again', async () => {
+  const opened = Promise.withResolvers<string>();
+  const looked: string[] = [];
+  const look = (name: string, wait: Promise<unknown>) =>
+    defineTool({
+      name,
+      description: 'Looks.',
+      input: z.object({}),
+      execute: async () => {
+        looked.push(name);
+        await wait;
+        return `${name} done`;
+      },
+    });
+  const server = await scriptedModel([
+    {
+      calls: [
+        { name: 'quick', arguments: {} },
+        { name: 'slow', arguments: {} },
+      ],
+    },
+    'All done.',
+  ]);
+  const models = new OpenAiModels({ settings: { founder: { base_url: server.url, api_key: KEY, model: 'test' } } });
+  const tools = [look('quick', Promise.resolve()), look('slow', opened.promise)];
+  const clerk: AgentDefinition = { id: 'clerk', kind: 'llm', tools };
+  const options = { pool: { models }, settings: { busy: 'steer' as const, backoff_ms: 1 } };
+  const { say, session, troupe } = await flowing({ steps: ['first', 'clerk'] }, [echo('first'), clerk], options);
+  const outcome = say('hi');
+  await expect.poll(async () => (await emitted(troupe, 'tool_finished')).length).toBe(1);
+  const steered = session.send('and quickly', { agent_id: 'flow' });
+  await expect.poll(() => looked).toEqual(['quick', 'slow', 'slow']);
+  opened.resolve('now');
+  expect((await steered).answer).toBe('All done.');
+  await outcome;
+  expect(server.requests).toHaveLength(2);
+  const messages = server.requests[1]!.body.messages as { role: string; content: string }[];
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'tool', 'user']);
+  expect(messages.at(-1)!.content).toBe('and quickly');
+});
+
 test('a flow that began again with more words asks its steps under other keys', async () => {
   const a = scripted('a', [held('A'), 'A again']);
   const { say, session } = await flowing({ steps: ['a', 'z'] }, [a, echo('z')], { settings: { busy: 'steer' } });
