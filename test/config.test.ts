@@ -256,3 +256,10 @@ test('a program brings charts of its own, and says when a session is stuck', asy
     'light',
   );
 });
+
+test('agents are offered by the Synadia Agent Protocol where a file says so', async () => {
+  const offered = async (yaml: string) => (await load({}, { 'troupe.config.yaml': yaml })).troupe.agent_protocol;
+  expect(await offered('agent_protocol: true')).toBe(true);
+  expect(await offered('agent_protocol: { tenant: acme, interval_s: 5 }')).toEqual({ tenant: 'acme', interval_s: 5 });
+  expect(await offered('agent_protocol: false')).toBeUndefined();
+});

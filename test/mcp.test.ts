@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { SteppedClock } from '../src/clock.ts';
+import { OpenAiModels } from '../src/llm/models.ts';
 import { nameOf } from '../src/mcp/tool.ts';
 import { type McpOptions, mcpTools } from '../src/mcp.ts';
 import { performTool, type ToolIO } from '../src/tools/perform.ts';
 import { parametersOf, type Tool, type ToolSource } from '../src/tools.ts';
 import { createTroupe, type TroupeOptions } from '../src/troupe.ts';
+import { KEY, scriptedModel } from './llm.ts';
 import { serveTools } from './mcp-server.ts';
 
 const SERVER = join(import.meta.dirname, 'mcp-server.ts');
@@ -327,6 +329,34 @@ function reporter() {
   };
   return { pids, agents: [{ id: 'reporter', run }] };
 }
+
+test('an agent that calls a model has the tools of a server by its name: their schemas, their results, their approvals', async () => {
+  const model = await scriptedModel([
+    { calls: [{ name: 'box_echo', arguments: { text: 'hi', times: 2 } }] },
+    { calls: [{ name: 'box_refuse', arguments: {} }] },
+    'Closed.',
+  ]);
+  const founder = { base_url: model.url, api_key: KEY, model: 'test-model' };
+  const made = await createTroupe({
+    agents: [{ id: 'clerk', kind: 'llm', tools: ['box'] }],
+    mcp: { box: { command: process.execPath, args: [SERVER], approval: ['refuse'] } },
+    pool: { models: new OpenAiModels({ settings: { founder } }) },
+  });
+  onTestFinished(() => made.close());
+  const session = made.session('s1');
+  const asked = await session.send('go', { agent_id: 'clerk' });
+  expect(asked).toMatchObject({ status: 'awaiting_approval', question: { action: 'box_refuse' } });
+  await session.approve({ approval: asked.question!.approval as string, decision: 'approve', by: 'ann' });
+  await expect.poll(async () => (await session.history('llm')).at(-1)!.content).toBe('Closed.');
+  const [first, second, third] = model.requests.map(({ body }) => body as any);
+  const echo = first.tools.find((tool: any) => tool.function.name === 'box_echo');
+  expect(echo.function).toMatchObject({
+    description: 'Says it again.',
+    parameters: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
+  });
+  expect(second.messages.at(-1)).toMatchObject({ role: 'tool', content: 'hi hi' });
+  expect(third.messages.at(-1).content).toContain('the shop is closed');
+});
 
 test('a flow that lists what no server and no tool is called is refused, naming what there is', async () => {
   const options: TroupeOptions = {
