@@ -220,6 +220,23 @@ test('what takes too long is given up, and its agents are told to stop', async (
   expect((await troupe.session('s-single').state()).run).toBe(null);
 });
 
+test('who leaves while others are answered in the session does not end their run', async () => {
+  const clock = new SteppedClock();
+  const opened = Promise.withResolvers<string>();
+  const held = defineAgent({ id: 'held', run: () => opened.promise });
+  const troupe = await open({ agents: [held], clock });
+  const first = troupe.session('s1').send('first', { agent_id: 'held' });
+  await expect.poll(() => troupe.pool.list('default')[0]!.endpoints[0]!.in_flight).toBe(1);
+  const left = refused(
+    troupe.orchestrate({ message: 'second', session_id: 's1', agents: ['held'], timeout_ms: 1_000 }),
+  );
+  await expect.poll(async () => (await troupe.session('s1').state()).waiting).toBe(1);
+  clock.advance(1_000);
+  expect(await left).toMatchObject({ code: 'timed_out' });
+  opened.resolve('there');
+  expect(await first).toMatchObject({ status: 'done', answer: 'there' });
+});
+
 test('more than the limit at once are told to come again', async () => {
   const opened = Promise.withResolvers<string>();
   const held = defineAgent({ id: 'held', run: () => opened.promise });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { MAX_TEXT, token } from '../../machines/session/events.ts';
 import type { Access } from '../access.ts';
-import type { Conversations } from '../conversation.ts';
+import type { Accepted, Conversations } from '../conversation.ts';
 import type { Directory } from '../directory.ts';
 import { Refused } from '../errors.ts';
 import type { Key } from '../journal.ts';
@@ -193,10 +193,13 @@ async function single(
   { agent }: Plan,
   { signal, idempotencyKey }: { signal: AbortSignal; idempotencyKey?: string },
 ): Promise<Made> {
-  const sent = conversations.send(key, { content: message, agent_id: agent }, { signal, idempotencyKey });
+  let mine: string | undefined;
+  const accepted = (taken: Accepted): void => {
+    mine = taken.run_id;
+  };
+  const sent = conversations.send(key, { content: message, agent_id: agent }, { signal, idempotencyKey, accepted });
   const outcome = await sent.catch(async (error) => {
-    // Nobody waits for it any more.
-    if (signal.aborted) await conversations.command(key, 'cancel', { reason: 'nobody waits for it' }).catch(() => {});
+    if (signal.aborted && mine !== undefined) await leave(conversations, key, mine).catch(() => {});
     throw error;
   });
   const { status, run_id, answer, trace } = outcome;
@@ -204,6 +207,12 @@ async function single(
   const agents_used = [...new Set(used)];
   const { error } = outcome;
   return { success: status === 'done', result: answer, agents_used, status, run_id, ...(error && { error }) };
+}
+
+/** Nobody waits for this run any more. One that has not begun keeps its place: what the session is doing is somebody else's. */
+async function leave(conversations: Conversations, key: Key, run_id: string): Promise<void> {
+  const { run } = await conversations.view(key);
+  if (run?.run_id === run_id) await conversations.command(key, 'cancel', { reason: 'nobody waits for it' });
 }
 
 /** Several agents: a flow of them, which sees the conversation and is not part of it. */
