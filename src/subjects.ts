@@ -7,7 +7,7 @@ import { heartbeat } from './heartbeats.ts';
 import { isSession, type Key } from './journal.ts';
 import { type Micro, microService } from './nats/micro.ts';
 import { parse, parseBody } from './parse.ts';
-import type { Headers, Message, Subscription, Transport } from './transport.ts';
+import { type Headers, type Message, MessageTooLarge, type Subscription, type Transport } from './transport.ts';
 import type { Troupe } from './troupe.ts';
 import { version } from './version.ts';
 
@@ -21,6 +21,9 @@ const VERBS = [...Object.keys(bodies), 'get'];
 /** `troupe.<tenant>.agent.<agent>.heartbeat`. Every node hears all of them: each has its own picture of the agents. */
 export const heartbeatSubject = (tenant: string, agent: string): string => `troupe.${tenant}.agent.${agent}.heartbeat`;
 export const HEARTBEATS = heartbeatSubject('*', '*');
+
+/** No place for replies: a client could make a node write there what it may not write itself. */
+const OURS = /^(troupe\.|\$)/;
 
 /** Serves the subjects of a runtime on a transport. Returns the function that stops it. */
 export function serveSubjects(troupe: Troupe, transport: Transport): () => void {
@@ -131,7 +134,7 @@ class Serving {
   }
 
   #reply(reply: string | undefined, body: string, headers?: Headers): void {
-    if (reply === undefined) return;
+    if (reply === undefined || OURS.test(reply)) return;
     // Another node has the session by now, and answers the same request.
     if (this.#stopped && this.#troupe.cluster?.members.takers().length) return;
     try {
@@ -183,6 +186,7 @@ interface Problem {
 }
 
 function problemOf(error: unknown): Problem {
+  if (error instanceof MessageTooLarge) return { status: 502, code: 'outcome_too_large', detail: error.message };
   if (!(error instanceof Refused)) return { status: 500, code: 'internal', detail: 'the request broke the runtime' };
   return { status: error.status, code: error.code, detail: error.message, ...error.details };
 }

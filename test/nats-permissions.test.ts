@@ -6,6 +6,7 @@ import { connectNats } from '../src/nats/connect.ts';
 import { callerInbox } from '../src/nats/inboxes.ts';
 import { type NatsNode, natsNode } from '../src/nats/node.ts';
 import { authorization, type Role, roles } from '../src/nats/permissions.ts';
+import { memoryTransport } from '../src/transport/memory.ts';
 import { natsTransport } from '../src/transport/nats.ts';
 import type { Transport } from '../src/transport.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
@@ -211,3 +212,15 @@ async function refusalOf(connection: Awaited<ReturnType<typeof connectNats>>, go
   for await (const status of statuses) if (status.type === 'error') return status.error.message;
   return 'nothing was said';
 }
+
+test('a client cannot make a node write where it may not write itself, by naming that place for the reply', async () => {
+  const transport = memoryTransport();
+  const troupe = await createTroupe({ transport, agents: [{ id: 'echo', triggers: ['hello'], run: (text) => text }] });
+  const heard: string[] = [];
+  for (const subject of ['$KV.>', 'troupe.other.>', 'elsewhere'])
+    transport.subscribe(subject, (message) => void heard.push(message.subject));
+  for (const reply of ['$KV.troupe-shards.assignment', 'troupe.other.agent.a.heartbeat', 'elsewhere'])
+    transport.publish('troupe.default.session.s1.get', '', { reply });
+  await expect.poll(() => heard).toEqual(['elsewhere']);
+  await troupe.close();
+});
