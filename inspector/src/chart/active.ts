@@ -82,9 +82,16 @@ export function taken(
     }
     return;
   };
+  const byItself = edges.some(
+    (edge) => edge.kind === 'always' && before.has(edge.source) && !after.has(edge.source) && wayOf(edge, 6),
+  );
+  /** The event may as well have led nowhere, and what changed is explained without it. */
+  const mayHaveStayed = ({ source, targets }: ChartEdge): boolean =>
+    (byItself || targets.every((target) => target !== source && before.has(target))) &&
+    edges.some((other) => other.source === source && other.event === event && other.targets.length === 0);
   for (const source of before) {
     const ways = edges
-      .filter((edge) => edge.source === source && edge.event === event)
+      .filter((edge) => edge.source === source && edge.event === event && !mayHaveStayed(edge))
       .map((edge) => ({ edge, way: wayOf(edge, 6) }))
       .filter(({ way }) => way !== undefined);
     const best = ways.find(({ edge }) => edge.targets.some(entered)) ?? (before.size > 0 ? ways[0] : undefined);

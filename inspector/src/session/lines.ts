@@ -71,7 +71,7 @@ function markOf(one: Emitted, { event }: Entry): Pick<Mark, 'tone' | 'text'> | u
     case 'run_failed':
       return { tone: 'bad', text: `The run failed${because(one.message)}` };
     case 'run_cancelled':
-      return { tone: 'bad', text: `The run was cancelled${because(one.reason)}` };
+      return { tone: 'plain', text: `The run was cancelled${because(one.reason)}` };
     case 'run_recovered':
       return { tone: 'plain', text: 'The attempt is performed again, by another process' };
     case 'agent_invoke_failed':
