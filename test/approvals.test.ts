@@ -6,7 +6,7 @@ import type { AgentDefinition } from '../src/agent.ts';
 import { defineTool } from '../src/define.ts';
 import { sessionList, sessionView } from '../src/http/shapes.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
-import { Running } from './cli.ts';
+import { Running, troupe } from './cli.ts';
 import { type Door, openDoor } from './door.ts';
 
 const details = { tool: 'refund', arguments: { order: '1002', euros: 400 } };
@@ -159,6 +159,14 @@ test('in the terminal: who comes later sees what is asked and may change it', as
     arguments: amended.arguments,
   });
   expect((await terminal.end()).code).toBe(0);
+});
+
+test('in the terminal: the list says what each session asks', async () => {
+  await asking();
+  const { stdout } = await troupe(['sessions', '--url', door.url]);
+  expect(stdout).toMatch(/^SESSION .* ASKS$/m);
+  expect(stdout).toMatch(/^s1 .* Refund 400 € for order 1002\?$/m);
+  expect(stdout).toMatch(/^s2 .* the tool locate$/m);
 });
 
 test('a tool that runs at the caller cannot be called here: the agent is told to ask for it', async () => {

@@ -358,6 +358,19 @@ test('an agent that calls a model has the tools of a server by its name: their s
   expect(third.messages.at(-1).content).toContain('the shop is closed');
 });
 
+test('an agent that lacks a server it was declared with fails its run, and says which', async () => {
+  const made = await createTroupe({
+    agents: [{ id: 'clerk', kind: 'llm', tools: ['box'] }],
+    mcp: { box: { url: 'http://127.0.0.1:1/mcp' } },
+    settings: { attempts: 1 },
+  });
+  onTestFinished(() => made.close());
+  expect(await made.session('s1').send('go', { agent_id: 'clerk' })).toMatchObject({
+    status: 'failed',
+    error: { code: 'tools_unavailable', message: expect.stringContaining('MCP server "box" (127.0.0.1:1)') },
+  });
+});
+
 test('a flow that lists what no server and no tool is called is refused, naming what there is', async () => {
   const options: TroupeOptions = {
     agents: reporter().agents,

@@ -1,5 +1,6 @@
 // `troupe sessions`: who is talking, and in which state each conversation is.
 import { Command } from 'commander';
+import type { Asks } from '../view.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { ago, table } from './table.ts';
 
@@ -10,6 +11,8 @@ interface Page {
     readonly turn: string | null;
     readonly entry: number;
     readonly updated_at: number;
+    /** What it waits for somebody to decide or to do. */
+    readonly asks?: Asks;
   }[];
   readonly next_cursor?: string;
 }
@@ -36,9 +39,15 @@ export const sessions = accessOptions(new Command('sessions'))
       console.log(state ? `No session is ${state}.` : 'No session yet.');
       return;
     }
-    const rows = sessions.map(({ session_id, control, turn, entry, updated_at }) => {
-      return [session_id, control, turn, entry, `${ago(updated_at)} ago`];
+    const isAsking = sessions.some(({ asks }) => asks);
+    const rows = sessions.map(({ session_id, control, turn, entry, updated_at, asks }) => {
+      return [session_id, control, turn, entry, `${ago(updated_at)} ago`, ...(isAsking ? [asked(asks)] : [])];
     });
-    console.log(table(['SESSION', 'CONTROL', 'TURN', 'ENTRIES', 'LAST'], rows));
+    console.log(table(['SESSION', 'CONTROL', 'TURN', 'ENTRIES', 'LAST', ...(isAsking ? ['ASKS'] : [])], rows));
     if (next_cursor) console.log(`… and more; --limit shows up to 1000, --state narrows.`);
   });
+
+const asked = (asks: Asks | undefined): string => {
+  if (!asks) return '';
+  return asks.kind === 'approval' ? asks.summary : `the tool ${asks.name}`;
+};
