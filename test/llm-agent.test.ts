@@ -158,6 +158,21 @@ test.each([
   expect(server.requests[1]!.body.messages.at(-1).content).toMatch(told);
 });
 
+test('a model that is asked again with words that were steered into the run is asked under another key', async () => {
+  let replies = 0;
+  const script = () => {
+    replies += 1;
+    return replies === 1 ? new Promise<never>(() => {}) : 'Both.';
+  };
+  const { say, server } = await serving(script, {}, { settings: { busy: 'steer' } });
+  const first = say('one');
+  await expect.poll(() => server.requests.length).toBe(1);
+  expect((await say('two')).answer).toBe('Both.');
+  await first;
+  expect(server.requests.map(({ body }) => body.messages.length)).toEqual([2, 3]);
+  expect(new Set(server.requests.map(({ headers }) => headers['idempotency-key'])).size).toBe(2);
+});
+
 test('a call that needs a yes waits for a person; approved, it is made once, with what the person changed', async () => {
   const { say, troupe, server } = await serving([
     { calls: [{ id: 'p', name: 'pay', arguments: { amount: 50 } }] },

@@ -81,7 +81,8 @@ class Turn {
     const tools = concluding ? [] : this.#offered();
     const { tenant, session_id, agent_id, context } = this.#call;
     const reply = await this.#options.models.call(
-      { tenant, session_id, agent_id, config: context, idempotency_key: key },
+      // A run that begins again with more words asks something else.
+      { tenant, session_id, agent_id, config: context, idempotency_key: `${key}.${messages.length}` },
       {
         model,
         temperature,
