@@ -11,6 +11,7 @@ import { dev } from './dev.ts';
 import { doctor } from './doctor.ts';
 import { encrypt } from './encrypt.ts';
 import { fork } from './fork.ts';
+import { jobs } from './jobs.ts';
 import { permissions } from './permissions.ts';
 import { prove } from './prove.ts';
 import { replay } from './replay.ts';
@@ -32,6 +33,7 @@ export async function run(args: readonly string[]): Promise<void> {
     sessions,
     supervise,
     agents,
+    jobs,
     replay,
     check,
     fork,
