@@ -488,6 +488,13 @@ test.each<[string, unknown, number]>([
   expect([reply.status, reply.body.jsonrpc, reply.body.error.code]).toEqual([200, '2.0', code]);
 });
 
+test('what is not permitted is refused with its reason, and nothing is done', async () => {
+  const client = await open({ authorize: ({ action }) => action !== 'message' });
+  const { error } = await client.call('SendMessage', client.says('hello'));
+  expect(error).toMatchObject({ code: -32000, data: [{ reason: 'FORBIDDEN' }] });
+  expect((await client.door.get('/v1/sessions')).body.sessions).toEqual([]);
+});
+
 test('a version that is not spoken is refused, naming those that are', async () => {
   const { door } = await open();
   const request = { jsonrpc: '2.0', id: 1, method: 'GetTask', params: { id: 'x' } };

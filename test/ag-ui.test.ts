@@ -379,6 +379,15 @@ test.each<[string, object[], string]>([
   expect((await frontend.run({ messages })).at(-1)).toMatchObject({ type: 'RUN_ERROR', code });
 });
 
+test('what is not permitted is an error of the run', async () => {
+  const frontend = await open({ agents: [careful], authorize: () => ({ allow: false, reason: 'not on Sundays' }) });
+  expect((await frontend.say('refund')).at(-1)).toEqual({
+    type: 'RUN_ERROR',
+    message: 'not on Sundays',
+    code: 'forbidden',
+  });
+});
+
 test('what is no RunAgentInput is a problem, and so is an agent that is not there', async () => {
   const { door } = await open({ agents: [careful] });
   expect((await door.post('/v1/ag-ui', { threadId: 't' })).body).toMatchObject({ status: 400, code: 'bad_request' });

@@ -14,6 +14,8 @@ const codes = {
   method_not_found: -32601,
   invalid_params: -32602,
   internal: -32603,
+  /** What the protocol has no code for: not permitted, too much at once. The reason says which. */
+  refused: -32000,
   task_not_found: -32001,
   task_not_cancelable: -32002,
   push_notification_not_supported: -32003,
@@ -40,14 +42,15 @@ const aliases: Readonly<Record<string, A2aCode>> = {
 
 /** Anything thrown, as a JSON-RPC error. What we did wrong is not the caller's to read. */
 export function rpcErrorOf(error: unknown): RpcError {
-  const { code: own, message, details } = asRefused(error);
-  const name = Object.hasOwn(codes, own) ? (own as A2aCode) : (aliases[own] ?? 'internal');
+  const { code: own, message, details, status } = asRefused(error);
+  const other = status >= 500 && !(error instanceof Refused) ? 'internal' : 'refused';
+  const name = Object.hasOwn(codes, own) ? (own as A2aCode) : (aliases[own] ?? other);
   const violations = (details.issues as { field: string; message: string }[] | undefined)?.map((issue) => ({
     field: issue.field,
     description: issue.message,
   }));
   const info = { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', domain: 'a2a-protocol.org' };
-  const data: object[] = [{ ...info, reason: (name === 'internal' ? own : name).toUpperCase() }];
+  const data: object[] = [{ ...info, reason: (name === other ? own : name).toUpperCase() }];
   if (violations) data.push({ '@type': 'type.googleapis.com/google.rpc.BadRequest', fieldViolations: violations });
   return { code: codes[name], message, data };
 }
