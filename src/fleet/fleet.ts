@@ -2,16 +2,10 @@
 // the machine decides, as it is remembered; nothing here reads a session or a list of them, but for what was there before.
 import type { Session } from '../../actors/session.ts';
 import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../journal.ts';
-import { Dwell, type DwellView } from './dwell.ts';
-import { partsOf } from './parts.ts';
+import type { DwellView } from './dwell.ts';
+import { Figures, type Move, sumOfDwells, sumOfWays, type Way } from './figures.ts';
+import { changeOf, partsOf } from './parts.ts';
 import { Stays, type Stuck } from './stays.ts';
-
-/** One step of a session: null where it came to be, or was removed. */
-export interface Move {
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly event: string;
-}
 
 /** A step as listeners of a whole tenant hear of it. */
 export interface Step {
@@ -29,7 +23,7 @@ export type MoveListener = (tenant: string, move: Move, step?: Step) => void;
 export interface FleetCounts {
   readonly states: Readonly<Record<string, number>>;
   readonly dwell: Readonly<Record<string, DwellView>>;
-  readonly transitions: readonly (Move & { readonly count: number })[];
+  readonly transitions: readonly Way[];
   readonly stuck: { readonly total: number; readonly sessions: readonly StuckSession[] };
 }
 
@@ -68,8 +62,8 @@ export class Fleet {
   readonly #options: FleetOptions;
   /** By shard (all in one without a cluster), then by tenant: sessions per state. */
   readonly #counts = new Map<number, Map<string, Counts>>();
-  readonly #dwell = new Map<string, Map<string, Dwell>>();
-  readonly #transitions = new Map<string, Map<string, Move & { count: number }>>();
+  /** By tenant; those of all are summed up when somebody asks. */
+  readonly #figures = new Map<string, Figures>();
   // As long as its actor is in memory, and no longer.
   readonly #standing = new WeakMap<Session, Standing>();
   readonly #stays: Stays;
@@ -89,7 +83,7 @@ export class Fleet {
     this.#standing.set(session, this.#moved(key, before, state, at));
     const move = { from: before?.state ?? null, to: state, event: event.type };
     const step = { session_id: key.session, n, at, event: event.type, before: move.from, after: state };
-    this.#note(key, move);
+    this.#of(key.tenant).took(move);
     this.#tell(key, move, step);
   }
 
@@ -140,12 +134,18 @@ export class Fleet {
 
   /** How long sessions stayed in each part of their state. */
   dwell(tenant: string): Record<string, DwellView> {
-    return Object.fromEntries([...(this.#dwell.get(tenant) ?? [])].map(([part, dwell]) => [part, dwell.view()]));
+    return sumOfDwells(this.#figuresOf(tenant).map((figures) => figures.dwell()));
   }
 
   /** The ways that sessions took, and how often. */
-  ways(tenant: string): (Move & { readonly count: number })[] {
-    return [...(this.#transitions.get(tenant)?.values() ?? [])];
+  ways(tenant: string): Way[] {
+    return sumOfWays(this.#figuresOf(tenant).map((figures) => figures.ways()));
+  }
+
+  #figuresOf(tenant: string): Figures[] {
+    if (tenant === EVERYBODY) return [...this.#figures.values()];
+    const figures = this.#figures.get(tenant);
+    return figures ? [figures] : [];
   }
 
   /** How many sessions of all tenants are stuck in which part of their state. */
@@ -171,25 +171,28 @@ export class Fleet {
   }
 
   #moved(key: Key, before: Standing | undefined, state: string, at: number): Standing {
-    const parts = partsOf(state);
     if (before?.state === state) return before;
-    const name = keyName(key);
-    const old = before ? partsOf(before.state) : [];
-    const since = parts.map((part) => {
-      const kept = old.indexOf(part);
-      if (kept >= 0) return before!.since[kept]!;
-      this.#stays.enter(part, name, at);
+    const { kept, left } = changeOf(before?.state, state);
+    const parts = partsOf(state);
+    const since = kept.map((index, part) => {
+      if (index >= 0) return before!.since[index]!;
+      if (this.#stays.watches(parts[part]!)) this.#stays.enter(parts[part]!, keyName(key), at);
       return at;
     });
-    old.forEach((part, index) => {
-      if (parts.includes(part)) return;
-      this.#stays.leave(part, name);
-      for (const tenant of [key.tenant, EVERYBODY])
-        dwellOf(this.#dwell, tenant, part).observe(at - before!.since[index]!);
-    });
-    if (before) this.#count(key, before.state, -1);
+    if (before) {
+      const figures = this.#of(key.tenant);
+      for (const [index, part] of left) {
+        if (this.#stays.watches(part)) this.#stays.leave(part, keyName(key));
+        figures.stayed(part, at - before.since[index]!);
+      }
+      this.#count(key, before.state, -1);
+    }
     this.#count(key, state, 1);
     return { state, since };
+  }
+
+  #of(tenant: string): Figures {
+    return within(this.#figures, tenant, () => new Figures());
   }
 
   #count(key: Key, state: string, by: number): void {
@@ -208,14 +211,6 @@ export class Fleet {
   /** Without a cluster everything is in one shard. */
   #here(): Map<string, Counts> {
     return within(this.#counts, 0, () => new Map<string, Counts>());
-  }
-
-  #note(key: Key, move: Move): void {
-    const way = `${move.from} ${move.event} ${move.to}`;
-    for (const tenant of [key.tenant, EVERYBODY]) {
-      const transitions = within(this.#transitions, tenant, () => new Map());
-      within(transitions, way, () => ({ ...move, count: 0 })).count += 1;
-    }
   }
 
   #tell({ tenant }: Key, move: Move, step?: Step): void {
@@ -289,13 +284,6 @@ const standingAt = ({ state, at }: Pick<Row, 'state' | 'at'>): Standing => ({
   state,
   since: partsOf(state).map(() => at),
 });
-
-const dwellOf = (dwell: Map<string, Map<string, Dwell>>, tenant: string, part: string): Dwell =>
-  within(
-    within(dwell, tenant, () => new Map()),
-    part,
-    () => new Dwell(),
-  );
 
 function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const known = map.get(key);

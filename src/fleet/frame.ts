@@ -1,9 +1,10 @@
 // What happened to a tenant's sessions since somebody was last told: the same steps counted together, the newest by name.
-import type { Move, Step } from './fleet.ts';
+import { type Move, type Way, wayName } from './figures.ts';
+import type { Step } from './fleet.ts';
 
 /** Times are ms since the epoch. */
 export interface FrameView {
-  readonly moves: readonly (Move & { readonly count: number })[];
+  readonly moves: readonly Way[];
   /** The newest steps, oldest first. */
   readonly entries: readonly Step[];
   /** Steps that are in `moves` and not in `entries`. */
@@ -23,11 +24,11 @@ export class Frame {
     return this.#moves.size === 0;
   }
 
-  add({ from, to, event }: Move, step: Step | undefined, count = 1): void {
-    const way = `${from} ${event} ${to}`;
-    const known = this.#moves.get(way);
+  add(move: Move, step: Step | undefined, count = 1): void {
+    const name = wayName(move);
+    const known = this.#moves.get(name);
     if (known) known.count += count;
-    else this.#moves.set(way, { from, to, event, count });
+    else this.#moves.set(name, { ...move, count });
     if (step) this.#entries.push(step);
     // In one go, now and then: taking them off one by one would move all others each time.
     if (this.#entries.length >= 2 * NEWEST) this.#forget();

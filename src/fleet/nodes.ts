@@ -5,8 +5,9 @@ import type { AgentPool } from '../../actors/pool.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Log } from '../log.ts';
 import type { Subscription, Transport } from '../transport.ts';
-import { type DwellView, sumOf } from './dwell.ts';
-import type { Fleet, FleetCounts, Move, StuckSession } from './fleet.ts';
+import type { DwellView } from './dwell.ts';
+import { sumOfDwells, sumOfWays, type Way } from './figures.ts';
+import type { Fleet, FleetCounts, StuckSession } from './fleet.ts';
 import { Frame, type FrameView } from './frame.ts';
 
 /** One node of the fleet. */
@@ -30,7 +31,7 @@ export interface FleetView {
   readonly sessions: number;
   readonly states: Readonly<Record<string, number>>;
   readonly dwell: Readonly<Record<string, DwellView>>;
-  readonly transitions: readonly (Move & { readonly count: number })[];
+  readonly transitions: readonly Way[];
   readonly stuck: { readonly total: number; readonly sessions: readonly StuckSession[] };
   readonly agents: readonly (AgentView & { readonly node: string })[];
   readonly nodes: readonly NodeView[];
@@ -109,23 +110,13 @@ export class FleetNodes {
     const others = cluster?.members.live().filter((id) => id !== cluster.id) ?? [];
     const reports = await Promise.all([this.#report(tenant), ...others.map((id) => this.#ask(id, tenant, false))]);
     const states = sumOfCounts(reports.map((report) => report.states));
-    const dwell: Record<string, DwellView> = {};
-    const ways = new Map<string, Move & { count: number }>();
-    for (const report of reports) {
-      for (const [part, view] of Object.entries(report.dwell))
-        dwell[part] = dwell[part] ? sumOf(dwell[part], view) : view;
-      for (const { count, ...move } of report.transitions) {
-        const way = `${move.from} ${move.event} ${move.to}`;
-        ways.set(way, { ...move, count: count + (ways.get(way)?.count ?? 0) });
-      }
-    }
     const stuck = reports.flatMap((report) => report.stuck.sessions).sort((a, b) => a.since - b.since);
     return {
       at: orchestrator.clock.now(),
       sessions: Object.values(states).reduce((sum, count) => sum + count, 0),
       states,
-      dwell,
-      transitions: [...ways.values()].sort((a, b) => b.count - a.count),
+      dwell: sumOfDwells(reports.map((report) => report.dwell)),
+      transitions: sumOfWays(reports.map((report) => report.transitions)).sort((a, b) => b.count - a.count),
       stuck: { total: reports.reduce((sum, { stuck: { total } }) => sum + total, 0), sessions: stuck.slice(0, 100) },
       agents: reports.flatMap(({ agents, node: { node } }) => agents.map((agent) => ({ node, ...agent }))),
       nodes: reports.map(({ node }) => node),

@@ -14,3 +14,23 @@ export function partsOf(state: string): readonly string[] {
   known.set(state, parts);
   return parts;
 }
+
+/** From one state to another: where each part of the new one was in the old one, or -1; and the parts that were left. */
+export interface Change {
+  readonly kept: readonly number[];
+  readonly left: readonly (readonly [index: number, part: string])[];
+}
+
+// As many as a chart has ways between configurations.
+const changes = new Map<string | undefined, Map<string, Change>>();
+
+/** What changes on the way from one state to another; from nothing, when a session comes to be. */
+export function changeOf(from: string | undefined, to: string): Change {
+  const known = changes.get(from)?.get(to);
+  if (known) return known;
+  const [old, parts] = [from === undefined ? [] : partsOf(from), partsOf(to)];
+  const left = old.map((part, index) => [index, part] as const).filter(([, part]) => !parts.includes(part));
+  const change = { kept: parts.map((part) => old.indexOf(part)), left };
+  changes.set(from, (changes.get(from) ?? new Map()).set(to, change));
+  return change;
+}
