@@ -42,6 +42,8 @@ const failover = new Command('failover')
     };
     const { holds, late, proveFailover } = await import('../prove/failover.ts');
     console.error(`seed ${options.seed}`);
+    // Whoever stops it wants no servers left behind; they are ended when this process exits.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
     let bar: Progress = progress('kills', options.kills + options.nats_kills);
     const proof = await proveFailover(options, {
       struck: () => bar.add(),
