@@ -3,8 +3,11 @@ import { createWebSocketInspector, createWebSocketReceiver } from '@statelyai/in
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import WebSocket from 'ws';
 import { createActor, setup } from 'xstate';
+import { createServer } from '../src/http/server.ts';
 import { ForeignActors } from '../src/inspect/foreign.ts';
+import { startNode } from './cluster.ts';
 import { type Door, openDoor } from './door.ts';
+import { startNats } from './nats.ts';
 
 const light = setup({ types: { events: {} as { type: 'press'; by?: string } } }).createMachine({
   id: 'light',
@@ -238,4 +241,25 @@ describe('what is kept', () => {
     expect(ids).toContain('c2.x');
     expect(ids).not.toContain('c1.x');
   });
+});
+
+test('any node of a cluster shows the actors of all', async () => {
+  const nats = await startNats({ jetstream: true });
+  const nodes = [await startNode(nats.url, { id: 'a' }), await startNode(nats.url, { id: 'b' })] as const;
+  const servers = await Promise.all(nodes.map(({ troupe }) => createServer(troupe)));
+  try {
+    const [here, there] = await Promise.all(servers.map((server) => server.listen({ host: '127.0.0.1', port: 0 })));
+    const inspector = createWebSocketInspector({ url: `${here!.replace('http', 'ws')}/v1/inspect` });
+    createActor(light, { inspect: inspector.inspect }).start();
+    for (const url of [here, there])
+      await vi.waitFor(async () => {
+        const { actors } = (await (await fetch(`${url}/v1/inspect/actors`)).json()) as { actors: unknown[] };
+        expect(actors).toMatchObject([{ name: 'light', value: 'off' }]);
+      });
+    inspector.stop();
+  } finally {
+    await Promise.all(servers.map((server) => server.close()));
+    for (const node of nodes) await node.close();
+    await nats.stop();
+  }
 });

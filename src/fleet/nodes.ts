@@ -2,6 +2,7 @@
 import type { AgentView } from '../../actors/agent.ts';
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import type { AgentPool } from '../../actors/pool.ts';
+import { answerOthers, askOthers } from '../cluster/ask.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Log } from '../log.ts';
 import type { Subscription, Transport } from '../transport.ts';
@@ -57,14 +58,13 @@ export interface FleetSide {
 
 /** The name of the only node, where there is no cluster. */
 const LOCAL = 'local';
-/** A node that does not answer within this is left out, ms. */
-const PATIENCE = 2_000;
+/** What nodes ask each other. */
+const QUESTION = 'fleet';
 /** For so long after somebody asked a node tells the others what moves on it, ms. */
 const WATCHED = 30_000;
 /** Between two frames for the other nodes, ms. */
 const FRAME = 50;
 
-const askSubject = (node: string): string => `troupe.node.${node}.fleet`;
 const movesSubject = (node: string): string => `troupe.node.${node}.moves`;
 const decode = <T>(data: Uint8Array): T => JSON.parse(new TextDecoder().decode(data));
 
@@ -89,14 +89,16 @@ export class FleetNodes {
   serve(): void {
     const { cluster, transport, log } = this.#side;
     if (!cluster) return;
-    this.#subscription = transport.subscribe(askSubject(cluster.id), ({ data, reply }) => {
-      const { tenant, watch } = decode<{ tenant: string; watch: boolean }>(data);
-      if (watch) this.#relay(tenant);
-      this.#report(tenant).then(
-        (report) => reply && transport.publish(reply, JSON.stringify(report)),
-        (error) => log.warn({ err: error }, 'the fleet could not be told to another node'),
-      );
-    });
+    this.#subscription = answerOthers(
+      cluster,
+      transport,
+      QUESTION,
+      ({ tenant, watch }: { tenant: string; watch: boolean }) => {
+        if (watch) this.#relay(tenant);
+        return this.#report(tenant);
+      },
+      (error) => log.warn({ err: error }, 'the fleet could not be told to another node'),
+    );
   }
 
   stop(): void {
@@ -106,9 +108,9 @@ export class FleetNodes {
 
   /** The whole fleet of a tenant, or of all (`*`). */
   async view(tenant: string): Promise<FleetView> {
-    const { cluster, orchestrator } = this.#side;
-    const others = cluster?.members.live().filter((id) => id !== cluster.id) ?? [];
-    const reports = await Promise.all([this.#report(tenant), ...others.map((id) => this.#ask(id, tenant, false))]);
+    const { orchestrator } = this.#side;
+    const [own, others] = await Promise.all([this.#report(tenant), this.#others(tenant, false)]);
+    const reports = [own, ...others];
     const states = sumOfCounts(reports.map((report) => report.states));
     const stuck = reports.flatMap((report) => report.stuck.sessions).sort((a, b) => a.since - b.since);
     return {
@@ -129,12 +131,10 @@ export class FleetNodes {
    * asked to tell what moves from then on, for half a minute.
    */
   async census(tenant: string, counted: () => void): Promise<{ readonly states: Readonly<Record<string, number>> }> {
-    const { cluster, fleet } = this.#side;
-    const others = cluster?.members.live().filter((id) => id !== cluster.id) ?? [];
-    const reports = await Promise.all([fleet.view(tenant), ...others.map((id) => this.#ask(id, tenant, true))]);
+    const { fleet } = this.#side;
+    const [, others] = await Promise.all([fleet.view(tenant), this.#others(tenant, true)]);
     counted();
-    const all = [fleet.states(tenant), ...reports.slice(1).map((report) => report.states)];
-    return { states: sumOfCounts(all) };
+    return { states: sumOfCounts([fleet.states(tenant), ...others.map((report) => report.states)]) };
   }
 
   /**
@@ -181,14 +181,10 @@ export class FleetNodes {
     return { ...counts, node, agents: pool.list(tenant), shards };
   }
 
-  async #ask(node: string, tenant: string, watch: boolean): Promise<Report> {
-    const { transport } = this.#side;
-    try {
-      const asked = JSON.stringify({ tenant, watch });
-      return decode<Report>((await transport.request(askSubject(node), asked, { timeout: PATIENCE })).data);
-    } catch {
-      return silent(node);
-    }
+  async #others(tenant: string, watch: boolean): Promise<Report[]> {
+    const { cluster, transport } = this.#side;
+    const asked = await askOthers<Report>(cluster, transport, QUESTION, { tenant, watch });
+    return asked.map(({ node, answer }) => answer ?? silent(node));
   }
 
   #shards(reports: readonly Report[]): FleetView['shards'] {

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { token } from '../../machines/session/events.ts';
+import { answerOthers, askOthers } from '../cluster/ask.ts';
 import { Refused } from '../errors.ts';
 import { type ForeignActor, ForeignActors, type Source } from '../inspect/foreign.ts';
 import { inspection } from '../inspect/protocol.ts';
@@ -11,6 +12,8 @@ import type { Troupe } from '../troupe.ts';
 import { type App, checkDepth, isOwnPage, tenantOf, tenantOfStream } from './requests.ts';
 
 const tags = ['machines'];
+/** What nodes ask each other. */
+const QUESTION = 'actors';
 /** A program says within this who it is, ms: until then nothing is told to it. */
 const INTRODUCTION = 100;
 /** Bytes that may wait for a viewer; more is left out, for the next snapshot of each actor says it all again. */
@@ -38,8 +41,14 @@ export interface InspectOptions {
 
 /** The WebSocket plugin must be registered before. */
 export function inspectRoutes(app: App, troupe: Troupe, { heartbeat_ms }: InspectOptions): void {
+  const { cluster, transport, log } = troupe;
   const foreign = new ForeignActors(() => troupe.orchestrator.clock.now());
   let connections = 0;
+  const failed = (error: unknown) => log.warn({ err: error }, 'foreign actors could not be told to another node');
+  if (cluster) {
+    const asked = answerOthers(cluster, transport, QUESTION, ({ tenant }) => foreign.list(tenant), failed);
+    app.addHook('onClose', async () => asked.unsubscribe());
+  }
 
   app.get(
     '/v1/inspect/actors',
@@ -50,7 +59,12 @@ export function inspectRoutes(app: App, troupe: Troupe, { heartbeat_ms }: Inspec
         response: { 200: z.object({ actors: z.array(foreignActor) }) },
       },
     },
-    async (request) => ({ actors: foreign.list(tenantOf(request)) }),
+    async (request) => {
+      const tenant = tenantOf(request);
+      const elsewhere = await askOthers<ForeignActor[]>(cluster, transport, QUESTION, { tenant });
+      const actors = [...foreign.list(tenant), ...elsewhere.flatMap(({ answer }) => answer ?? [])];
+      return { actors: actors.sort((a, b) => b.updated_at - a.updated_at) };
+    },
   );
 
   app.route({
@@ -75,7 +89,7 @@ export function inspectRoutes(app: App, troupe: Troupe, { heartbeat_ms }: Inspec
     wsHandler: (socket, request) => {
       connections += 1;
       const tenant = tenantOfStream(request);
-      const source = { id: `c${connections}`, tenant, client: request.ip };
+      const source = { id: [cluster?.id, `c${connections}`].filter(Boolean).join('.'), tenant, client: request.ip };
       const told = isOwnPage(request) ? new Viewer(socket, troupe, foreign, tenant, request) : undefined;
       listen(socket, foreign, source, told, heartbeat_ms);
     },
