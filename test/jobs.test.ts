@@ -229,6 +229,12 @@ test('a step is done once, whatever happens to the attempts around it', async ()
   });
 });
 
+test('a step without a name is an error of the run', async () => {
+  const troupe = await open(async (_, { step }) => step('', () => 1));
+  const { job_id } = await troupe.enqueue('work', 1);
+  expect(await troupe.jobs.ended(job_id)).toMatchObject({ state: 'dead', error: { code: 'bad_step' } });
+});
+
 test('two steps of one name are an error of the run', async () => {
   const troupe = await open(async (_, { step }) => {
     await step('one', () => 1);

@@ -273,6 +273,13 @@ test('over HTTP: answered, refused, failed', async () => {
     status: 200,
     body: { success_rate: 1 },
   });
+  const named = await door.post('/orchestrate', { message: 'weather', tenant: 'other' });
+  expect(named).toMatchObject({ status: 200, body: { success: true } });
+  expect((await door.get('/v1/sessions', { headers: { 'x-tenant-id': 'other' } })).body.sessions).toHaveLength(1);
+  expect(await post({ message: 'weather', tenant: 'other' })).toMatchObject({
+    status: 400,
+    body: { detail: 'body.tenant: is "other", but it is "acme" that asks' },
+  });
   expect(await post({})).toMatchObject({ status: 400, body: { code: 'bad_request' } });
   expect(await post({ message: 'hi', agents: ['nobody'] })).toMatchObject({
     status: 404,
@@ -281,7 +288,7 @@ test('over HTTP: answered, refused, failed', async () => {
   expect(await post({ message: 'xyz' })).toMatchObject({ status: 422, body: { code: 'no_match' } });
   expect(await post({ message: 'hi', agents: ['broken'] })).toMatchObject({
     status: 502,
-    body: { code: 'no_luck', detail: 'it did not work', success: false, agents_used: ['broken'] },
+    body: { status: 502, code: 'no_luck', detail: 'it did not work', success: false, agents_used: ['broken'] },
   });
   expect(await post({ message: 'hi', agents: ['broken'], mode: 'parallel' })).toMatchObject({
     status: 502,

@@ -17,11 +17,16 @@ export function orchestrateRoutes(app: App, troupe: Troupe): void {
       },
     },
     async (request, reply) => {
-      const options = { tenant: tenantOf(request), signal: leaving(reply), idempotencyKey: idempotencyKeyOf(request) };
-      const { error, ...made } = await troupe.orchestrate(request.body, options);
-      if (!error) return made;
+      // Whoever names no tenant in a header may name one in the body; it is read by the same rule.
+      const named = request.headers['x-tenant-id'] ?? request.body.tenant;
+      const tenant = tenantOf({ headers: { ...request.headers, 'x-tenant-id': named } });
+      const options = { tenant, signal: leaving(reply), idempotencyKey: idempotencyKeyOf(request) };
+      const made = await troupe.orchestrate(request.body, options);
+      if (!made.error) return made;
+      // The status of a problem is that of HTTP.
+      const { error, status: _, ...told } = made;
       const { code, message, retry_after_s } = error;
-      throw failedWork(new Failed(code, message, false, { retry_after_s }), { ...made, status: undefined });
+      throw failedWork(new Failed(code, message, false, { retry_after_s }), told);
     },
   );
 }

@@ -86,10 +86,13 @@ export async function callAgents(calling: Calling, asked: Asked): Promise<Answer
     told: [],
     events: [],
   };
-  // That some or all of them failed is told of each.
-  await flowPerformer(flow, calls)(call, io).catch(() => {});
+  // That some or all of them failed is told of each; of one that was not reached, why the flow ended.
+  let why: unknown;
+  await flowPerformer(flow, calls)(call, io).catch((error) => {
+    why = error;
+  });
   signal.throwIfAborted();
-  return agents.map((agent, n) => calls.cameOf(`${n + 1}`, agent));
+  return agents.map((agent, n) => calls.cameOf(`${n + 1}`, agent, why));
 }
 
 /** As `callAgents` with one agent; rejects with the `Failed` that it came to. */
@@ -146,11 +149,8 @@ class Calls {
     }
   };
 
-  cameOf(step: string, asked: string): Answered {
-    const came = this.#came.get(step) ?? {
-      agent: asked,
-      error: new Failed('not_called', `agent "${asked}" was not called`),
-    };
+  cameOf(step: string, asked: string, why: unknown): Answered {
+    const came = this.#came.get(step) ?? { agent: asked, error: notCalled(asked, why) };
     const ms = (this.#ended.get(step) ?? this.#began) - this.#began;
     return { asked, ...came, ms };
   }
@@ -171,6 +171,9 @@ const asks = {
   tool_required: 'asks its caller to run a tool',
   handoff: 'wants a person to go on',
 } as const;
+
+const notCalled = (agent: string, why: unknown): Failed =>
+  new Failed('not_called', `agent "${agent}" was not called${why instanceof Error ? `: ${why.message}` : ''}`);
 
 /** The step of a call, without how often it went to another agent. */
 const stepOf = ({ step = '' }: AgentCall): string => step.split('~', 1)[0]!;

@@ -106,6 +106,11 @@ export interface RunParts extends Calling {
   ) => Promise<{ readonly job_id: string; readonly version: string }>;
 }
 
+/** Characters of a note that are kept. */
+const LONGEST_NOTE = 500;
+/** Characters of a step's name. */
+const LONGEST_NAME = 200;
+
 export class RunWork implements RunContext {
   readonly tenant: string;
   readonly run_id: string;
@@ -167,6 +172,8 @@ export class RunWork implements RunContext {
   };
 
   step = async <Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> => {
+    if (typeof name !== 'string' || name === '' || name.length > LONGEST_NAME)
+      throw new Refused('bad_step', `a step needs a name of 1 to ${LONGEST_NAME} characters`);
     if (this.#steps.has(name)) throw new Refused('duplicate_step', `the run has a step "${name}" already`);
     this.#steps.add(name);
     const { memory } = this.#parts;
@@ -198,7 +205,7 @@ export class RunWork implements RunContext {
   };
 
   progress = (fraction: number, note?: string): void => {
-    this.#parts.memory?.progress(Math.min(1, Math.max(0, fraction)), note);
+    this.#parts.memory?.progress(Math.min(1, Math.max(0, fraction || 0)), note?.slice(0, LONGEST_NOTE));
   };
 
   enqueue = async (orchestrator: string, payload: unknown, options: EnqueueOptions = {}): Promise<Enqueued> => {

@@ -30,6 +30,7 @@ export const orchestrateBody = z.strictObject({
     .max(MAX_TEXT, `must not be longer than ${MAX_TEXT} characters`)
     .transform(cleaned)
     .pipe(z.string().min(1, 'must not be empty')),
+  tenant: token.optional().describe('`default` unless told here or by whoever asks'),
   session_id: token.optional().describe('the conversation that it belongs to; a new one unless told'),
   agents: z
     .array(token)
@@ -90,7 +91,7 @@ export interface OrchestrateHost {
 }
 
 export interface OrchestrateOptions {
-  /** `default` unless told. */
+  /** Who asks; the tenant that the body names, or `default`, unless told. */
   readonly tenant?: string;
   /** Stops waiting. */
   readonly signal?: AbortSignal;
@@ -108,9 +109,12 @@ type Request = z.output<typeof orchestrateBody>;
 export async function orchestrate(
   host: OrchestrateHost,
   body: OrchestrateBody,
-  { tenant = 'default', idempotencyKey, ...options }: OrchestrateOptions,
+  { idempotencyKey, ...options }: OrchestrateOptions,
 ): Promise<Orchestrated> {
   const request = parse(orchestrateBody, body);
+  const tenant = options.tenant ?? request.tenant ?? 'default';
+  if (request.tenant !== undefined && request.tenant !== tenant)
+    throw new Refused('bad_request', `body.tenant: is "${request.tenant}", but it is "${tenant}" that asks`);
   const session_id = request.session_id ?? `o-${randomUUID()}`;
   const key = host.conversations.key(tenant, session_id);
   const { timeout_ms = options.timeout_ms } = request;
