@@ -273,6 +273,30 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
     expect(await asked).toMatchObject({ status: 'done', answer: 'from the last' });
   });
 
+  test('a request on a subject is answered by another node when its own is gone, also by one that was short of breath since', async () => {
+    const steered = new Steered();
+    let late = 0;
+    const clock = { ...realClock, now: () => Date.now() + late };
+    // It would tell after a while that it cannot answer; one that is gone tells nothing.
+    const sharing = (cluster: NatsNode['cluster']) => ({ ...cluster, timing: { silence: 60_000 } });
+    const [a, b] = [await join({ agents: [steered.agent], sharing }), await join({ agents: [steered.agent], clock })];
+    await settled(a, b);
+    const { transport } = b.nats;
+    const subject = `troupe.default.session.${sessionOn(a, 'asked')}.message`;
+    const asked = transport.request(subject, '{"content":"steer"}', { timeout: 30_000 });
+    const before = await steered.call(1);
+    const { members } = b.troupe.cluster!;
+    const { steady } = members;
+    late += 1_000;
+    await expect.poll(() => members.steady).toBeGreaterThan(steady);
+    a.troupe.cluster!.stop();
+    const again = await steered.call(2);
+    expect(again.key).toBe(before.key);
+    again.say('from another');
+    again.end();
+    expect(JSON.parse(new TextDecoder().decode((await asked).data))).toMatchObject({ answer: 'from another' });
+  });
+
   test('a node that oversleeps drops what it had, and its runs begin anew with the same key', async () => {
     const steered = new Steered();
     let slept = 0;

@@ -31,7 +31,7 @@ export const answeredSubject = (node: string | '*'): string => `troupe.node.${no
 const TELL = 20;
 /** More requests are not kept; the oldest is forgotten first. */
 const MOST = 10_000;
-/** Nor for longer, ms: that it was answered may have been told in vain. */
+/** Nor for longer, ms: that it was answered may have been told in vain. Acting again is harmless while the session knows its name. */
 const LONGEST = 120_000;
 
 export class Requests {
@@ -81,9 +81,7 @@ export class Requests {
 
   /** Who was to act for it may be gone, or have thought that another one was. */
   #look(): void {
-    const { cluster, clock } = this.#options;
-    // Of those that came before a break of this node's connection it may not have heard that they were answered.
-    const since = Math.max(clock.now() - LONGEST, cluster.members.steady);
+    const since = this.#options.clock.now() - LONGEST;
     for (const [reply, kept] of this.#kept) {
       if (kept.acting) continue;
       if (kept.at < since) this.#kept.delete(reply);
