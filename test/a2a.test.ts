@@ -217,7 +217,7 @@ describe('a message', () => {
       contextId: expect.stringMatching(/^a2a-[0-9a-f]{32}$/),
       status: { state: 'TASK_STATE_COMPLETED' },
       artifacts: [{ artifactId: `${done.id}-answer`, parts: [{ text: 'you said hello' }] }],
-      history: [{ role: 'ROLE_USER', parts: [{ text: 'hello' }] }],
+      history: [{ messageId: 'm1', role: 'ROLE_USER', parts: [{ text: 'hello' }] }],
     });
     const next = await client.send('hello again', { contextId: done.contextId });
     expect([next.contextId, next.id]).toEqual([done.contextId, `${done.contextId}-r2`]);

@@ -9,7 +9,9 @@ export function cardOf(url: string, agents: readonly AgentDefinition[], agent?: 
   const skills = agents.map(skillOf);
   return {
     name: agent?.id ?? 'troupe',
-    description: agent?.description ?? 'Conversations with agents; whom a message is for is found out.',
+    description: agent
+      ? (agent.description ?? agent.id)
+      : 'Conversations with agents; whom a message is for is found out.',
     version,
     supportedInterfaces: ['1.0', '0.3'].map((protocolVersion) => ({
       url,

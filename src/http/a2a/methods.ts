@@ -10,7 +10,7 @@ import type { Batch } from '../a2a.ts';
 import type { Dialect } from './dialect.ts';
 import { refusal } from './errors.ts';
 import { isTerminal, type Params, params, type SentMessage, type StreamResponse, type Task } from './objects.ts';
-import { sessionOf, taskOf, withHistory } from './task.ts';
+import { causeOf, sessionOf, taskOf, withHistory } from './task.ts';
 import { TaskTelling } from './telling.ts';
 import { decisionOf, resultOf, wordsOf } from './words.ts';
 
@@ -70,7 +70,7 @@ export class A2aMethods {
     const { buffer, agent_id } = this.#options;
     const aim = await this.#aim(message);
     if (aim.to === 'question') return yield* this.#following(aim, signal, aim.act, configuration?.historyLength);
-    const options = { idempotencyKey: causeOf(message), signal, buffer };
+    const options = { idempotencyKey: causeOf(message.messageId), signal, buffer };
     const items = turn(orchestrator, conversations, aim.key, { content: aim.content, agent_id }, options);
     let telling: TaskTelling | undefined;
     let id = '';
@@ -128,7 +128,7 @@ export class A2aMethods {
         }
     } else {
       const body = { content: aim.content, agent_id: this.#options.agent_id };
-      const options = { idempotencyKey: causeOf(message), signal };
+      const options = { idempotencyKey: causeOf(message.messageId), signal };
       const waits = configuration?.returnImmediately ? 'begin' : 'send';
       id = (await conversations[waits](aim.key, body, options)).run_id;
     }
@@ -155,7 +155,7 @@ export class A2aMethods {
   async #answering(key: Key, question: string, message: SentMessage): Promise<Aim> {
     const { conversations, orchestrator } = this.#troupe;
     const { run_id, asked, n } = (await questionOf(orchestrator, key, question))!;
-    const cause = causeOf(message);
+    const cause = causeOf(message.messageId);
     if (asked.type === 'approval_requested') {
       const body = { approval: question, ...decisionOf(message, this.#by) };
       return { to: 'question', key, run_id, n, act: () => conversations.command(key, 'approve', body, cause) };
@@ -229,9 +229,6 @@ export class A2aMethods {
 }
 
 const entryOf = (events: readonly StreamResponse[]): Batch => ({ type: 'entry', events });
-
-/** A message that is sent again is the same one. */
-const causeOf = ({ messageId }: SentMessage): string => `a2a/${messageId}`;
 
 const newContext = ({ messageId }: SentMessage): string =>
   `a2a-${createHash('sha256').update(messageId).digest('hex').slice(0, 32)}`;

@@ -85,12 +85,17 @@ function historyOf(events: readonly RunEvent[], taskId: string, contextId: strin
   return events.flatMap((event): Message[] => {
     if (event.type === 'user_input') {
       const parts = [{ text: event.content as string }];
-      return [{ messageId: event.message_id as string, role: 'ROLE_USER', parts, taskId, contextId }];
+      return [{ messageId: ownId(event.message_id as string), role: 'ROLE_USER', parts, taskId, contextId }];
     }
     const asked = Object.values(asks).includes(event.type) ? questionOf(event) : undefined;
     return asked ? [agentMessage(`${taskId}-${event.id}`, asked, taskId, contextId)] : [];
   });
 }
+
+/** The key under which a client's message is known, and the client's own name for it. */
+export const causeOf = (messageId: string): string => `${PREFIX}${messageId}`;
+const ownId = (id: string): string => (id.startsWith(PREFIX) ? id.slice(PREFIX.length) : id);
+const PREFIX = 'a2a/';
 
 const agentMessage = (messageId: string, parts: Part[], taskId: string, contextId: string): Message => ({
   messageId,
