@@ -49,6 +49,7 @@ export class Performing {
       session_id: key.session,
       run_id,
       agent_id: input.agent,
+      hop: input.hop,
       attempt: input.attempt,
       idempotency_key: work.key,
       input: input.input.map((content) => ({ role: 'user', content })),

@@ -42,8 +42,9 @@ const taskRecord = z.object({
   heard: z.number(),
 });
 /** The name of a call's task, the same in all attempts, so that the keys of what it does are too. */
-export const taskName = ({ run_id, agent_id, step }: AgentCall): string =>
-  [run_id, agent_id, ...(step === undefined ? [] : [step])].join('/');
+export const taskName = ({ run_id, agent_id, hop, step }: AgentCall): string =>
+  // An agent that gets a run back from another begins anew.
+  [run_id, hop === undefined ? agent_id : `${agent_id}~${hop}`, ...(step === undefined ? [] : [step])].join('/');
 
 /** How far a task is: what its run keeps of it, and what the next attempt goes on from. */
 export type TaskRecord = z.infer<typeof taskRecord>;

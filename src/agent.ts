@@ -25,6 +25,8 @@ export interface AgentCall {
   readonly session_id: string;
   readonly run_id: string;
   readonly agent_id: string;
+  /** The transfer that brought the run here, counted from 1; not there where none did. */
+  readonly hop?: number;
   /** Where the agent is a step of a flow: the way to it, unique in the run. */
   readonly step?: string;
   /** 1 for the first try of this run, raised by every retry, failover and resumption. */

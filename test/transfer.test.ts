@@ -1,7 +1,9 @@
 // A run that goes from agent to agent: a transaction with a receipt, which completes or is undone.
 import { expect, onTestFinished, test } from 'vitest';
+import { setup } from 'xstate';
 import { z } from 'zod';
-import type { AgentDefinition } from '../src/agent.ts';
+import { performed } from '../actors/durable.ts';
+import type { AgentDefinition, AgentResult } from '../src/agent.ts';
 import { Failed } from '../src/errors.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 
@@ -16,6 +18,17 @@ async function running(agents: AgentDefinition[], options: TroupeOptions = {}): 
 }
 
 const to = (agent: string, more = {}) => ({ type: 'transfer' as const, agent, reason: 'knows better', ...more });
+
+const oneStep = setup({ actors: { work: performed<AgentResult, unknown>() } }).createMachine({
+  id: 'one-step',
+  version: '1',
+  output: ({ event }) => (event as unknown as { output: AgentResult }).output,
+  initial: 'working',
+  states: {
+    working: { invoke: { src: 'work', onDone: 'done' } },
+    done: { type: 'final', output: ({ event }) => event.output },
+  },
+});
 
 const desk: AgentDefinition = {
   id: 'desk',
@@ -96,6 +109,27 @@ test('a flow binds its own agent only: whoever the run is given to has its own t
   );
   const { answer } = await troupe.session('s1').send('help', { flow: 'narrow' });
   expect(answer).toBe('c {"from":"desk","reason":"knows better","context":{"tools":["a"]}}');
+});
+
+test('an agent that gets a run again works under other keys than the first time', async () => {
+  const keys: string[] = [];
+  const troupe = await running([
+    {
+      id: 'ping',
+      kind: 'machine',
+      triggers: ['play'],
+      machine: oneStep,
+      actors: {
+        work: async (_, { key, call }) => {
+          keys.push(key);
+          return call.context.transfer ? { type: 'answer', final_message: 'enough' } : to('pong');
+        },
+      },
+    },
+    { id: 'pong', run: () => to('ping') },
+  ]);
+  expect((await troupe.session('s1').send('play')).answer).toBe('enough');
+  expect(keys).toEqual(['default/s1-r1/ping#1.0', 'default/s1-r1/ping~2#1.0']);
 });
 
 test('agents that give a run to each other for ever are stopped', async () => {

@@ -150,6 +150,7 @@ export interface Transfer {
   readonly task?: unknown;
   readonly flow?: string;
   readonly secondary: readonly string[];
+  readonly hop?: number;
 }
 
 /** What a run waits for: a person's decision, or the result of a tool that its caller runs. */
@@ -186,8 +187,9 @@ export interface Run {
   readonly question?: Question;
   readonly decision?: Decision;
   readonly transfer?: Transfer;
-  /** Transfers so far. */
+  /** Transfers so far, and the one that brought the run to its present agent. */
   readonly transfers?: number;
+  readonly hop?: number;
 }
 
 export interface SessionContext {
@@ -280,6 +282,7 @@ export interface AttemptInput {
   readonly input: readonly string[];
   readonly guidance: readonly string[];
   readonly tried: readonly string[];
+  readonly hop?: number;
   readonly flow?: string;
   readonly context?: Readonly<Record<string, unknown>>;
   readonly task?: unknown;

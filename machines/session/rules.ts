@@ -68,6 +68,7 @@ export const inputs = {
     input: words(run!),
     guidance: whispers,
     tried: run!.tried,
+    hop: run!.hop,
     flow: run!.flow,
     context: config || run!.context ? { ...config, ...run!.context } : undefined,
     task: run!.task,
@@ -427,15 +428,16 @@ export const actions = {
         flow: undefined,
         secondary: [],
         context: { ...run.context, transfer: { from, reason, ...(handed && { context: handed }) } },
-        transfer: { receipt, from, to, reason, task, flow: run.flow, secondary: run.secondary },
+        transfer: { receipt, from, to, reason, task, flow: run.flow, secondary: run.secondary, hop: run.hop },
         transfers: (run.transfers ?? 0) + 1,
+        hop: (run.transfers ?? 0) + 1,
       },
     });
   }),
   /** The other agent cannot: the run goes back to the one that gave it away, which is told why. */
   undoTransfer: enqueueActions(({ context, event, enqueue }) => {
     const run = context.run!;
-    const { receipt, from, to, task, flow, secondary } = run.transfer!;
+    const { receipt, from, to, task, flow, secondary, hop } = run.transfer!;
     const { code, message } = failure(event) ?? timedOut({ context, event });
     enqueue.emit({
       type: 'transfer_failed',
@@ -455,6 +457,7 @@ export const actions = {
         task,
         flow,
         secondary,
+        hop,
         context: Object.keys(before).length > 0 ? before : undefined,
         transfer: undefined,
         decision: { kind: 'transfer', to, error: message },
