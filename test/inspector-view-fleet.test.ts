@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { idsByState } from '../inspector/src/chart/active.ts';
-import { digest, outline } from '../inspector/src/chart/outline.ts';
+import { digest, LARGE, outline } from '../inspector/src/chart/outline.ts';
 import { byNode, type Dwell, moved, quantile, type States, total } from '../inspector/src/fleet/census.ts';
 import { hashOf, parseRoute } from '../inspector/src/route.ts';
 import { eventWords, span } from '../inspector/src/words.ts';
@@ -11,6 +11,7 @@ import { staysInside } from '../src/diagram/drawing.ts';
 import { elkHere } from '../src/diagram/elk.ts';
 import { chartGraph } from '../src/diagram/graph.ts';
 import { layOut } from '../src/diagram/layout.ts';
+import { TEXT, TITLE, textWidth } from '../src/diagram/measure.ts';
 
 const session = chartGraph(machines.session);
 
@@ -124,13 +125,15 @@ describe('an outline', () => {
     expect(digest(outline(chartGraph(machines.session)))).toBe(digest(outline(JSON.parse(JSON.stringify(session)))));
   });
 
-  test('is laid out with room for its figures in every box', async () => {
-    const { boxes } = await layOut(outline(session), elkHere());
-    for (const { kind, lines, height } of boxes) {
-      if (kind === 'initial' || kind === 'history') continue;
-      expect(lines).toHaveLength(1);
-      expect(height).toBeGreaterThanOrEqual(50);
-    }
+  test('is laid out with room for a line of figures in every state that has none inside', async () => {
+    const { boxes } = await layOut(outline(session), elkHere(), LARGE);
+    const room = (fonts: number) => fonts * (TITLE + TEXT);
+    for (const { kind, lines, height, title, width } of boxes)
+      if (kind === 'atomic' || kind === 'final') {
+        expect(lines).toHaveLength(1);
+        expect(height).toBeGreaterThanOrEqual(room(LARGE.names));
+        expect(width).toBeGreaterThan(LARGE.names * textWidth(title, TITLE, true));
+      }
   });
 });
 

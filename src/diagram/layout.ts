@@ -89,9 +89,21 @@ const EACH_BOX: Record<string, string> = {
   'elk.layered.spacing.edgeEdgeBetweenLayers': '12',
 };
 
+/** How large things are, as multiples of what they are in a drawing. */
+export interface Sizes {
+  /** What is written in boxes. */
+  readonly names: number;
+  /** What is written on arrows. */
+  readonly captions: number;
+  /** What is left free between them. */
+  readonly gaps: number;
+}
+
+const AS_DRAWN: Sizes = { names: 1, captions: 1, gaps: 1 };
+
 /** Places a chart. Which ELK does it is the caller's: here, or in a browser's worker. */
-export async function layOut(graph: ChartGraph, elk: Pick<ELK, 'layout'>): Promise<Layout> {
-  const draft = new Draft(graph);
+export async function layOut(graph: ChartGraph, elk: Pick<ELK, 'layout'>, sizes = AS_DRAWN): Promise<Layout> {
+  const draft = new Draft(graph, sizes);
   const placed = await elk.layout(draft.root());
   return draft.read(placed);
 }
@@ -99,17 +111,26 @@ export async function layOut(graph: ChartGraph, elk: Pick<ELK, 'layout'>): Promi
 /** The chart as ELK wants it, and what to draw at the places that ELK finds. */
 class Draft {
   readonly #graph: ChartGraph;
+  readonly #sizes: Sizes;
+  readonly #eachBox: Record<string, string>;
   readonly #boxes = new Map<string, Omit<Box, keyof Rectangle>>();
   readonly #arrows = new Map<string, Omit<Arrow, 'points' | 'label'> & { lines: Words[][] }>();
 
-  constructor(graph: ChartGraph) {
+  constructor(graph: ChartGraph, sizes: Sizes) {
     this.#graph = graph;
+    this.#sizes = sizes;
+    this.#eachBox = Object.fromEntries(
+      Object.entries(EACH_BOX).map(([option, value]) => [
+        option,
+        option.includes('spacing.') ? String(Number(value) * sizes.gaps) : value,
+      ]),
+    );
   }
 
   root(): ElkNode {
     return {
       id: '',
-      layoutOptions: { ...WHOLE, ...EACH_BOX },
+      layoutOptions: { ...WHOLE, ...this.#eachBox },
       children: [this.#state(this.#graph.nodes[0]!, 0, false)],
       edges: this.#edges(),
     };
@@ -132,13 +153,15 @@ class Draft {
 
   #state(node: ChartNode, depth: number, region: boolean): ElkNode {
     const title = node.type === 'history' ? (node.history === 'deep' ? 'H*' : 'H') : node.key;
+    const { names, gaps } = this.#sizes;
     const lines = stateLines(node, this.#graph).flatMap((line) => wrap(line, TEXT, WIDEST_LINE[node.type]));
+    const around = 18 * gaps;
     this.#boxes.set(node.id, { id: node.id, kind: node.type, depth, region, title, lines });
     const x = FAR * this.#graph.nodes.indexOf(node);
     if (node.type === 'history') return { id: node.id, x, width: 28, height: 28 };
-    const inner = Math.max(textWidth(title, TITLE, true), ...lines.map((line) => textWidth(line, TEXT)));
+    const inner = names * Math.max(textWidth(title, TITLE, true), ...lines.map((line) => textWidth(line, TEXT)));
     const width = Math.max(inner + 2 * INSET, 72);
-    const header = headerHeight(lines);
+    const header = headerHeight(lines) + (names - 1) * (TITLE + lines.length * TEXT);
     const children = this.#graph.nodes
       .filter(({ parent }) => parent === node.id)
       .map((child) => this.#state(child, depth + 1, node.type === 'parallel'));
@@ -149,8 +172,8 @@ class Draft {
       x,
       children: [...first, ...children],
       layoutOptions: {
-        ...EACH_BOX,
-        'elk.padding': `[top=${header + 18},left=18,bottom=18,right=18]`,
+        ...this.#eachBox,
+        'elk.padding': `[top=${header + around},left=${around},bottom=${around},right=${around}]`,
         'elk.nodeSize.constraints': 'MINIMUM_SIZE',
         'elk.nodeSize.minimum': `(${width},${header})`,
       },
@@ -190,7 +213,11 @@ class Draft {
     const id = `${source} → ${target}`;
     const lines = edges.flatMap(captionLines);
     this.#arrows.set(id, { kind, source, target, edges, lines });
-    const label = { text: id, ...labelSize(lines), layoutOptions: { 'elk.edgeLabels.inline': 'true' } };
+    const label = {
+      text: id,
+      ...labelSize(lines, this.#sizes.captions),
+      layoutOptions: { 'elk.edgeLabels.inline': 'true' },
+    };
     return {
       id,
       sources: [source],
@@ -215,11 +242,11 @@ function captionLines(edge: ChartEdge): Words[][] {
   ];
 }
 
-function labelSize(lines: Words[][]): { width: number; height: number } {
+function labelSize(lines: Words[][], times: number): { width: number; height: number } {
   const widths = lines.map((line) =>
     line.reduce((sum, { role, text }) => sum + textWidth(text, TEXT, role === 'event') + 4, 4),
   );
-  return { width: Math.max(...widths), height: lines.length * LINE_HEIGHT + 4 };
+  return { width: times * Math.max(...widths), height: times * (lines.length * LINE_HEIGHT + 4) };
 }
 
 function flatten(node: ElkNode): ElkNode[] {

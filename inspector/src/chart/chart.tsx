@@ -6,12 +6,15 @@ import type { Layout } from '../../../src/diagram/layout.ts';
 import { Arrow, type ArrowEdge } from './arrow.tsx';
 import { Box, type BoxNode } from './box.tsx';
 import { type Lights, Lit } from './lights.ts';
+import { LARGE, outline } from './outline.ts';
 import { place } from './place.ts';
 import '@xyflow/react/dist/base.css';
 import './chart.css';
 
 export interface ChartProps {
   readonly graph: ChartGraph;
+  /** Only its outline, larger: see `outline`. */
+  readonly brief?: boolean;
   /** Ids of the active states; undefined when the chart stands for no single machine. */
   readonly active?: ReadonlySet<string>;
   /** Names of the arrows that the last event took, and a number that changes with it. */
@@ -26,26 +29,26 @@ const nodeTypes = { box: Box };
 const edgeTypes = { arrow: Arrow };
 const PRO = { hideAttribution: false };
 
-export function Chart({ graph, active, taken, Figures, selected, onState }: ChartProps) {
+export function Chart({ graph, brief = false, active, taken, Figures, selected, onState }: ChartProps) {
   const [layout, setLayout] = useState<Layout>();
   const [broken, setBroken] = useState<string>();
   useEffect(() => {
     let wanted = true;
-    place(graph).then(
+    (brief ? place(outline(graph), LARGE) : place(graph)).then(
       (placed) => wanted && setLayout(placed),
       (error: Error) => wanted && setBroken(error.message),
     );
     return () => {
       wanted = false;
     };
-  }, [graph]);
+  }, [graph, brief]);
   const lights: Lights = useMemo(
     () => ({ graph, active, taken, Figures, selected, onState }),
     [graph, active, taken, Figures, selected, onState],
   );
   if (broken) return <p role="alert">The chart cannot be laid out: {broken}</p>;
   return (
-    <section className="chart" aria-label={`Statechart ${graph.id}`}>
+    <section className={brief ? 'chart brief' : 'chart'} aria-label={`Statechart ${graph.id}`}>
       {layout ? (
         <Lit value={lights}>
           <ReactFlowProvider>

@@ -1,9 +1,13 @@
 // A chart with less said about it, and the name under which its layout is known.
 import { staysInside } from '../../../src/diagram/drawing.ts';
 import type { ChartEdge, ChartGraph } from '../../../src/diagram/graph.ts';
+import type { Sizes } from '../../../src/diagram/layout.ts';
 
 /** Keeps room in every box for one line of figures. */
 export const ROOM = '0,000 · 00.0 s';
+
+/** An outline is to be read at a glance, also where it is drawn small. */
+export const LARGE: Sizes = { names: 2.2, captions: 1.5, gaps: 0.6 };
 
 /** States and the names of events: no guards, actions or work. Each box has room for a line of figures. */
 export function outline(graph: ChartGraph): ChartGraph {
@@ -17,7 +21,8 @@ export function outline(graph: ChartGraph): ChartGraph {
     nodes: graph.nodes.map((node) => ({
       ...node,
       invokes: [],
-      entry: node.type === 'history' ? [] : [ROOM],
+      // What surrounds others has them beside its name.
+      entry: node.type === 'atomic' || node.type === 'final' ? [ROOM] : [],
       exit: [],
     })),
     edges: graph.edges

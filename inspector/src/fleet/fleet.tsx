@@ -3,7 +3,6 @@ import { useEffect, useMemo, useState } from 'react';
 import { charts, type Machine } from '../api.ts';
 import { partOf } from '../chart/active.ts';
 import { Chart } from '../chart/chart.tsx';
-import { outline } from '../chart/outline.ts';
 import { useShown } from '../frames.ts';
 import { LinkState } from '../link.tsx';
 import { amend, useRoute } from '../place.tsx';
@@ -76,14 +75,13 @@ function usePerSecond({ moment }: Fleet): number {
 
 function SessionChart({ fleet, machine }: { readonly fleet: Fleet; readonly machine: Machine }) {
   const { query } = useRoute();
-  const graph = useMemo(() => outline(machine), [machine]);
   const Figures = useMemo(() => figures(fleet, machine), [fleet, machine]);
   const select = (id: string): void => {
     const part = partOf(machine, id);
     if (part) amend({ state: query.state === part ? undefined : part }, true);
   };
   const selected = query.state && machine.nodes.find(({ id }) => partOf(machine, id) === query.state)?.id;
-  return <Chart graph={graph} Figures={Figures} selected={selected} onState={select} />;
+  return <Chart graph={machine} brief Figures={Figures} selected={selected} onState={select} />;
 }
 
 function Selected({ machine, fleet }: { readonly machine: Machine; readonly fleet: Fleet }) {

@@ -4,7 +4,6 @@ import type { ChartGraph } from '../../../src/diagram/graph.ts';
 import { ask, type Problem } from '../api.ts';
 import { idsOfValue } from '../chart/active.ts';
 import { Chart } from '../chart/chart.tsx';
-import { outline } from '../chart/outline.ts';
 import { amend, tenant, useRoute } from '../place.tsx';
 import { clock, eventWords, pretty } from '../words.ts';
 import './foreign.css';
@@ -79,12 +78,16 @@ function One({ actor }: { readonly actor: Foreign }) {
   const { actor_id, name, status, value, context, definition, events } = actor;
   // The same chart comes anew with every look; what it says decides whether it is another one.
   const said = typeof definition === 'object' ? JSON.stringify(definition) : undefined;
-  const graph = useMemo(() => (said ? outline(JSON.parse(said) as ChartGraph) : undefined), [said]);
+  const graph = useMemo(() => (said ? (JSON.parse(said) as ChartGraph) : undefined), [said]);
   const active = useMemo(() => graph && idsOfValue(graph.id, value), [graph, value]);
   return (
     <>
       <div className="foreign-chart">
-        {graph ? <Chart graph={graph} active={active} /> : <p className="quiet waiting">Its chart was not told.</p>}
+        {graph ? (
+          <Chart graph={graph} brief active={active} />
+        ) : (
+          <p className="quiet waiting">Its chart was not told.</p>
+        )}
       </div>
       <section className="panel told" aria-label={`Actor ${name ?? actor_id}`}>
         <h2>{name ?? actor_id}</h2>

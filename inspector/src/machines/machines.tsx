@@ -3,7 +3,6 @@ import { useEffect, useMemo, useState } from 'react';
 import { charts, type Machine } from '../api.ts';
 import { taken } from '../chart/active.ts';
 import { Chart } from '../chart/chart.tsx';
-import { outline } from '../chart/outline.ts';
 import { Link, useRoute } from '../place.tsx';
 import { Sandbox } from './sandbox.tsx';
 import { type Trial, useTrial } from './trial.ts';
@@ -71,7 +70,6 @@ function Names({ machines, origin, title, chosen }: NamesProps) {
 function One({ name, machine }: { readonly name: string; readonly machine: Machine }) {
   const [whole, setWhole] = useState(machine.nodes.length <= LEGIBLE);
   const trial = useTrial(name, machine);
-  const graph = useMemo(() => (whole ? machine : outline(machine)), [whole, machine]);
   const active = useMemo(() => new Set(trial.now?.active), [trial.now]);
   const lit = useMemo(() => lightsOf(machine, trial), [machine, trial]);
   return (
@@ -88,7 +86,7 @@ function One({ name, machine }: { readonly name: string; readonly machine: Machi
             <span>guards and actions</span>
           </label>
         </div>
-        <Chart graph={graph} active={active} taken={lit} />
+        <Chart graph={machine} brief={!whole} active={active} taken={lit} />
       </div>
       <Sandbox machine={machine} trial={trial} />
     </>

@@ -53,7 +53,13 @@ export function Actions({ session, now, past }: ActionsProps) {
         <Verb {...shared} verb="cancel" keys="c" title="Cancel run" hint="ends the open run" danger />
         <Close {...shared} />
       </div>
-      <Composer {...shared} missing={now.problem?.status === 404} past={past} began={() => session.begin()} />
+      <Composer
+        {...shared}
+        missing={now.problem?.status === 404}
+        past={past}
+        held={now.standing?.holder != null}
+        began={() => session.begin()}
+      />
       {past && <p className="quiet">This is the past: go back to now to act, or fork from here.</p>}
       {problem && (
         <p className="notice" role="alert" data-testid="refused">

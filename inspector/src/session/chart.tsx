@@ -4,7 +4,6 @@ import type { Entry } from '../../../src/journal.ts';
 import { charts, type Machine } from '../api.ts';
 import { idsOfValue, taken } from '../chart/active.ts';
 import { Chart } from '../chart/chart.tsx';
-import { outline } from '../chart/outline.ts';
 
 export function SessionChart({ entries }: { readonly entries: readonly Entry[] }) {
   const [machines, setMachines] = useState<Record<string, Machine>>();
@@ -17,7 +16,6 @@ export function SessionChart({ entries }: { readonly entries: readonly Entry[] }
   // A session may be of another chart than `session`: a job, a flow.
   const name = last?.machine.split('@')[0] ?? 'session';
   const machine = machines && Object.values(machines).find(({ id }) => id === name);
-  const graph = useMemo(() => machine && (whole ? machine : outline(machine)), [machine, whole]);
   const active = useMemo(() => (last ? idsOfValue(name, last.snapshot.value) : new Set<string>()), [last, name]);
   const lit = useMemo(() => {
     if (!machine || !last || !before) return;
@@ -26,8 +24,8 @@ export function SessionChart({ entries }: { readonly entries: readonly Entry[] }
   }, [machine, last, before, active, name]);
   return (
     <div className="chart-holder">
-      {graph ? (
-        <Chart graph={graph} active={active} taken={lit} />
+      {machine ? (
+        <Chart graph={machine} brief={!whole} active={active} taken={lit} />
       ) : (
         <section className="chart" aria-label="Statechart" />
       )}

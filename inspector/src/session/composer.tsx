@@ -17,17 +17,21 @@ interface ComposerProps extends Shared {
   /** The session does not exist yet: the first message creates it. */
   readonly missing: boolean;
   readonly past: boolean;
+  /** A person has the floor. */
+  readonly held: boolean;
   /** Called when the first message was taken. */
   readonly began: () => void;
 }
 
-export function Composer({ id, allowed, send, missing, past, began }: ComposerProps) {
+export function Composer({ id, allowed, send, missing, past, held, began }: ComposerProps) {
   const [chosen, setMode] = useState<Mode>();
   const [text, setText] = useState('');
   const [by, setBy] = useName();
   const field = useRef<HTMLTextAreaElement>(null);
   const may = (event: string): boolean => !past && (allowed.has(event) || (missing && event === 'message'));
-  const [first] = MODES.filter(([, , , , event]) => may(event));
+  // Whoever has the floor speaks; the user is played only on purpose.
+  const open = MODES.filter(([, , , , event]) => may(event));
+  const first = (held && open.find(([name]) => name === 'speak')) || open[0];
   const mode = MODES.find(([name, , , , event]) => name === chosen && may(event)) ?? first;
   const choose = (name: Mode): void => {
     setMode(name);
