@@ -18,12 +18,14 @@ export type {
   MachineWork,
   NatsAgent,
 } from './agent.ts';
+export type { OwnMachine } from './charts/charts.ts';
 export { type Clock, realClock, SteppedClock } from './clock.ts';
 export type { SendOptions } from './conversation.ts';
 export { defineAgent, defineFlow, defineTool } from './define.ts';
 export type { Flow } from './directory.ts';
 export { Conflict, Failed, JournalError, Refused } from './errors.ts';
 export type { FeedItem } from './feed.ts';
+export type { FleetView } from './fleet/nodes.ts';
 export type { SessionHandle, StreamEvent } from './handle.ts';
 export type { JobView } from './jobs/view.ts';
 export { memoryJournal } from './journal/memory.ts';

@@ -43,10 +43,12 @@ export async function openTab(browser: Browser, url: string, options: BrowserCon
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe finds in a page that hinders people seriously, in its own words. */
-export async function hindrances(page: Page): Promise<string[]> {
+/** What axe finds in a page that hinders people seriously, in its own words; by all its rules, unless only some are named. */
+export async function hindrances(page: Page, rules?: readonly string[]): Promise<string[]> {
   await page.evaluate(axe);
-  const { violations } = await page.evaluate<any>("axe.run(document, { resultTypes: ['violations'] })");
+  const { violations } = await page.evaluate<any>(
+    `axe.run(document, ${JSON.stringify({ resultTypes: ['violations'], ...(rules && { runOnly: rules }) })})`,
+  );
   return violations
     .filter(({ impact }: { impact: string }) => impact === 'serious' || impact === 'critical')
     .map(

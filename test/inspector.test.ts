@@ -330,12 +330,16 @@ describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) 
       await page.waitForTimeout(400);
     };
 
-    test.each(['light', 'dark'] as const)('nothing hinders seriously, in %s', async (colorScheme) => {
+    // Only the colours are others in the dark.
+    test.each([
+      ['light', undefined],
+      ['dark', ['color-contrast']],
+    ] as const)('nothing hinders seriously, in %s', async (colorScheme, rules) => {
       const { page } = await open(views[0]!, { colorScheme });
       for (const view of views) {
         await page.goto(`${service.url}/inspector/${view}`);
         await settle(page);
-        expect(await hindrances(page), view).toEqual([]);
+        expect(await hindrances(page, rules), view).toEqual([]);
       }
     });
 
@@ -370,19 +374,29 @@ describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) 
       expect(size).toBeLessThanOrEqual(300 * 1024);
     });
 
-    test.runIf(withPictures)('it looks like this', async () => {
-      for (const [scheme, width, height] of [
-        ['light', 1440, 900],
-        ['dark', 1440, 900],
-        ['light', 390, 844],
+    test.runIf(withPictures)('it looks like this', { timeout: 300_000 }, async () => {
+      const tenant = 'pictures';
+      for (let n = 1; n <= 24; n += 1) await say(`guest-${n}`, n % 4 === 0 ? 'refund' : 'say Good morning.', tenant);
+      for (const n of [1, 2, 3]) await ask(`/v1/sessions/guest-${n}/takeover`, { by: 'ann' }, tenant);
+      for (const n of [5, 6]) await ask(`/v1/sessions/guest-${n}/pause`, {}, tenant);
+      const id = 'guest-7';
+      await say(id, 'say Your order 4711 is on its way.', tenant);
+      await ask(`/v1/sessions/${id}/takeover`, { by: 'ann' }, tenant);
+      await ask(`/v1/sessions/${id}/inject`, { by: 'ann', content: 'Ann here. It arrives tomorrow.' }, tenant);
+      await ask(`/v1/sessions/${id}/release`, {}, tenant);
+      await say(id, 'refund', tenant);
+      const pictured = { fleet: '#/fleet', session: `#/sessions/${id}`, machines: '#/machines/breaker' };
+      for (const [look, options] of [
+        ['light', { colorScheme: 'light', viewport: { width: 1440, height: 900 } }],
+        ['dark', { colorScheme: 'dark', viewport: { width: 1440, height: 900 } }],
+        ['narrow', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
       ] as const) {
-        const { page } = await open(views[0]!, { colorScheme: scheme, viewport: { width, height } });
-        for (const view of views.slice(0, 4)) {
-          await page.goto(`${service.url}/inspector/${view}`);
+        const { page } = await open(`#/fleet?tenant=${tenant}`, options);
+        for (const [name, view] of Object.entries(pictured)) {
+          if (look === 'narrow' && name === 'machines') continue;
+          await page.goto(`${service.url}/inspector/${view}?tenant=${tenant}`);
           await settle(page);
-          const [, name] = /#\/(\w+)/.exec(view)!;
-          const one = view.includes('asked') ? 'session' : name;
-          await page.screenshot({ path: `${pictures}${one}-${width < 500 ? 'narrow' : scheme}.png` });
+          await page.screenshot({ path: `${pictures}${name}-${look}.png` });
         }
       }
     });

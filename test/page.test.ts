@@ -1,10 +1,12 @@
 // How the inspector's page is served: from files that a build made, and from nowhere else.
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
+import { built } from '../src/http/page-build.ts';
+import { silent } from '../src/log.ts';
 import { type Door, openDoor } from './door.ts';
 
 const SCRIPT = `console.log(${JSON.stringify('word '.repeat(500))});`;
@@ -101,4 +103,22 @@ test('where the page is not built, the answer says how to', async () => {
   const { status, body } = await get('/inspector/');
   expect(status).toBe(503);
   expect(body).toMatchObject({ code: 'inspector_not_built', detail: expect.stringContaining('npm run build') });
+});
+
+test('in a checkout it is built when it is first asked for, once, and again only when it is stale', {
+  timeout: 120_000,
+}, async () => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'page-')), 'inspector');
+  onTestFinished(() => rmSync(join(folder, '..'), { recursive: true }));
+  const said: unknown[] = [];
+  const log = { ...silent, info: (...told: unknown[]) => void said.push(told) };
+  await Promise.all([built(folder, log), built(folder, log)]);
+  expect(readFileSync(join(folder, 'index.html'), 'utf8')).toContain('<title>Troupe inspector</title>');
+  await built(folder, log);
+  expect(said).toHaveLength(1);
+  // Nothing is left beside it.
+  expect(readdirSync(join(folder, '..'))).toEqual(['inspector']);
+  utimesSync(join(folder, 'index.html'), new Date(0), new Date(0));
+  await built(folder, log);
+  expect(said).toHaveLength(2);
 });
