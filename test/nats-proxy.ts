@@ -10,6 +10,8 @@ export interface Proxy {
   deafen(): void;
   /** From now on nothing reaches the server. */
   mute(): void;
+  /** What comes back from the server takes so much longer, ms. */
+  delay(ms: number): void;
   /** Drops all connections, and lets new ones through unharmed. */
   reset(): void;
   close(): Promise<void>;
@@ -19,6 +21,7 @@ export async function proxyTo(port: number): Promise<Proxy> {
   const lines = new Set<Socket>();
   let deaf = false;
   let mute = false;
+  let late = 0;
   const listener = createServer((client) => {
     const server = connect(port, '127.0.0.1');
     for (const socket of [client, server]) {
@@ -31,13 +34,18 @@ export async function proxyTo(port: number): Promise<Proxy> {
       });
     }
     client.on('data', (data) => mute || server.write(data));
-    server.on('data', (data) => deaf || client.write(data));
+    server.on('data', (data) => {
+      if (deaf) return;
+      if (late > 0) setTimeout(() => client.write(data), late);
+      else client.write(data);
+    });
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const reset = () => {
     deaf = false;
     mute = false;
+    late = 0;
     for (const socket of lines) socket.destroy();
   };
   return {
@@ -47,6 +55,9 @@ export async function proxyTo(port: number): Promise<Proxy> {
     },
     mute: () => {
       mute = true;
+    },
+    delay: (ms) => {
+      late = ms;
     },
     reset,
     async close() {

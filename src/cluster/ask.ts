@@ -14,17 +14,18 @@ export interface Asked<Answer> {
 /** Where a node listens for one kind of question. */
 export const questionSubject = (node: string, question: string): string => `troupe.node.${node}.${question}`;
 
-/** Asks all others at once; without a cluster there are none. */
+/** Asks all others at once, and waits `timeout` ms for each; without a cluster there are none. */
 export async function askOthers<Answer>(
   cluster: Cluster | undefined,
   transport: Transport,
   question: string,
   body: unknown,
+  timeout = PATIENCE,
 ): Promise<Asked<Answer>[]> {
   const others = cluster?.members.live().filter((id) => id !== cluster.id) ?? [];
   return Promise.all(
     others.map(async (node) => {
-      const asked = transport.request(questionSubject(node, question), JSON.stringify(body), { timeout: PATIENCE });
+      const asked = transport.request(questionSubject(node, question), JSON.stringify(body), { timeout });
       return {
         node,
         answer: await asked.then(

@@ -9,6 +9,7 @@ import type { Log } from '../log.ts';
 import type { Outcome } from '../outcome.ts';
 import { MessageTooLarge, NoResponders, RequestTimeout, type Subscription, type Transport } from '../transport.ts';
 import type { SessionView } from '../view.ts';
+import { answerOthers, askOthers } from './ask.ts';
 import type { Cluster } from './cluster.ts';
 
 type Method = 'send' | 'begin' | 'create' | 'command' | 'tell' | 'view' | 'fork';
@@ -26,6 +27,12 @@ const MOVING = new Set(['moved', 'stopped', 'no_owner']);
 const PATIENCE = 15_000;
 /** Then the owner is asked again, ms: answers take longer than that, but a reply may be lost with a connection. */
 const AGAIN = 10_000;
+
+/** The question whether everything that was told before has been heard. */
+const HEARD = 'heard';
+/** How long another node may take to say so, ms. */
+const HEARING = 500;
+const SILENCING = new Set<string>(['takeover', 'pause', 'cancel', 'close']);
 
 const doSubject = (node: string): string => `troupe.node.${node}.do`;
 
@@ -45,7 +52,15 @@ export class ClusterConversations extends Conversations {
 
   /** Answers the other nodes. */
   serve(): Subscription {
-    const { cluster, transport } = this.#side;
+    const { cluster, transport, log } = this.#side;
+    // What came before this question is told to the listeners here by the next turn of the loop.
+    answerOthers(
+      cluster,
+      transport,
+      HEARD,
+      () => new Promise((told) => setImmediate(told, true)),
+      (error) => log.error({ err: error }, 'not said that everything is told'),
+    );
     return transport.subscribe(doSubject(cluster.id), ({ data, reply }) => {
       const request = JSON.parse(new TextDecoder().decode(data)) as Request;
       const answer = (told: object) => {
@@ -164,7 +179,7 @@ export class ClusterConversations extends Conversations {
       case 'create':
         return super.create(key, first, second);
       case 'command':
-        return super.command(key, first, second, third);
+        return this.#acknowledged(first, await super.command(key, first, second, third));
       case 'tell':
         return super.tell(key, first);
       case 'view':
@@ -172,6 +187,16 @@ export class ClusterConversations extends Conversations {
       case 'fork':
         return super.fork(key, first, second, third);
     }
+  }
+
+  /**
+   * Words that were said before a person took the floor may still be on their way to listeners at other nodes. First they must
+   * be there: whoever is told of the takeover hears not one more. A node that stands still says nothing, so nobody waits long.
+   */
+  async #acknowledged(verb: string, standing: SessionView): Promise<SessionView> {
+    const { cluster, transport } = this.#side;
+    if (SILENCING.has(verb)) await askOthers(cluster, transport, HEARD, null, HEARING);
+    return standing;
   }
 
   async #remotely(owner: string, request: Request, signal?: AbortSignal): Promise<unknown> {

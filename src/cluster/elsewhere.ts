@@ -54,8 +54,8 @@ export class OtherNodes implements Elsewhere {
 
   listen(key: Key, listener: PartListener): () => void {
     const subscription = this.#transport.subscribe(deltaSubject(key), ({ data }) => {
-      // What this node writes itself it hears directly.
-      if (!this.#cluster.owns(key)) listener(decode(data) as Part);
+      // What this node writes itself it hears directly. One that has stood still does not say what it missed in the meantime.
+      if (!this.#cluster.away && !this.#cluster.owns(key)) listener(decode(data) as Part);
     });
     return () => subscription.unsubscribe();
   }
