@@ -1,6 +1,7 @@
 // What the inspector makes of a session: lines of the transcript, a sequence, an answer that grows, and the arrows that light up.
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { z } from 'zod';
 import { idsByState, idsOfValue, partOf, taken } from '../inspector/src/chart/active.ts';
 import { linesOf } from '../inspector/src/session/lines.ts';
 import { EMPTY, floorOf, heard, type Model, questionOf, withEntries } from '../inspector/src/session/model.ts';
@@ -8,6 +9,7 @@ import { lanesOf, rowsOf } from '../inspector/src/session/sequence.ts';
 import { machines } from '../machines/index.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import { SteppedClock } from '../src/clock.ts';
+import { defineTool } from '../src/define.ts';
 import { chartGraph } from '../src/diagram/graph.ts';
 import type { Entry } from '../src/journal.ts';
 import { failing, held, scripted, streamed } from '../src/testing/scripted.ts';
@@ -100,6 +102,37 @@ test('a sequence has a lane for everybody who took part, and an arrow for every 
     '11 session → user: Ann here.',
     '12 supervisor → session: note: is kind',
   ]);
+});
+
+test('a call of a tool is told with what it was given and what came of it, and has a lane of its own', async () => {
+  const double = defineTool({
+    name: 'double',
+    description: 'Doubles.',
+    input: z.object({ n: z.number() }),
+    execute: ({ n }) => 2 * n,
+  });
+  const troupe = await createTroupe({
+    agents: [
+      {
+        id: 'sums',
+        triggers: ['sum'],
+        tools: [double],
+        run: async (_, { tool }) => String(await tool('double', { n: 21 })),
+      },
+    ],
+  });
+  const session = troupe.session('s1');
+  await session.send('sum');
+  const stored = (await troupe.journal.read(session.key)).map(({ entry }) => entry);
+  expect(linesOf(stored)).toMatchObject([
+    { role: 'user', content: 'sum' },
+    { role: 'tool', who: 'double', content: '{"n":21}\n→ 42' },
+    { role: 'assistant', content: '42' },
+  ]);
+  expect(rowsOf(stored).map(({ from, to, text }) => `${from} → ${to}: ${text}`)).toContain(
+    'agent:sums → tools: double',
+  );
+  await troupe.close();
 });
 
 test('the open question is the one that the run waits with, and only while it does', () => {

@@ -1,5 +1,5 @@
 // The figures of the chart as a list: for narrow windows, and for whoever listens instead of looking.
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import type { Machine } from '../api.ts';
 import { partOf } from '../chart/active.ts';
 import { Link, useRoute } from '../place.tsx';
@@ -10,11 +10,12 @@ export function StateList({ machine, fleet }: { readonly machine: Machine; reado
   const { state } = useRoute().query;
   const Figures = useMemo(() => figures(fleet, machine), [fleet, machine]);
   const named = machine.nodes.filter(({ id, type }) => type !== 'history' && partOf(machine, id));
+  const [open, setOpen] = useState(false);
   return (
-    <details className="panel states">
+    <details className="panel states" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>States as a list</summary>
       <ul>
-        {named.map(({ id }) => {
+        {(open ? named : []).map(({ id }) => {
           const part = partOf(machine, id)!;
           return (
             <li key={id} style={{ paddingLeft: `${(part.split('.').length - 1) * 16}px` }}>

@@ -41,9 +41,8 @@ function linesOfEntry(entry: Entry): readonly Line[] {
       n,
       at,
       role,
-      content,
-      who: by ?? agent_id,
       mode,
+      ...(role === 'tool' ? toolCall(content) : { content, who: by ?? agent_id }),
     }),
   );
   const marks = entry.emitted.flatMap((one, index): Line[] => {
@@ -54,6 +53,16 @@ function linesOfEntry(entry: Entry): readonly Line[] {
   const lines = entry.event.type === 'message' || said.length > 0 ? [...said, ...marks] : [...marks, ...said];
   known.set(entry, lines);
   return lines;
+}
+
+/** A call of a tool as people read it: which, with what where that is known, and what came of it. */
+function toolCall(content: string): Pick<Said, 'content' | 'who'> {
+  const { name, arguments: args, input, output, error } = (JSON.parse(content) ?? {}) as Record<string, unknown>;
+  if (typeof name !== 'string') return { content };
+  const given = args ?? input;
+  const came =
+    error === undefined ? text(output ?? null) : `failed: ${text((error as Partial<Error>).message ?? error)}`;
+  return { who: name, content: given === undefined ? came : `${text(given)}\n→ ${came}` };
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
@@ -87,6 +96,8 @@ function markOf(one: Emitted, { event }: Entry): Pick<Mark, 'tone' | 'text'> | u
       return { tone: 'bad', text: `${one.to} could not take the run${because(one.error)}` };
     case 'approval_requested':
       return { tone: 'floor', text: `${one.agent_id} asks for approval of ${one.action}${because(one.summary)}` };
+    case 'tool_called':
+      return { tone: 'plain', text: `${one.agent_id} calls ${one.name} ${text(one.arguments ?? {})}` };
     case 'tool_requested':
       return { tone: 'plain', text: `${one.agent_id} asks the caller to run ${one.name} ${text(one.arguments ?? {})}` };
     case 'question_answered':

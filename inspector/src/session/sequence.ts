@@ -72,7 +72,7 @@ function followed(one: Emitted): Said[] {
         (step): Said => ({
           from: agent,
           to: TOOLS,
-          text: short((step as { tool?: unknown }).tool ?? step),
+          text: short((step as { name?: unknown }).name ?? step),
           tone: 'tool',
         }),
       );
@@ -80,6 +80,12 @@ function followed(one: Emitted): Said[] {
       if (typeof one.final_message !== 'string') return [...steps, back];
       return [...steps, back, { from: SESSION, to: USER, text: short(one.final_message), tone: 'ai' }];
     }
+    case 'tool_called':
+      return [{ from: agent, to: TOOLS, text: short(one.name), tone: 'tool' }];
+    case 'tool_finished':
+      return [
+        { from: TOOLS, to: agent, text: short(one.error ? 'failed' : one.output), tone: one.error ? 'bad' : 'tool' },
+      ];
     case 'agent_invoke_failed':
       return [{ from: agent, to: SESSION, text: short(one.message ?? one.code ?? 'failed'), tone: 'bad' }];
     case 'input_requested':
