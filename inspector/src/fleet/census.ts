@@ -57,8 +57,3 @@ export function quantile({ count, buckets }: Dwell, share: number): number | und
   }
   return;
 }
-
-/** How often each arrow's event was taken per second, from two looks at the counters. */
-export function rate(before: number, after: number, ms: number): number {
-  return ms <= 0 ? 0 : Math.max(0, ((after - before) * 1_000) / ms);
-}

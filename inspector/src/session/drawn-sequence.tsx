@@ -3,7 +3,7 @@ import { type RefObject, useLayoutEffect, useMemo, useRef, useState } from 'reac
 import type { Entry } from '../../../src/journal.ts';
 import { amend } from '../place.tsx';
 import { clock } from '../words.ts';
-import { lanesOf, type Row, rowsOf, SESSION } from './sequence.ts';
+import { lanesOf, type Row, rowsOf } from './sequence.ts';
 
 /** Lanes share the width that there is, but are never closer than this; then the diagram scrolls. */
 const NARROWEST = 76;
@@ -99,12 +99,7 @@ function Message({ row: { n, at, from, to, text, tone }, x, y, first, width }: M
       )}
       {self ? <path d={`M${start} ${y - 6}h24v12h-18`} /> : <line x1={start} x2={end - back * 6} y1={y} y2={y} />}
       <path className="tip" d={self ? `M${start} ${y + 6}l8 -4v8z` : `M${end} ${y}l${back * -8} -4v8z`} />
-      <text
-        x={middle}
-        y={y - 6}
-        className={self || from === SESSION || to === SESSION ? '' : 'far'}
-        textAnchor={self ? 'start' : 'middle'}
-      >
+      <text x={middle} y={y - 6} textAnchor={self ? 'start' : 'middle'}>
         {text}
       </text>
     </g>
