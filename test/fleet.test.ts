@@ -1,12 +1,16 @@
 // The fleet: what a machine decides is counted as it is remembered, by state, by stay, by way, on one node or on many.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SteppedClock } from '../src/clock.ts';
 import { Frame } from '../src/fleet/frame.ts';
 import type { FleetView } from '../src/fleet/nodes.ts';
+import type { TroupeOptions } from '../src/index.ts';
 import { sqliteJournal } from '../src/journal/sqlite.ts';
 import { held, scripted } from '../src/testing/scripted.ts';
-import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
+import { createTroupe, type Troupe } from '../src/troupe.ts';
 import { sessionOn, settled, startNode } from './cluster.ts';
 import { openDoor } from './door.ts';
 import { type NatsServer, startNats } from './nats.ts';
@@ -32,14 +36,16 @@ describe('sessions per state', () => {
   });
 
   test('that were there before the process are counted with the first question, and moves since are not counted twice', async () => {
-    const path = `${process.env.TMPDIR ?? '/tmp'}/fleet-${process.pid}.db`;
+    const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'troupe.db');
     const journal = () => sqliteJournal({ path });
     const first = await createTroupe({ agents: [echo], journal: journal() });
     for (let index = 0; index < 20; index += 1) await first.session(`s${index}`).send('say hi');
     await first.session('s0').takeOver({ by: 'ann' });
     await first.close();
 
-    const again = await troupeOf({ journal: journal() });
+    const again = await troupeOf({ journal: journal(), stuck_ms: { human: 1 } });
     await again.session('s1').takeOver({ by: 'ann' });
     await again.session('new').send('say hi');
     const [view] = await Promise.all([
@@ -49,9 +55,16 @@ describe('sessions per state', () => {
     ]);
     expect(view.sessions).toBe(21);
     expect((await again.fleet.view('default')).states).toEqual({ 'automated/idle': 18, 'human.held/idle': 3 });
-    expect(Object.fromEntries(await again.journal.census('default'))).toEqual(
-      (await again.fleet.view('default')).states,
-    );
+    const { states, stuck } = await again.fleet.view('default');
+    expect(Object.fromEntries(await again.journal.census('default'))).toEqual(states);
+    // Who was held before is found too, and was held the longest.
+    await sleep(5);
+    expect((await again.fleet.view('default')).stuck.sessions.map(({ session_id }) => session_id)).toEqual([
+      's0',
+      's1',
+      's2',
+    ]);
+    expect(stuck.sessions[0]).toMatchObject({ session_id: 's0', part: 'human' });
   });
 
   test('are a tenant’s own', async () => {
