@@ -1,12 +1,13 @@
 // The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
 import type { AgentView } from '../actors/agent.ts';
 import { Orchestrator } from '../actors/orchestrator.ts';
-import { AgentPool, type PoolOptions } from '../actors/pool.ts';
+import { AgentPool } from '../actors/pool.ts';
 import type { Registered } from '../machines/registry/rules.ts';
 import { type Settings, settings as settingsSchema } from '../machines/session/events.ts';
-import { Access, type Authorize, guarded, guardedAgent, guardedTools, permitCall } from './access.ts';
-import type { AgentCall, AgentDefinition, AgentFunction } from './agent.ts';
-import { Charts, type OwnMachine } from './charts/charts.ts';
+import { Access, guarded, guardedAgent, guardedTools, permitCall } from './access.ts';
+import { type ActiveAgent, activeAgents } from './active.ts';
+import type { AgentCall, AgentDefinition } from './agent.ts';
+import { Charts } from './charts/charts.ts';
 import { type Clock, realClock } from './clock.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { ClusterConversations } from './cluster/conversations.ts';
@@ -20,19 +21,18 @@ import { FleetNodes } from './fleet/nodes.ts';
 import { SessionHandle } from './handle.ts';
 import { Health } from './health.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { type HookFunctions, Hooks } from './hooks.ts';
+import { Hooks } from './hooks.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { type Entry, isSession, type Journal, type Key, keyName, type Row } from './journal.ts';
 import { type OpenAiModels, openModels } from './llm/models.ts';
-import type { LlmSettings } from './llm/settings.ts';
 import { type Log, silent } from './log.ts';
-import { type McpOptions, mcpTools } from './mcp.ts';
+import { mcpTools } from './mcp.ts';
 import { type AgentProtocolOptions, serveAgentProtocol } from './nats/agent-protocol.ts';
+import type { TroupeOptions } from './options.ts';
 import type { Catalog } from './orchestration/catalog.ts';
 import { agentCatalog, type ToolView, toolCatalog } from './orchestration/catalogs.ts';
 import type { EnqueueOptions } from './orchestration/context.ts';
-import type { OrchestratorDefinition } from './orchestration/definition.ts';
 import type { Envelope } from './orchestration/envelope.ts';
 import { Gate } from './orchestration/gate.ts';
 import {
@@ -45,85 +45,12 @@ import { type InlineRun, Orchestration } from './orchestration/orchestration.ts'
 import type { Outcome } from './outcome.ts';
 import { parse } from './parse.ts';
 import { Registry } from './registry.ts';
-import type { RoutingStrategy } from './routing.ts';
 import { serveSubjects } from './subjects.ts';
 import type { Tool, ToolSource } from './tools.ts';
 import { memoryTransport } from './transport/memory.ts';
 import type { Transport } from './transport.ts';
-import { type SessionView, view, viewOf } from './view.ts';
 
-export interface TroupeOptions extends HookFunctions {
-  readonly agents?: readonly AgentDefinition[];
-  readonly flows?: Readonly<Record<string, Flow>>;
-  /** Tools, and sources of tools; agents and flows name them. */
-  readonly tools?: readonly (Tool<any> | ToolSource)[];
-  /** MCP servers by name; their tools are called `{name}_{tool}`, and the name alone stands for all of them. */
-  readonly mcp?: Readonly<Record<string, McpOptions>>;
-  /** Offers the agents on NATS by the Synadia Agent Protocol (`agents.prompt.troupe.…`) too; not unless told. */
-  readonly agent_protocol?: boolean | AgentProtocolOptions;
-  /** Asked before anything is done: for every message, verb, run, call of an agent and call of a tool (E12). */
-  readonly authorize?: Authorize;
-  readonly orchestrators?: readonly OrchestratorDefinition[];
-  /** `orchestrate` and `run` that may be at work at once on this node; 100 unless told. */
-  readonly max_concurrent_requests?: number;
-  /** The longest that one of them may take unless it says otherwise, ms; 300,000 unless told. */
-  readonly request_timeout_ms?: number;
-  /** `workers`: jobs that run at once on this node, 4 unless told. */
-  readonly jobs?: { readonly workers?: number };
-  /**
-   * How a message finds its agent when it names none: `trigger` unless told, `llm` asks a model, `hybrid` does when triggers are
-   * not sure; a function may answer `'default'` to defer to triggers.
-   */
-  readonly routing?: RoutingStrategy;
-  /** `hybrid` asks the model when triggers are less sure than this, 0 to 1; 0.75 unless told. */
-  readonly routing_threshold?: number;
-  /** The model that routes; the one of the settings unless told. */
-  readonly routing_model?: string;
-  /** The agent for what matches nothing. */
-  readonly default_agent?: string;
-  /** Answers when no agent matches (B6). */
-  readonly handleNoMatch?: AgentFunction;
-  /** In memory unless told; `sqliteJournal({ path })` survives the process. */
-  readonly journal?: Journal;
-  /** Where messages on subjects come in and agents of kind `nats` are called; in this process only unless told. */
-  readonly transport?: Transport;
-  readonly clock?: Clock;
-  readonly log?: Log;
-  /** What sessions are created with; see `settings` for each one's meaning and default. */
-  readonly settings?: Partial<Settings>;
-  /** How models are called: levels by founder, tenant and user; `OPENAI_API_KEY` and `OPENAI_BASE_URL` are the level below. */
-  readonly llm?: LlmSettings;
-  readonly pool?: Omit<PoolOptions, 'clock' | 'transport'>;
-  /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
-  readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
-  /** Charts of the user's own, for viewers: `GET /v1/machines` shows them, and they can be tried out there. */
-  readonly machines?: Readonly<Record<string, OwnMachine>>;
-  /** After how long in a part of its state a session counts as stuck, ms; see `STUCK_MS` for what holds unless told. */
-  readonly stuck_ms?: Readonly<Record<string, number>>;
-  /**
-   * A node that leaves a cluster lets running answers end for so many ms; 30,000 unless told. Those that take longer begin anew
-   * on another node, with the same idempotency key.
-   */
-  readonly drain_ms?: number;
-  /** An idle session leaves memory after so many ms; 60,000 unless told. */
-  readonly passivate_ms?: number;
-  /** At most so many idle sessions stay in memory; 10,000 unless told. */
-  readonly max_resident?: number;
-}
-
-/** What an agent at work looks like (B4, B9). */
-export interface ActiveAgent {
-  readonly session_id: string;
-  readonly run_id: string;
-  readonly agent_id: string | null;
-  readonly status:
-    | 'initializing'
-    | 'waiting_for_input'
-    | 'waiting_for_approval'
-    | 'waiting_for_tool'
-    | 'running'
-    | 'paused';
-}
+export type { TroupeOptions } from './options.ts';
 
 const NO_MATCH = 'no-match';
 
@@ -377,21 +304,9 @@ export class Troupe {
     return this.jobs.enqueue(orchestrator, payload, options);
   }
 
-  /** The agents at work for a tenant: the open runs in this process. */
-  async active(tenant = 'default', limit = 1_000): Promise<ActiveAgent[]> {
-    const resident = this.orchestrator.sessions().filter(({ key }) => key.tenant === tenant && isSession(key));
-    const views = new Map(resident.map((session) => [session.key.session, view(session)]));
-    // Those that wait for somebody may have left memory.
-    for (const state of ['running', 'suspended'])
-      for (const { key } of await this.journal.rows({ tenant, state, limit })) {
-        const stored = views.has(key.session) || !isSession(key) ? undefined : await this.journal.last(key);
-        if (stored) views.set(key.session, viewOf(key.session, stored.entry.snapshot, stored.entry.n));
-      }
-    return [...views.values()].flatMap((one) =>
-      one.run === null
-        ? []
-        : [{ session_id: one.session_id, run_id: one.run.run_id, agent_id: one.run.agent_id, status: statusOf(one) }],
-    );
+  /** The agents at work for a tenant: its open runs. */
+  active(tenant = 'default', limit = 1_000): Promise<ActiveAgent[]> {
+    return activeAgents(this, tenant, limit);
   }
 
   /** Forgets the ended sessions of a tenant that nothing happened to for `seconds`; resolves to how many. */
@@ -503,11 +418,3 @@ export class Troupe {
 
 const serversOf = (mcp: TroupeOptions['mcp'] = {}, clock: Clock): ToolSource[] =>
   Object.entries(mcp).map(([name, server]) => mcpTools({ name, ...server }, clock));
-
-function statusOf({ turn }: SessionView): ActiveAgent['status'] {
-  if (turn === 'running.awaitingInput') return 'waiting_for_input';
-  if (turn === 'running.awaitingApproval') return 'waiting_for_approval';
-  if (turn === 'running.awaitingClientTool') return 'waiting_for_tool';
-  if (turn === 'suspended') return 'paused';
-  return turn?.startsWith('running') ? 'running' : 'initializing';
-}

@@ -1,0 +1,78 @@
+// What a runtime is created with.
+import type { PoolOptions } from '../actors/pool.ts';
+import type { Settings } from '../machines/session/events.ts';
+import type { Authorize } from './access.ts';
+import type { AgentDefinition, AgentFunction } from './agent.ts';
+import type { OwnMachine } from './charts/charts.ts';
+import type { Clock } from './clock.ts';
+import type { ClusterOptions } from './cluster/cluster.ts';
+import type { Flow } from './directory.ts';
+import type { HookFunctions } from './hooks.ts';
+import type { Journal } from './journal.ts';
+import type { LlmSettings } from './llm/settings.ts';
+import type { Log } from './log.ts';
+import type { McpOptions } from './mcp.ts';
+import type { AgentProtocolOptions } from './nats/agent-protocol.ts';
+import type { OrchestratorDefinition } from './orchestration/definition.ts';
+import type { RoutingStrategy } from './routing.ts';
+import type { Tool, ToolSource } from './tools.ts';
+import type { Transport } from './transport.ts';
+
+export interface TroupeOptions extends HookFunctions {
+  readonly agents?: readonly AgentDefinition[];
+  readonly flows?: Readonly<Record<string, Flow>>;
+  /** Tools, and sources of tools; agents and flows name them. */
+  readonly tools?: readonly (Tool<any> | ToolSource)[];
+  /** MCP servers by name; their tools are called `{name}_{tool}`, and the name alone stands for all of them. */
+  readonly mcp?: Readonly<Record<string, McpOptions>>;
+  /** Offers the agents on NATS by the Synadia Agent Protocol (`agents.prompt.troupe.…`) too; not unless told. */
+  readonly agent_protocol?: boolean | AgentProtocolOptions;
+  /** Asked before anything is done: for every message, verb, run, call of an agent and call of a tool (E12). */
+  readonly authorize?: Authorize;
+  readonly orchestrators?: readonly OrchestratorDefinition[];
+  /** `orchestrate` and `run` that may be at work at once on this node; 100 unless told. */
+  readonly max_concurrent_requests?: number;
+  /** The longest that one of them may take unless it says otherwise, ms; 300,000 unless told. */
+  readonly request_timeout_ms?: number;
+  /** `workers`: jobs that run at once on this node, 4 unless told. */
+  readonly jobs?: { readonly workers?: number };
+  /**
+   * How a message finds its agent when it names none: `trigger` unless told, `llm` asks a model, `hybrid` does when triggers are
+   * not sure; a function may answer `'default'` to defer to triggers.
+   */
+  readonly routing?: RoutingStrategy;
+  /** `hybrid` asks the model when triggers are less sure than this, 0 to 1; 0.75 unless told. */
+  readonly routing_threshold?: number;
+  /** The model that routes; the one of the settings unless told. */
+  readonly routing_model?: string;
+  /** The agent for what matches nothing. */
+  readonly default_agent?: string;
+  /** Answers when no agent matches (B6). */
+  readonly handleNoMatch?: AgentFunction;
+  /** In memory unless told; `sqliteJournal({ path })` survives the process. */
+  readonly journal?: Journal;
+  /** Where messages on subjects come in and agents of kind `nats` are called; in this process only unless told. */
+  readonly transport?: Transport;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** What sessions are created with; see `settings` for each one's meaning and default. */
+  readonly settings?: Partial<Settings>;
+  /** How models are called: levels by founder, tenant and user; `OPENAI_API_KEY` and `OPENAI_BASE_URL` are the level below. */
+  readonly llm?: LlmSettings;
+  readonly pool?: Omit<PoolOptions, 'clock' | 'transport'>;
+  /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
+  readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
+  /** Charts of the user's own, for viewers: `GET /v1/machines` shows them, and they can be tried out there. */
+  readonly machines?: Readonly<Record<string, OwnMachine>>;
+  /** After how long in a part of its state a session counts as stuck, ms; see `STUCK_MS` for what holds unless told. */
+  readonly stuck_ms?: Readonly<Record<string, number>>;
+  /**
+   * A node that leaves a cluster lets running answers end for so many ms; 30,000 unless told. Those that take longer begin anew
+   * on another node, with the same idempotency key.
+   */
+  readonly drain_ms?: number;
+  /** An idle session leaves memory after so many ms; 60,000 unless told. */
+  readonly passivate_ms?: number;
+  /** At most so many idle sessions stay in memory; 10,000 unless told. */
+  readonly max_resident?: number;
+}
