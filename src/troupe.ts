@@ -316,7 +316,7 @@ export class Troupe {
     for (const state of ['closed', 'failed'])
       for (let after: Key | undefined, full = true; full; ) {
         const rows = await this.journal.rows({ tenant, state, after, limit: 1_000 });
-        const old = rows.filter(({ at }) => at <= before);
+        const old = rows.filter(({ key, at }) => at <= before && isSession(key));
         for (const { key } of old) {
           await this.orchestrator.forget(key);
           this.fleet.own.removed(key, state, 'removed');

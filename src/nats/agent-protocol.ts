@@ -35,6 +35,10 @@ const envelope = z.looseObject({
   attachments: z.array(z.unknown()).max(0, 'are not taken: only text is').optional(),
 });
 
+/** Where an agent is offered by the protocol. */
+export const offeredSubject = (verb: 'prompt' | 'status' | 'hb', tenant: string, agent: string): string =>
+  `agents.${verb}.${HARNESS}.${tenant}.${agent}`;
+
 /** Offers the agents of a tenant on `agents.{prompt,status,hb}.troupe.{tenant}.{agent}`. Returns the function that stops it. */
 export function serveAgentProtocol(
   troupe: Troupe,
@@ -116,8 +120,8 @@ class Host {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  #subject(verb: string): string {
-    return `agents.${verb}.${HARNESS}.${this.#options.tenant}.${this.#agent}`;
+  #subject(verb: Parameters<typeof offeredSubject>[0]): string {
+    return offeredSubject(verb, this.#options.tenant, this.#agent);
   }
 
   #alive(): object {

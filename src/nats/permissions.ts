@@ -7,6 +7,7 @@ import { Subjects } from '../journal/jetstream/messages.ts';
 import { streamOf } from '../journal/jetstream/stream.ts';
 import { CHANGED } from '../registry.ts';
 import { eventsOf, HEARTBEATS, heartbeatSubject, REQUESTS, requestSubject } from '../subjects.ts';
+import { offeredSubject } from './agent-protocol.ts';
 import { answerInbox, callerInbox, NODE_INBOX } from './inboxes.ts';
 import { NAME, NODES_BUCKET, SHARDS_BUCKET } from './node.ts';
 
@@ -82,6 +83,7 @@ const NODE: Permissions = {
     `${eventsOf(ALL)}.>`,
     invokeSubject('*', '*'),
     cancelSubject('*', '*', '*'),
+    offeredSubject('hb', '*', '*'),
     // Whoever asks is answered.
     '_INBOX.>',
   ],
@@ -93,6 +95,8 @@ const NODE: Permissions = {
     HEARTBEATS,
     `${NODE_INBOX}.>`,
     `${answerInbox('*', '*')}.>`,
+    offeredSubject('prompt', '*', '*'),
+    offeredSubject('status', '*', '*'),
     '$SRV.>',
   ],
   inbox: NODE_INBOX,
