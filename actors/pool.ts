@@ -220,8 +220,8 @@ export class AgentPool {
   #within(timeout_ms: number | undefined, signal: AbortSignal): { signal: AbortSignal; end: () => void } {
     if (timeout_ms === undefined) return { signal, end: () => {} };
     const late = new AbortController();
-    const reason = new DOMException(`no answer within ${timeout_ms} ms`, 'TimeoutError');
-    const timer = this.#clock.setTimeout(() => late.abort(reason), timeout_ms);
+    const expire = () => late.abort(new DOMException(`no answer within ${timeout_ms} ms`, 'TimeoutError'));
+    const timer = this.#clock.setTimeout(expire, timeout_ms);
     return { signal: AbortSignal.any([signal, late.signal]), end: () => this.#clock.clearTimeout(timer) };
   }
 

@@ -155,7 +155,7 @@ export class ClusterConversations extends Conversations {
       if (error instanceof JournalError) throw unreachable();
       throw error;
     } finally {
-      over.abort();
+      over.abort(OVER);
     }
   }
 
@@ -226,7 +226,7 @@ export class ClusterConversations extends Conversations {
       if (error instanceof RequestTimeout) throw new Moved();
       throw error;
     } finally {
-      over.abort();
+      over.abort(OVER);
     }
   }
 
@@ -255,6 +255,9 @@ export class ClusterConversations extends Conversations {
     return { code: 'internal', message: 'the request broke the node that has the session', status: 500, details: {} };
   }
 }
+
+/** A reason spares making an exception for each request. */
+const OVER = 'answered';
 
 class Moved extends Error {}
 

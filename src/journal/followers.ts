@@ -28,6 +28,11 @@ export class Followers {
     };
   }
 
+  /** Whether anybody would hear of this key: an entry that nobody hears need not be read. */
+  wants(key: Key): boolean {
+    return this.#everywhere.size > 0 || (this.#byKey.size > 0 && this.#byKey.has(keyName(key)));
+  }
+
   /** A follower may append: what that leads to waits here until everybody has heard of the entry before it. */
   tell(key: Key, stored: Stored): void {
     if (this.#everywhere.size === 0 && this.#byKey.size === 0) return;

@@ -50,7 +50,7 @@ export interface JetstreamJournal extends Journal {
  * fails with `journal_unreachable` may have been stored or may still be, so its writer must read before it goes on.
  *
  * Followers hear of the entries of every process. `rows` and `census` scan the journal when first asked, and hold a row for each
- * session from then on, 350 bytes each; `scan` holds nothing.
+ * session, 350 bytes each, until nobody has asked for a minute; `scan` holds nothing.
  */
 export async function jetstreamJournal(options: JetstreamJournalOptions): Promise<JetstreamJournal> {
   const { connection, name = 'troupe', replicas = 1, patience = 15_000, onTrouble = warn } = options;

@@ -79,8 +79,9 @@ class StepWork {
   async perform(): Promise<void> {
     const { clock } = this.#options.agents;
     const { id, timeout_ms } = this.#step;
-    const reason = new DOMException(`step "${id}" took longer than ${timeout_ms} ms`, 'TimeoutError');
-    const timer = timeout_ms && clock.setTimeout(() => this.#late.abort(reason), timeout_ms);
+    const expire = () =>
+      this.#late.abort(new DOMException(`step "${id}" took longer than ${timeout_ms} ms`, 'TimeoutError'));
+    const timer = timeout_ms && clock.setTimeout(expire, timeout_ms);
     try {
       while (!(await this.#try()));
     } finally {

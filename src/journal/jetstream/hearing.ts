@@ -1,11 +1,13 @@
 // Followers of a journal that many processes write: they hear this process's entries at once, the others' through the tap.
 
 import type { Msg } from '@nats-io/transport-node';
-import type { Follower, Key, Stored, Version } from '../../journal.ts';
+import type { Follower, Key, Row, Stored, Version } from '../../journal.ts';
 import type { JetStream } from '../../nats/jetstream.ts';
 import { Followers } from '../followers.ts';
-import { type Subjects, stored } from './messages.ts';
+import { rowOf, type Subjects, stored } from './messages.ts';
 import { Tap } from './tap.ts';
+
+export type RowFollower = (row: Row, version: Version) => void;
 
 /**
  * Each entry is told once, and after the one before it in its session. An entry of this process comes twice, as the answer to
@@ -18,6 +20,7 @@ export class Hearing {
   readonly #subjects: Subjects;
   readonly #onTrouble: (error: unknown) => void;
   readonly #followers = new Followers();
+  readonly #rows = new Set<RowFollower>();
   #following = 0;
   #tap: Tap | undefined;
   /** Own entries that were told ahead of the tap. */
@@ -32,9 +35,18 @@ export class Hearing {
     this.#onTrouble = onTrouble;
   }
 
-  /** There is a tap only while somebody follows. */
   follow(key: Key | '*', follower: Follower): () => void {
-    const unfollow = this.#followers.add(key, follower);
+    return this.#tapped(this.#followers.add(key, follower));
+  }
+
+  /** Hears of every entry what a list shows of it: that stands in its header, and its body is not read. */
+  followRows(follower: RowFollower): () => void {
+    this.#rows.add(follower);
+    return this.#tapped(() => this.#rows.delete(follower));
+  }
+
+  /** There is a tap only while somebody follows. */
+  #tapped(unfollow: () => unknown): () => void {
     this.#following += 1;
     this.#tap ??= new Tap(this.#js, this.#stream, {
       onMessage: (version, message) => this.#heard(version, message),
@@ -82,6 +94,8 @@ export class Hearing {
     const inTurn = after <= tap.position || this.#ahead.has(after) || !tap.isLive;
     if (!inTurn) return new Promise((resolve) => this.#waiting.set(version, resolve));
     if (comesThrough) this.#ahead.add(version);
+    const { n, at, state, wake } = stored.entry;
+    for (const follower of this.#rows) follower({ key, n, at, state, wake }, version);
     this.#followers.tell(key, stored);
     return undefined;
   }
@@ -91,7 +105,9 @@ export class Hearing {
     const { subject, headers, data } = message;
     const key = this.#subjects.key(subject);
     try {
-      if (key) this.#followers.tell(key, stored(key, { subject, version, headers: headers!, body: data }));
+      if (key) for (const follower of this.#rows) follower(rowOf(key, headers, version), version);
+      if (key && this.#followers.wants(key))
+        this.#followers.tell(key, stored(key, { subject, version, headers: headers!, body: data }));
     } catch (error) {
       this.#onTrouble(error);
     }

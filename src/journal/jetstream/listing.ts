@@ -1,4 +1,4 @@
-// The rows of all sessions, in memory once somebody lists them, and kept true by following the journal.
+// The rows of all sessions, in memory while somebody lists them, and kept true by following the journal.
 
 import type { Subscription } from '@nats-io/transport-node';
 import type { Key, Version } from '../../journal.ts';
@@ -11,6 +11,12 @@ import type { Scanned } from './scan.ts';
 export const removalsOf = (name: string): string => `${name}.removed`;
 
 /**
+ * Following brings every entry of every node to this one: nobody shall pay for that who does not list. Without a call for so long,
+ * ms, the rows are forgotten.
+ */
+const IDLE = 60_000;
+
+/**
  * A removal leaves nothing in the stream that others could follow, so it is announced, on `<name>.removed.<tenant>.<session>`.
  * Announcements may be missed while the connection is down; then the rows are scanned again.
  */
@@ -21,6 +27,7 @@ export class Listing {
   readonly #scan: () => Promise<Scanned[]>;
   #rows: Promise<Rows> | undefined;
   #end: () => void = () => {};
+  #idle: NodeJS.Timeout | undefined;
 
   constructor(js: JetStream, name: string, hearing: Hearing, scan: () => Promise<Scanned[]>) {
     this.#js = js;
@@ -29,8 +36,10 @@ export class Listing {
     this.#scan = scan;
   }
 
-  /** The first call scans the journal: a second or so for 100,000 sessions. */
+  /** The first call scans the journal: a second or so for 100,000 sessions. So does the next after a minute without any. */
   rows(): Promise<Rows> {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.close(), IDLE).unref();
     this.#rows ??= this.#build();
     return this.#rows;
   }
@@ -42,15 +51,14 @@ export class Listing {
   }
 
   close(): void {
+    clearTimeout(this.#idle);
     this.#rows = undefined;
     this.#end();
   }
 
   async #build(): Promise<Rows> {
     const rows = new Rows();
-    const unfollow = this.#hearing.follow('*', (key, { version, entry: { n, at, state, wake } }) => {
-      rows.set({ key, n, at, state, wake }, version);
-    });
+    const unfollow = this.#hearing.followRows((row, version) => rows.set(row, version));
     const announced = this.#hearRemovals(rows);
     const forgetReconnects = this.#js.onReconnect(() => this.close());
     this.#end = () => {
