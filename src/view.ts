@@ -55,7 +55,7 @@ export function viewOf(
       run_id: runId(session_id, run.n),
       agent_id: run.agent,
       attempt: run.attempt,
-      question: run.question?.id ?? null,
+      question: (run.decision ? undefined : run.question?.id) ?? null,
       ...(run.question && !run.decision && { asks: asksOf(run.question) }),
     },
     waiting: queue.length,
