@@ -20,11 +20,11 @@ export const FLOOR = 'floor.owner';
 const [side, url, ...rest] = process.argv.slice(2) as [string, string, ...string[]];
 
 const sides: Record<string, () => Promise<void>> = {
-  /** A node that has every session. */
+  /** A node that has every session, with default settings: at most 10,000 idle ones stay in memory. */
   async node() {
     const { journal, transport, cluster } = await natsNode({ url, shards: Number(rest[0] ?? 64) });
     const agents = [{ id: 'desk', kind: 'nats', triggers: ['hello', 'order'] } as const];
-    const troupe = await createTroupe({ agents, journal, transport, cluster, passivate_ms: 1_000_000_000 });
+    const troupe = await createTroupe({ agents, journal, transport, cluster });
     const owned = () => troupe.cluster!.view().shards.every(({ state }) => state === 'owned');
     while (!owned()) await troupe.cluster!.change(100);
   },
