@@ -241,6 +241,10 @@ test('whatever a tool returns is told as JSON of a bounded length', () => {
   );
 });
 
+test('a negative zero is told as JSON has it', () => {
+  expect(tellable([-0]).output).toEqual([0]);
+});
+
 test.each<[string, unknown, string, string]>([
   ['an error', new Error('no disk'), 'tool_failed', 'tool "look": no disk'],
   ['an error without words', new TypeError(), 'tool_failed', 'tool "look": TypeError'],

@@ -38,7 +38,8 @@ class Teller {
       case 'boolean':
         return this.#spend(value, 5);
       case 'number':
-        return Number.isFinite(value) ? this.#spend(value, 8) : String(value);
+        // JSON has no negative zero: what is remembered must be what was told.
+        return Number.isFinite(value) ? this.#spend(value === 0 ? 0 : value, 8) : String(value);
       case 'bigint':
         return this.#text(String(value));
       case 'undefined':

@@ -1,0 +1,4 @@
+// Properties are tried with the same values in every run, unless SEED says otherwise; a failure prints the seed.
+import fc from 'fast-check';
+
+fc.configureGlobal({ seed: Number(process.env.SEED ?? 20_261_121) });
