@@ -1,5 +1,6 @@
 // Runs orchestrators: the payload is checked, the run is given what it can use, and what it returns is put into the envelope.
 import { randomUUID } from 'node:crypto';
+import { unlessAborted } from '../../actors/performers/answer.ts';
 import type { AgentPool } from '../../actors/pool.ts';
 import { token } from '../../machines/session/events.ts';
 import type { Access } from '../access.ts';
@@ -118,7 +119,8 @@ export class Orchestration implements Calling {
       enqueue,
     });
     const started_at = this.clock.now();
-    const records = await unlessAborted(definition.run(input, work), signal);
+    // A run that does not look at its signal is left to itself.
+    const records = await unlessAborted(Promise.resolve(definition.run(input, work)), signal);
     const { warnings, counts } = work;
     return checked(definition, {
       metadata: {
@@ -153,16 +155,4 @@ function checked({ name }: OrchestratorDefinition, made: unknown): Envelope {
       false,
     );
   return data;
-}
-
-/** A run that does not look at its signal is left to itself. */
-function unlessAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    Promise.resolve(work)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', leave));
-  });
 }
