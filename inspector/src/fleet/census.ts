@@ -1,17 +1,11 @@
 // How many sessions are in which state, kept by what moves; and what that means for the states of a chart.
 
-/** The same step of several sessions. `from` is null where a session came to be, `to` where it was forgotten. */
-export interface Move {
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly event: string;
-  readonly count: number;
-}
+import type { Way } from '../../../src/fleet/figures.ts';
 
 export type States = Readonly<Record<string, number>>;
 
 /** The census after some moves. States that nobody is in are left out; a census that came too early never goes below none. */
-export function moved(states: States, moves: readonly Move[]): States {
+export function moved(states: States, moves: readonly Way[]): States {
   const next: Record<string, number> = { ...states };
   const add = (state: string | null, count: number): void => {
     if (state === null) return;

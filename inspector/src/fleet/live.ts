@@ -1,10 +1,12 @@
 // The fleet as it moves: the census from the stream of events, everything slower from a look now and then.
 import { useEffect, useState } from 'react';
+import type { Way } from '../../../src/fleet/figures.ts';
+import type { Step } from '../../../src/fleet/fleet.ts';
 import type { FleetView } from '../../../src/fleet/nodes.ts';
 import { ask, type Problem } from '../api.ts';
 import { Shown } from '../frames.ts';
 import { type Link, listen } from '../stream.ts';
-import { type Move, moved, type States } from './census.ts';
+import { moved, type States } from './census.ts';
 
 export interface Moment {
   readonly states: States;
@@ -12,16 +14,6 @@ export interface Moment {
   readonly problem?: Problem;
   /** Steps since the page began to listen, for a rate. */
   readonly steps: number;
-}
-
-/** One step of a session, as the tape shows it. */
-export interface Step {
-  readonly session_id: string;
-  readonly n: number;
-  readonly at: number;
-  readonly event: string;
-  readonly before: string | null;
-  readonly after: string | null;
 }
 
 /** Steps that the tape keeps. */
@@ -41,7 +33,7 @@ export class Fleet {
         const now = this.moment.value;
         if (event === 'census') this.moment.set({ ...now, states: data.states });
         if (event !== 'moves') return;
-        const moves = data.moves as readonly Move[];
+        const moves = data.moves as readonly Way[];
         const steps = moves.reduce((sum, { count }) => sum + count, now.steps);
         this.moment.set({ ...now, states: moved(now.states, moves), steps });
         const entries = data.entries as readonly Step[];
