@@ -91,13 +91,18 @@ describe('when servers die', () => {
 describe('when an answer is lost', () => {
   const versions = natsBinaries();
 
-  test.each(versions)('on nats-server $version the append is recognized as its own', async (binary) => {
+  /** A journal whose line can be cut, with one entry, and another that is connected directly. */
+  async function behindProxy(binary: (typeof versions)[number]) {
     const server = await serve({ binary });
     const proxy = await proxyTo(server.port);
     opened.push(() => proxy.close());
     const journal = await open(await connect(proxy.url));
     const other = await open(await connect(server));
-    const first = await fill(journal, key('a'), 1);
+    return { proxy, journal, other, first: await fill(journal, key('a'), 1) };
+  }
+
+  test.each(versions)('on nats-server $version the append is recognized as its own', async (binary) => {
+    const { proxy, journal, other, first } = await behindProxy(binary);
 
     proxy.deafen();
     const appended = journal.append(key('a'), first, entry(2));
@@ -111,12 +116,7 @@ describe('when an answer is lost', () => {
   });
 
   test.each(versions)('on nats-server $version the append of somebody else is not taken for it', async (binary) => {
-    const server = await serve({ binary });
-    const proxy = await proxyTo(server.port);
-    opened.push(() => proxy.close());
-    const journal = await open(await connect(proxy.url));
-    const other = await open(await connect(server));
-    const first = await fill(journal, key('a'), 1);
+    const { proxy, journal, other, first } = await behindProxy(binary);
 
     proxy.mute();
     const appended = journal.append(key('a'), first, entry(2));
