@@ -47,6 +47,8 @@ export interface Stepper {
   restore(dump: Dump): AnyMachineSnapshot;
   /** The invokes that the active states imply, with their input, in document order. */
   invokes(snapshot: AnyMachineSnapshot): Extract<Effect, { type: 'invoke' }>[];
+  /** The timers that the active states imply, in document order; `delay` is the whole of it, ms. */
+  timers(snapshot: AnyMachineSnapshot): Extract<Effect, { type: 'timer' }>[];
 }
 
 /** Stands in a chart for work that the runtime performs: names the input and output, never does anything by itself. */
@@ -158,6 +160,7 @@ function makeStepper(machine: AnyStateMachine, other?: (action: { type: string }
       return machine.restoreSnapshot({ ...bare, children } as any, scope) as AnyMachineSnapshot;
     },
     invokes: (snapshot) => invokesOf(snapshot, inert),
+    timers: (snapshot) => (snapshot.status === 'active' ? timersOf(snapshot) : []),
   };
 }
 
@@ -174,6 +177,18 @@ function invokesOf(snapshot: AnyMachineSnapshot, self: AnyActorRef): Extract<Eff
           : input,
     })),
   );
+}
+
+/** Like inputs, delays are computed from the context alone. */
+function timersOf({ _nodes, machine, context }: AnyMachineSnapshot): Extract<Effect, { type: 'timer' }>[] {
+  const after = _nodes.flatMap((node) => node.after);
+  const ids = [...new Set(after.map(({ eventType }) => eventType))];
+  return ids.map((id) => {
+    const { delay } = after.find(({ eventType }) => eventType === id)!;
+    const named = typeof delay === 'string' ? (machine as AnyStateMachine).implementations.delays[delay] : delay;
+    const ms = typeof named === 'function' ? (named as any)({ context, event: { type: 'xstate.restore' } }) : named;
+    return { type: 'timer', id, delay: ms as number };
+  });
 }
 
 /** The snapshot of a durable actor is its machine's own: `subscribe`, `inspect` and `can` see what they always see. */

@@ -4,6 +4,7 @@ import type { Clock } from '../src/clock.ts';
 import { Conflict, Refused } from '../src/errors.ts';
 import { type Entry, type Journal, type Key, keyName, type Owed, type Stored, type Version } from '../src/journal.ts';
 import { createDurable, type Step, stepper } from './durable.ts';
+import { migrated, type Position } from './versions.ts';
 
 /** What the runtime offers to a piece of work that a session started. */
 export interface Work {
@@ -81,17 +82,23 @@ export class Session {
   /** When it was last used, for passivation. */
   used: number;
 
-  private constructor(key: Key, host: Host, machine: AnyStateMachine, from: { input: unknown } | Stored) {
+  private constructor(
+    key: Key,
+    host: Host,
+    machine: AnyStateMachine,
+    from: { input: unknown } | { stored: Stored; position: Position },
+  ) {
     this.key = key;
     this.#host = host;
     this.#machine = machine;
     this.used = host.clock.now();
-    if ('entry' in from) {
-      const { entry, version } = from;
+    if ('stored' in from) {
+      const { entry, version } = from.stored;
+      const { n, owed, state, snapshot } = from.position;
       this.#version = version;
-      this.#last = { n: entry.n, owed: entry.owed, recent: entry.recent, state: entry.state };
+      this.#last = { n, owed, recent: entry.recent, state };
       this.woken = { state: entry.state, at: entry.at };
-      ({ actor: this.#actor, logic: this.#logic } = createDurable(machine, { dump: entry.snapshot }));
+      ({ actor: this.#actor, logic: this.#logic } = createDurable(machine, { dump: snapshot }));
     } else {
       this.#version = 0;
       this.#last = { n: 0, owed: [], recent: undefined, state: '' };
@@ -108,19 +115,13 @@ export class Session {
   }
 
   /**
-   * A session as its last entry left it, going on with what it owes. Throws `Refused` when the entry was written by another
-   * version of the machine: restoring it would succeed in silence and be wrong.
+   * A session as its last entry left it, going on with what it owes. An entry of an earlier version is migrated; throws `Refused`
+   * when the chart has no way from there: restoring it would succeed in silence and be wrong.
    */
   static wake(key: Key, host: Host, machine: AnyStateMachine, stored: Stored): Session {
-    const { name } = stepper(machine);
-    if (stored.entry.machine !== name)
-      throw new Refused(
-        'machine_version',
-        `session ${keyName(key)} was written by ${stored.entry.machine}; this is ${name}: it must be migrated first`,
-        409,
-      );
-    const session = new Session(key, host, machine, stored);
-    if (stored.entry.owed.some(({ due }) => due === undefined)) {
+    const position = migrated(stored.entry, machine, `session ${keyName(key)}`);
+    const session = new Session(key, host, machine, { stored, position });
+    if (position.owed.some(({ due }) => due === undefined)) {
       // Somebody performed this before us and is gone; the chart may know better than to try for ever.
       session.send({ type: 'recovered' }).catch(() => session.#reconcile());
     } else session.#reconcile();

@@ -4,12 +4,13 @@ import { z } from 'zod';
 import type { TaskFailure } from '../machines/task/events.ts';
 import type { AgentCall, AgentResult } from '../src/agent.ts';
 import type { Clock } from '../src/clock.ts';
-import { Failed } from '../src/errors.ts';
+import { Failed, Refused } from '../src/errors.ts';
 import type { Emitted, Entry, Version } from '../src/journal.ts';
 import { stepper } from './durable.ts';
 import { asFailed, type PerformerIO } from './performer.ts';
 import { resultSchema } from './performers/answer.ts';
 import { CREATE, type Host, Session, type Work } from './session.ts';
+import { migrated, type Position } from './versions.ts';
 
 /** Performs an invoke of a task's chart: resolves to its output. What it tells the chart meanwhile is remembered one by one. */
 export type TaskActor = (input: any, work: Work) => Promise<unknown>;
@@ -138,12 +139,7 @@ class Task implements Host {
     const { agent_id } = call;
     const key = { tenant: call.tenant, session: taskName(call) };
     if (!this.#record) return Session.create(key, this, machine, input);
-    const { name } = stepper(machine);
-    if (this.#record.machine !== name) {
-      const why = `the run was begun by ${this.#record.machine} of agent "${agent_id}", which is ${name} now`;
-      throw new Failed('machine_version', `${why}; cancel it and say it again`, false);
-    }
-    const { heard: _, ...last } = this.#record;
+    const { heard: _, ...last } = migratedTask(this.#record, machine, agent_id);
     const entry = { ...last, event: { type: CREATE }, emitted: [] } as Entry;
     return Session.wake(key, this, machine, { entry, version: last.n });
   }
@@ -239,6 +235,16 @@ class Task implements Host {
     this.#over = true;
     // Not at once: it may be in the middle of its own creation, or of telling us this.
     queueMicrotask(() => this.#session.stop());
+  }
+}
+
+/** A record as the chart that runs goes on with it. Throws `Failed('machine_version')`: trying again would not help. */
+function migratedTask(record: TaskRecord, machine: AnyStateMachine, agent_id: string): TaskRecord {
+  try {
+    return migrated(record as TaskRecord & Position, machine, `the run of agent "${agent_id}"`);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw new Failed(error.code, `${error.message}; cancel it and say it again`, false);
   }
 }
 

@@ -1,6 +1,6 @@
 // A second life for a session from any entry on: its events run again under another id, and the rest is left behind.
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
-import { type Step, stepper } from '../actors/durable.ts';
+import { stepper } from '../actors/durable.ts';
 import { fold, stateName, wakeAt } from '../actors/session.ts';
 import type { Route, SessionInput } from '../machines/session/events.ts';
 import { Refused } from './errors.ts';
@@ -27,23 +27,36 @@ export function fork(
   to?: Readdressed,
 ): Entry[] {
   const refolding = refold(entries, machine);
-  if (!refolding.identical)
-    throw new Refused('not_replayable', `entry ${refolding.at} comes out otherwise: ${refolding.why}`, 409);
+  if (!refolding.identical) throw notReplayable(refolding.at, refolding.why);
   const pure = stepper(machine);
   const last = entries.at(-1)!;
   const { id } = entries[0]!.init as SessionInput;
   let snapshot: AnyMachineSnapshot | undefined;
-  return entries.map((entry, index) => {
+  let owed: readonly Owed[] = [];
+  return entries.map((entry) => {
     const init = entry.init === undefined ? undefined : { ...(entry.init as SessionInput), id: as };
     const event = entry === last && to ? { ...entry.event, flow: undefined, ...to } : eventOf(entry.event, id, as);
     const renamed = { ...entry, ...(init && { init }), event };
     const step = take(pure, snapshot, renamed);
+    if (!step.changed) throw notReplayable(entry.n, `the chart does not accept ${event.type} here`);
     snapshot = step.snapshot;
-    const forked = { ...renamed, emitted: step.emitted, snapshot: pure.dump(snapshot) };
-    if (entry !== last) return forked;
-    return postponed(to ? owing(forked, step, entries[index - 1]?.owed ?? []) : forked, now - last.at);
+    owed = fold(owed, step, entry.n, entry.at);
+    const { wake: _, ...rest } = renamed;
+    const forked: Entry = {
+      ...rest,
+      machine: pure.name,
+      emitted: step.emitted,
+      snapshot: pure.dump(snapshot),
+      state: stateName(snapshot.value),
+      owed,
+      ...(owed.length > 0 && { wake: wakeAt(owed) }),
+    };
+    return entry === last ? postponed(forked, now - last.at) : forked;
   });
 }
+
+const notReplayable = (n: number, why: string): Refused =>
+  new Refused('not_replayable', `entry ${n} comes out otherwise: ${why}`, 409);
 
 /** Approvals and tool results name the question that they answer by the session's id. */
 function eventOf(event: Entry['event'], id: string, as: string): Entry['event'] {
@@ -51,13 +64,6 @@ function eventOf(event: Entry['event'], id: string, as: string): Entry['event'] 
   if (event.type === 'approve') return { ...event, approval: rename(event.approval) };
   if (event.type === 'tool_result') return { ...event, call: rename(event.call) };
   return event;
-}
-
-/** What an entry owes that came out otherwise than the one it was made from. */
-function owing({ wake: _, ...entry }: Entry, step: Step, before: readonly Owed[]): Entry {
-  const owed = fold(before, step, entry.n, entry.at);
-  const state = stateName(step.snapshot.value);
-  return { ...entry, state, owed, ...(owed.length > 0 && { wake: wakeAt(owed) }) };
 }
 
 function postponed(entry: Entry, ms: number): Entry {

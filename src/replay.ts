@@ -3,9 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { type Step, type Stepper, stepper } from '../actors/durable.ts';
 import { acceptable, CREATE } from '../actors/session.ts';
+import { migrated } from '../actors/versions.ts';
 import { machines } from '../machines/index.ts';
-import type { Entry } from './journal.ts';
+import { Refused } from './errors.ts';
+import type { Emitted, Entry } from './journal.ts';
+import { outcomes } from './outcome.ts';
 import { Tasks } from './replay/tasks.ts';
+import { messagesOf } from './transcript.ts';
 
 /** What came of refolding; `tasks` counts the snapshots of agents' own charts that were compared too. `at` names the first entry that came out otherwise, `why` says how. */
 export type Refolding =
@@ -22,6 +26,8 @@ export type Refolding =
 /**
  * Runs every event again, in order, and compares each snapshot and everything emitted with what is stored; also of the charts
  * of the agents that were at work, as far as `charts` has them. Nobody is asked again: what models and tools said is there.
+ * Entries that an earlier version wrote are compared by transcript: the same words and the same ends of runs. From there on this
+ * version's own entries follow on the migrated snapshot, exactly.
  */
 export function refold(
   entries: readonly Entry[],
@@ -41,13 +47,24 @@ export function refold(
     });
     if (entry.n !== index + 1) return differs(`entry ${index + 1} is missing`);
     if (index === 0 && entry.init === undefined) return differs('the first entry lacks the input of its creation');
+    const isOwn = entry.machine === pure.name;
+    const last = entries[index - 1];
     let step: Step;
     try {
+      if (isOwn && last && last.machine !== pure.name)
+        snapshot = pure.restore(migrated(last, machine, `entry ${last.n}`).snapshot);
       step = take(pure, snapshot, entry);
     } catch (error) {
+      if (error instanceof Refused) return differs(error.message);
       return differs(`the chart throws on ${entry.event.type}: ${(error as Error).message}`);
     }
     if (!step.changed) return differs(`the chart does not accept ${entry.event.type} here`);
+    snapshot = step.snapshot;
+    if (!isOwn) {
+      const [stored, refolded] = [transcriptOf(entry), transcriptOf({ ...entry, emitted: step.emitted })];
+      if (!isDeepStrictEqual(stored, refolded)) return differs('another transcript', stored, refolded);
+      continue;
+    }
     const refolded = plain(pure.dump(step.snapshot));
     const stored = plain(entry.snapshot);
     if (!isDeepStrictEqual(stored, refolded)) return differs('another snapshot', stored, refolded);
@@ -55,7 +72,6 @@ export function refold(
     if (!isDeepStrictEqual(plain(entry.emitted), emitted)) return differs('other events', entry.emitted, emitted);
     const wrong = tasks.take(entry);
     if (wrong) return differs(wrong);
-    snapshot = step.snapshot;
   }
   return { identical: true, entries: entries.length, tasks: tasks.compared };
 }
@@ -67,19 +83,25 @@ export function take(pure: Stepper, before: AnyMachineSnapshot | undefined, { ev
   return event.type === CREATE ? created : pure.step(created.snapshot, event);
 }
 
+/** What people read of an entry: the words, and how runs end. */
+const transcriptOf = (entry: Entry): unknown => [
+  messagesOf(entry),
+  entry.emitted.filter(({ type }) => type in outcomes).map(({ type, run_id }: Emitted) => [type, run_id]),
+];
+
 /** As the journal gives it back. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 /**
  * What a chart would do to a stored session:
  * - `identical`: it refolds to the same, and goes on as if nothing had happened;
- * - `ended`: another version wrote it, and it has ended: nobody will wake it;
- * - `migrate`: another version wrote it, and its state exists here: it must be migrated before it can be woken;
- * - `stuck`: it could not go on from where it is: its state, or the work it waits for, does not exist here;
+ * - `ended`: another version wrote it, and it has ended: it is never woken again;
+ * - `migrates`: another version wrote it; it is migrated when it is woken, and goes on. `why` says what keeps it from being forked;
+ * - `stuck`: it could not go on from where it is: there is no migration, or its state, or the work it waits for, is not there;
  * - `different`: this very version wrote it and it comes out otherwise: the chart was changed without a new version.
  */
 export interface Verdict {
-  readonly verdict: 'identical' | 'ended' | 'migrate' | 'stuck' | 'different';
+  readonly verdict: 'identical' | 'ended' | 'migrates' | 'stuck' | 'different';
   /** The version that wrote the last entry, `name@version`. */
   readonly machine: string;
   readonly why?: string;
@@ -96,26 +118,25 @@ export function judge(entries: readonly Entry[], machine: AnyStateMachine): Verd
   if (last.snapshot.status !== undefined && last.machine !== here) return { ...base, verdict: 'ended' };
   const obstacle = obstacleOf(last, machine);
   if (obstacle) return { ...base, verdict: 'stuck', why: obstacle };
-  if (refolding.identical)
-    return { ...base, verdict: 'migrate', why: `written by ${last.machine}, this is ${here}; it refolds to the same` };
-  const why = `entry ${refolding.at}: ${refolding.why}`;
-  if (last.machine === here) return { ...base, verdict: 'different', why };
-  return { ...base, verdict: 'migrate', why: `written by ${last.machine}, this is ${here}; ${why}` };
+  const verdict = last.machine === here ? 'different' : 'migrates';
+  return { ...base, verdict, ...(!refolding.identical && { why: `entry ${refolding.at}: ${refolding.why}` }) };
 }
 
 /** What keeps a chart from going on where an entry ended; undefined when nothing does. */
-function obstacleOf({ snapshot, owed, state }: Entry, machine: AnyStateMachine): string | undefined {
+function obstacleOf(last: Entry, machine: AnyStateMachine): string | undefined {
   const pure = stepper(machine);
   let restored: AnyMachineSnapshot;
+  let position: Entry;
   try {
-    restored = pure.restore(snapshot);
-  } catch {
-    return `the chart has no state ${state}`;
+    position = migrated(last, machine, 'it');
+    restored = pure.restore(position.snapshot);
+  } catch (error) {
+    return error instanceof Refused ? error.message : `the chart has no state ${last.state}`;
   }
   const invokes = pure.invokes(restored).map(({ id }) => id);
-  const orphan = owed.find(({ id, due }) => due === undefined && !invokes.includes(id));
-  if (orphan) return `it waits for "${orphan.id}", which ${state} no longer starts`;
-  if (restored.status === 'active' && owed.length === 0 && acceptable(restored).length === 0)
-    return `nothing leads out of ${state}`;
+  const orphan = position.owed.find(({ id, due }) => due === undefined && !invokes.includes(id));
+  if (orphan) return `it waits for "${orphan.id}", which ${last.state} no longer starts`;
+  if (restored.status === 'active' && position.owed.length === 0 && acceptable(restored).length === 0)
+    return `nothing leads out of ${position.state}`;
   return undefined;
 }

@@ -77,7 +77,9 @@ test('check lets an unchanged program go on, and says which sessions a changed c
   expect(await run('check', '--db', db)).toMatchObject({ code: 0, stdout: '2 sessions: 2 identical\n' });
   const { code, stdout } = await run('check', '--db', db, '--machine', changed);
   expect(code).toBe(1);
-  expect(stdout).toContain('✗ acme/s2 stuck: the chart has no state automated/running.awaitingInput\n');
+  expect(stdout).toMatch(
+    /✗ acme\/s2 stuck: it was written by session@\d+, and this is session@99: its migration failed: .+\n/,
+  );
   expect(await json('check', '--db', db, '--machine', changed)).toMatchObject({ sessions: 2, identical: 0, stuck: 2 });
 });
 

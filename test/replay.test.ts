@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { setup } from 'xstate';
 import { performed } from '../actors/durable.ts';
+import type { Migrations } from '../actors/versions.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import type { Entry } from '../src/journal.ts';
 import { judge, refold } from '../src/replay.ts';
@@ -91,14 +92,21 @@ test('a gap, and a first entry without its input, are differences', async () => 
 });
 
 // A door that was built twice: version 2 lost the state `locked` and no longer rings when it is shut.
-const door = (version: string, states: Record<string, any>) =>
-  setup({ actors: { bell: performed<void, void>() } }).createMachine({ id: 'door', version, initial: 'open', states });
+const door = (version: string, states: Record<string, any>, migrate?: Migrations) =>
+  setup({ actors: { bell: performed<void, void>() } }).createMachine({
+    id: 'door',
+    version,
+    migrate,
+    initial: 'open',
+    states,
+  });
 const first = door('1', {
   open: { on: { shut: 'shut', lock: 'locked' } },
   shut: { invoke: { id: 'bell', src: 'bell' }, on: { open: 'open' } },
   locked: { on: { unlock: 'shut' } },
 });
-const second = door('2', { open: { on: { shut: 'shut' } }, shut: { on: { open: 'open' } } });
+const second = { open: { on: { shut: 'shut' } }, shut: { on: { open: 'open' } } };
+const asItWas = door('2', second, { '1': (snapshot) => snapshot });
 
 const at = (value: string, more: Partial<Entry> = {}): Entry => ({
   n: 1,
@@ -113,18 +121,26 @@ const at = (value: string, more: Partial<Entry> = {}): Entry => ({
   ...more,
 });
 
-test('an upgrade says of every session whether it goes on, must be migrated, or would be stuck', () => {
+test('an upgrade says of every session whether it goes on, is migrated, or would be stuck', () => {
   expect(judge([at('shut')], first)).toMatchObject({ verdict: 'identical' });
-  expect(judge([at('shut')], second)).toMatchObject({
-    verdict: 'migrate',
-    why: 'written by door@1, this is door@2; it refolds to the same',
-  });
-  expect(judge([at('locked')], second)).toMatchObject({ verdict: 'stuck', why: 'the chart has no state locked' });
-  expect(judge([at('shut', { owed: [{ id: 'bell', key: '1.0' }] })], second)).toMatchObject({
+  expect(judge([at('shut')], door('2', second))).toMatchObject({
     verdict: 'stuck',
-    why: 'it waits for "bell", which shut no longer starts',
+    why: 'it was written by door@1, and this is door@2: it has no `migrate`',
   });
-  expect(judge([at('locked', { snapshot: { value: 'locked', context: {}, status: 'done' } })], second)).toMatchObject({
+  expect(judge([at('shut')], asItWas)).toEqual(expect.not.objectContaining({ why: expect.anything() }));
+  expect(judge([at('shut')], asItWas)).toMatchObject({ verdict: 'migrates' });
+  expect(judge([at('locked')], asItWas)).toMatchObject({
+    verdict: 'stuck',
+    why: expect.stringContaining("its migration failed: State 'locked' does not exist"),
+  });
+  const unlocking = door('2', second, {
+    '1': ({ value, ...rest }) => ({ ...rest, value: value === 'locked' ? 'shut' : value }),
+  });
+  expect(judge([at('locked')], unlocking)).toMatchObject({
+    verdict: 'migrates',
+    why: 'entry 1: the chart does not accept lock here',
+  });
+  expect(judge([at('locked', { snapshot: { value: 'locked', context: {}, status: 'done' } })], asItWas)).toMatchObject({
     verdict: 'ended',
   });
 });

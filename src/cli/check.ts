@@ -21,8 +21,8 @@ interface Finding extends Key {
   readonly why?: string;
 }
 
-const VERDICTS = ['identical', 'ended', 'migrate', 'stuck', 'different', 'unreadable'] as const;
-const HARMLESS = new Set<Finding['verdict']>(['identical', 'ended']);
+const VERDICTS = ['identical', 'ended', 'migrates', 'stuck', 'different', 'unreadable'] as const;
+const HARMLESS = new Set<Finding['verdict']>(['identical', 'ended', 'migrates']);
 
 export const check = storedOptions(new Command('check'))
   .description('say of every stored session whether the charts go on with it; exits with 1 when some do not')

@@ -2,7 +2,6 @@
 import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, InputFrom } from 'xstate';
 import { type Step, type Stepper, stepper } from '../../actors/durable.ts';
 import { stateName } from '../../actors/session.ts';
-import { timersOf } from './owed.ts';
 
 /** What a piece of work may come to. */
 export type Result = { readonly output: unknown } | { readonly error: unknown };
@@ -114,7 +113,7 @@ export function offered<M extends AnyStateMachine>(
   { events, results = {} }: Pick<ExploreOptions<M>, 'events' | 'results'>,
 ): EventObject[] {
   const outside = typeof events === 'function' ? events(snapshot) : events;
-  const timers = timersOf(snapshot).map((type) => ({ type }));
+  const timers = pure.timers(snapshot).map(({ id: type }) => ({ type }));
   const work = pure.invokes(snapshot).flatMap(({ id }) =>
     (results[id] ?? []).map((result) => ({
       type: `xstate.${'output' in result ? 'done' : 'error'}.actor.${id}`,

@@ -5,14 +5,8 @@ import type { Effect, Stepper } from '../../actors/durable.ts';
 /** The ids of the invokes and timers that the active states imply. */
 export function owedBy(pure: Stepper, snapshot: AnyMachineSnapshot): Set<string> {
   if (snapshot.status !== 'active') return new Set();
-  return new Set([...pure.invokes(snapshot).map(({ id }) => id), ...timersOf(snapshot)]);
+  return new Set([...pure.invokes(snapshot).map(({ id }) => id), ...pure.timers(snapshot).map(({ id }) => id)]);
 }
-
-/** The events of the timers that the active states have set. */
-export const timersOf = (snapshot: AnyMachineSnapshot): string[] =>
-  snapshot.status === 'active'
-    ? [...new Set(snapshot._nodes.flatMap((node) => node.after.map(({ eventType }) => eventType)))]
-    : [];
 
 /** What is owed after these effects: starts add to it, stops take from it. */
 export function foldOwed(owed: ReadonlySet<string>, effects: readonly Effect[]): Set<string> {

@@ -1,0 +1,90 @@
+// What an earlier version of a chart has stored, as the version that runs goes on with it: the chart's own `migrate`, applied.
+import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import { Refused } from '../src/errors.ts';
+import type { Entry, Owed } from '../src/journal.ts';
+import { type Dump, type Stepper, stepper } from './durable.ts';
+import { stateName } from './session.ts';
+
+/**
+ * The `migrate` member of a chart: `{ '1': (snapshot) => … }` makes of a snapshot that version 1 has stored one of the version
+ * after it. Versions that were skipped over are passed through one after the other, in the order of the keys; the last leads to
+ * the version of the chart. Pure: the same entry must come out the same at every wake, on every node.
+ */
+export type Migrations = Readonly<Record<string, (snapshot: Dump) => Dump>>;
+
+/** What migrating needs of an entry, or of the record of a task. */
+export type Position = Pick<Entry, 'n' | 'at' | 'machine' | 'state' | 'snapshot' | 'owed'>;
+
+/**
+ * An entry as `machine` goes on from it: the very same when it wrote it itself, else migrated. Work that goes on keeps its key, a
+ * timer of the same delay its time; what only the new version starts is owed under a key that is the same at every wake.
+ * Throws `Refused('machine_version')`, 409, when the chart has no way from the version that wrote it; the message begins with
+ * `what`, e.g. `session default/s1`.
+ */
+export function migrated<P extends Position>(position: P, machine: AnyStateMachine, what: string): P {
+  const pure = stepper(machine);
+  if (position.machine === pure.name) return position;
+  const refused = (why: string) =>
+    new Refused('machine_version', `${what} was written by ${position.machine}, and this is ${pure.name}: ${why}`, 409);
+  if (!canMigrate(position.machine, machine)) throw refused(waysTo(machine));
+  let snapshot: Dump;
+  let restored: AnyMachineSnapshot;
+  try {
+    snapshot = throughMigrations(position, machine);
+    restored = pure.restore(snapshot);
+  } catch (error) {
+    throw refused(`its migration failed: ${(error as Error).message}`);
+  }
+  const owed = owing(position, pure, restored);
+  return { ...position, machine: pure.name, state: stateName(restored.value), snapshot, owed };
+}
+
+/** Whether a chart has a way from this version, `name@version`, to its own. */
+export function canMigrate(from: string, machine: AnyStateMachine): boolean {
+  const [id, version] = parts(from);
+  return id === machine.id && version in migrationsOf(machine);
+}
+
+function throughMigrations({ machine: written, snapshot }: Position, machine: AnyStateMachine): Dump {
+  const [, version] = parts(written);
+  const steps = Object.entries(migrationsOf(machine));
+  const first = steps.findIndex(([from]) => from === version);
+  return steps.slice(first).reduce((before, [, migrate]) => migrate(before), snapshot as Dump);
+}
+
+function waysTo(machine: AnyStateMachine): string {
+  const versions = Object.keys(migrationsOf(machine));
+  return versions.length === 0 ? 'it has no `migrate`' : `it can go on from version ${versions.join(', ')} only`;
+}
+
+/** What is owed in the new version's states, by what was owed in the old one's. */
+function owing({ n, at, owed }: Position, pure: Stepper, snapshot: AnyMachineSnapshot): Owed[] {
+  if (snapshot.status !== 'active') return [];
+  const left = [...owed];
+  const take = (is: (one: Owed) => boolean): Owed | undefined => {
+    const index = left.findIndex(is);
+    return index < 0 ? undefined : left.splice(index, 1)[0];
+  };
+  const invokes = pure.invokes(snapshot).map(({ id }, k): Owed => {
+    const before = take((one) => one.due === undefined && one.id === id);
+    return before ?? { id, key: `${n}.m${k}` };
+  });
+  const timers = pure.timers(snapshot).map(({ id, delay }, k): Owed => {
+    const before =
+      take((one) => one.id === id) ?? take((one) => one.due !== undefined && delayName(one.id) === delayName(id));
+    return before ? { ...before, id } : { id, key: `${n}.t${k}`, due: at + delay };
+  });
+  return [...invokes, ...timers];
+}
+
+/** `xstate.after.inputTimeout.session.open.turn` → `inputTimeout`: what stays when a state gets another name. */
+const delayName = (id: string): string | undefined => /^xstate\.after\.([^.]+)\./.exec(id)?.[1];
+
+const migrationsOf = (machine: AnyStateMachine): Migrations =>
+  (machine.config as { migrate?: Migrations }).migrate ?? {};
+
+/** `session@2` → `session`, `2`. */
+function parts(name: string): [id: string, version: string] {
+  const at = name.lastIndexOf('@');
+  return [name.slice(0, at), name.slice(at + 1)];
+}
