@@ -1,9 +1,9 @@
 // The session's chart as somebody may have rewritten it: another version that knows nothing of a conversation's turns.
-import { createMachine } from 'xstate';
+import { setup } from 'xstate';
 
 const asItIs = (snapshot: object) => snapshot;
 
-export default createMachine({
+export default setup({}).createMachine({
   id: 'session',
   version: '99',
   migrate: { '1': asItIs, '2': asItIs },
