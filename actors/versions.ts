@@ -6,7 +6,7 @@ import { type Dump, type Stepper, stepper } from './durable.ts';
 import { stateName } from './session.ts';
 
 /**
- * The `migrate` member of a chart: `{ '1': (snapshot) => … }` makes of a snapshot that version 1 has stored one of the version
+ * `meta.migrate` of a chart's root: `{ '1': (snapshot) => … }` makes of a snapshot that version 1 has stored one of the version
  * after it. Versions that were skipped over are passed through one after the other, in the order of the keys; the last leads to
  * the version of the chart. Pure: the same entry must come out the same at every wake, on every node.
  */
@@ -54,7 +54,7 @@ function throughMigrations({ machine: written, snapshot }: Position, machine: An
 
 function waysTo(machine: AnyStateMachine): string {
   const versions = Object.keys(migrationsOf(machine));
-  return versions.length === 0 ? 'it has no `migrate`' : `it can go on from version ${versions.join(', ')} only`;
+  return versions.length === 0 ? 'its chart has no `meta.migrate`' : `its chart migrates from version ${versions.join(', ')} only`;
 }
 
 /** What is owed in the new version's states, by what was owed in the old one's. */
@@ -81,7 +81,7 @@ function owing({ n, at, owed }: Position, pure: Stepper, snapshot: AnyMachineSna
 const delayName = (id: string): string | undefined => /^xstate\.after\.([^.]+)\./.exec(id)?.[1];
 
 const migrationsOf = (machine: AnyStateMachine): Migrations =>
-  (machine.config as { migrate?: Migrations }).migrate ?? {};
+  (machine.root.meta as { migrate?: Migrations } | undefined)?.migrate ?? {};
 
 /** `session@2` → `session`, `2`. */
 function parts(name: string): [id: string, version: string] {

@@ -96,7 +96,7 @@ const door = (version: string, states: Record<string, any>, migrate?: Migrations
   setup({ actors: { bell: performed<void, void>() } }).createMachine({
     id: 'door',
     version,
-    migrate,
+    meta: { migrate },
     initial: 'open',
     states,
   });
@@ -125,7 +125,7 @@ test('an upgrade says of every session whether it goes on, is migrated, or would
   expect(judge([at('shut')], first)).toMatchObject({ verdict: 'identical' });
   expect(judge([at('shut')], door('2', second))).toMatchObject({
     verdict: 'stuck',
-    why: 'it was written by door@1, and this is door@2: it has no `migrate`',
+    why: 'it was written by door@1, and this is door@2: its chart has no `meta.migrate`',
   });
   expect(judge([at('shut')], asItWas)).toEqual(expect.not.objectContaining({ why: expect.anything() }));
   expect(judge([at('shut')], asItWas)).toMatchObject({ verdict: 'migrates' });

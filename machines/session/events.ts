@@ -1,6 +1,7 @@
 // What can happen to a session: the schemas its doors parse with, and the types the chart sees.
 import { z } from 'zod';
 import type { AgentResult } from '../../src/agent.ts';
+import type { Failure as AttemptFailure, Plan, Verdict } from '../attempt/events.ts';
 
 /** A NATS token, so that every id can stand in a subject as it is. */
 export const token = z.string().regex(/^[a-z0-9_-]{1,63}$/, 'must be 1 to 63 characters of a-z, 0-9, "_" and "-"');
@@ -149,7 +150,6 @@ export interface Transfer {
   /** What `from` goes on with when the run comes back. */
   readonly task?: unknown;
   readonly flow?: string;
-  readonly secondary: readonly string[];
   readonly hop?: number;
 }
 
@@ -168,17 +168,12 @@ export interface Run {
   readonly input: readonly { readonly id: string; readonly content: string }[];
   readonly agent: string | null;
   readonly flow?: string;
-  readonly secondary: readonly string[];
-  /** Raised by every entry into `attempting`; parts of an older attempt are not this answer. */
+  /** Raised by every entry into `attempting`; deltas of an older attempt do not belong to this answer. */
   readonly attempt: number;
-  /** Attempts of the present agent. */
-  readonly tries: number;
-  /** Endpoints that failed this run. */
-  readonly tried: readonly string[];
+  /** How far its attempts are, and what follows from the last one if that failed. */
+  readonly plan: Plan;
+  readonly verdict?: Verdict;
   readonly screened: boolean;
-  /** How long the failed endpoint asked to be left alone, ms. */
-  readonly wait_ms?: number;
-  readonly recoveries: number;
   /** What `prepareContext` added. */
   readonly context?: Readonly<Record<string, unknown>>;
   /** The agent's own memory between its questions. */
@@ -187,8 +182,7 @@ export interface Run {
   readonly question?: Question;
   readonly decision?: Decision;
   readonly transfer?: Transfer;
-  /** Transfers so far, and the one that brought the run to its present agent. */
-  readonly transfers?: number;
+  /** The number of the transfer that brought the run to its present agent. */
   readonly hop?: number;
 }
 
@@ -212,15 +206,8 @@ export interface SessionContext {
 type Commands = { [V in Exclude<Verb, 'message'>]: { readonly type: V } & Body<V> }[Exclude<Verb, 'message'>];
 
 /** The failure of an agent, a hook or a router, as it is journaled. */
-export interface Failure {
-  readonly code: string;
-  readonly message: string;
-  readonly retryable: boolean;
-  readonly endpoint?: string;
-  /** How many untried instances could take the call now. */
-  readonly alternatives?: number;
-  readonly retry_after_s?: number;
-  /** What the agent's own chart told at its end. */
+export interface Failure extends AttemptFailure {
+  /** The events that the agent's own chart emitted at its end. */
   readonly told?: readonly SessionEmitted[];
 }
 

@@ -13,6 +13,7 @@ import type {
   SessionEvent,
   SessionInput,
 } from './events.ts';
+import { migrate } from './migrate.ts';
 import { actions, delays, fresh, guards, inputs } from './rules.ts';
 
 export const sessionMachine = setup({
@@ -38,16 +39,16 @@ export const sessionMachine = setup({
       stateIn('#screening'),
       stateIn('#routing'),
       stateIn('#starting'),
-      stateIn('#failingOver'),
+      stateIn('#failing'),
       stateIn('#handingOver'),
-      stateIn('#transferring'),
     ]),
   },
   actions,
   delays,
 }).createMachine({
   id: 'session',
-  version: '1',
+  version: '2',
+  meta: { migrate },
   context: fresh,
   initial: 'open',
   states: {
@@ -95,7 +96,7 @@ export const sessionMachine = setup({
               id: 'human',
               initial: 'deciding',
               on: {
-                release: { target: 'releasing', actions: 'handBack' },
+                release: { target: 'automated', actions: ['handBack', 'tellAutomated'] },
                 pause: { target: 'paused', actions: ['handBack', 'tellPaused'] },
                 takeover: {
                   target: 'human',
@@ -107,12 +108,8 @@ export const sessionMachine = setup({
               states: {
                 deciding: { always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }] },
                 held: {},
-                heldUntil: { after: { deadline: { target: '#releasing', actions: 'handBack' } } },
+                heldUntil: { after: { deadline: { target: '#automated', actions: ['handBack', 'tellAutomated'] } } },
               },
-            },
-            releasing: {
-              id: 'releasing',
-              always: { guard: not('atWork'), target: 'automated', actions: 'tellAutomated' },
             },
           },
         },
@@ -128,13 +125,17 @@ export const sessionMachine = setup({
                 target: '.idle',
                 actions: ['supersedeRun', 'keep'],
               },
-              { guard: and(['atWork', 'policySteers', not('goesElsewhere')]), target: '.starting', actions: 'steer' },
+              {
+                guard: and(['atWork', 'policySteers', not('goesElsewhere')]),
+                target: '.starting',
+                actions: ['steer', 'startOver'],
+              },
               { guard: and(['hasRoom', or([not('atWork'), not('policyRejects')])]), actions: 'keep' },
             ],
             inject: { guard: and(['speaks', 'humanHasTheFloor']), actions: 'answerWaiting' },
             recovered: [
-              { guard: and(['atWork', 'recoveredTooOften']), target: '.idle', actions: 'giveUp' },
-              { guard: 'atWork', actions: 'countRecovery' },
+              { guard: and(['atWork', 'recoveriesLeft']), actions: 'countRecovery' },
+              { guard: 'atWork', target: '.idle', actions: 'giveUp' },
             ],
           },
           states: {
@@ -162,7 +163,7 @@ export const sessionMachine = setup({
                 ],
                 onError: { target: 'idle', actions: 'failRun' },
               },
-              after: { attemptTimeout: { target: 'idle', actions: 'timeOutRun' } },
+              after: { attemptTimeout: { target: 'idle', actions: 'failRun' } },
             },
             routing: {
               id: 'routing',
@@ -176,7 +177,7 @@ export const sessionMachine = setup({
                 ],
                 onError: { target: 'idle', actions: 'failRun' },
               },
-              after: { attemptTimeout: { target: 'idle', actions: 'timeOutRun' } },
+              after: { attemptTimeout: { target: 'idle', actions: 'failRun' } },
             },
             running: {
               initial: 'attempting',
@@ -193,37 +194,42 @@ export const sessionMachine = setup({
                       { guard: 'asksForApproval', target: 'awaitingApproval', actions: 'ask' },
                       { guard: 'asksForTool', target: 'awaitingClientTool', actions: 'ask' },
                       { guard: 'asksForPerson', target: 'handingOver', actions: ['escalate', 'finishRun'] },
-                      { guard: and(['transfers', 'transfersLeft']), target: 'transferring', actions: 'transfer' },
+                      {
+                        guard: and(['transfers', 'transfersLeft']),
+                        target: 'attempting',
+                        reenter: true,
+                        actions: 'transfer',
+                      },
                       { guard: 'transfers', target: '#idle', actions: 'failTransfer' },
                       { target: '#idle', actions: 'finishRun' },
                     ],
-                    onError: [
-                      { guard: 'instancesLeft', target: 'failingOver', actions: 'recordFailure' },
-                      { guard: 'triesLeft', target: 'backingOff', actions: 'recordFailure' },
-                      { guard: 'agentsLeft', target: 'failingOver', actions: ['recordFailure', 'nextAgent'] },
-                      { guard: 'wasTransferred', target: 'transferring', actions: ['recordFailure', 'undoTransfer'] },
-                      { target: '#idle', actions: ['recordFailure', 'failRun'] },
-                    ],
+                    onError: { target: 'failing', actions: 'recordFailure' },
                   },
                   on: { progressed: { actions: 'recordProgress' } },
-                  after: {
-                    attemptTimeout: [
-                      { guard: 'triesLeft', target: 'backingOff', actions: 'recordTimeout' },
-                      { guard: 'agentsLeft', target: 'failingOver', actions: ['recordTimeout', 'nextAgent'] },
-                      { guard: 'wasTransferred', target: 'transferring', actions: ['recordTimeout', 'undoTransfer'] },
-                      { target: '#idle', actions: ['recordTimeout', 'timeOutRun'] },
-                    ],
-                  },
+                  after: { attemptTimeout: { target: 'failing', actions: 'recordFailure' } },
+                },
+                // What the attempt policy says after a failure of whatever kind.
+                failing: {
+                  id: 'failing',
+                  always: [
+                    { guard: 'triesElsewhere', target: 'attempting', actions: 'emitFailover' },
+                    { guard: 'triesAgain', target: 'backingOff' },
+                    { guard: 'givesBack', target: 'attempting', actions: 'undoTransfer' },
+                    { guard: 'triesNextAgent', target: 'attempting', actions: ['nextAgent', 'emitFailover'] },
+                    { target: '#idle', actions: 'failRun' },
+                  ],
                 },
                 backingOff: { id: 'backingOff', after: { backoff: 'attempting' } },
-                failingOver: { id: 'failingOver', always: { target: 'attempting', actions: 'tellFailover' } },
-                transferring: { id: 'transferring', always: 'attempting' },
                 // Rests only when control has paused: in between, the next message would find the AI with the floor.
                 handingOver: { id: 'handingOver', on: { escalated: '#idle' } },
                 awaitingInput: {
                   always: [
                     { guard: and(['nextGoesElsewhere', 'aiHasTheFloor']), target: '#idle', actions: 'abandonRun' },
-                    { guard: and(['messagesWait', 'aiHasTheFloor']), target: 'attempting', actions: 'takeAnswer' },
+                    {
+                      guard: and(['messagesWait', 'aiHasTheFloor']),
+                      target: 'attempting',
+                      actions: 'takeAnswer',
+                    },
                   ],
                   on: {
                     message: [

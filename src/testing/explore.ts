@@ -10,8 +10,10 @@ export interface ExploreOptions<M extends AnyStateMachine> {
   readonly input?: InputFrom<M>;
   /** What may come from outside; a function sees where the chart is, to make ids that fit. Timers and results come by themselves. */
   readonly events: readonly EventFromLogic<M>[] | ((snapshot: AnyMachineSnapshot) => readonly EventFromLogic<M>[]);
-  /** What each invoke may come to, by its id; it is offered in the states that invoke it. */
-  readonly results?: Readonly<Record<string, readonly Result[]>>;
+  /** What each invoke may come to, by its id; it is offered in the states that invoke it. A function sees where the chart is. */
+  readonly results?: Readonly<
+    Record<string, readonly Result[] | ((snapshot: AnyMachineSnapshot) => readonly Result[])>
+  >;
   /**
    * What makes two snapshots the same state, as JSON; value and context unless told. A context that counts must be abstracted
    * to what guards read of it, or there is no end.
@@ -110,17 +112,18 @@ export function pathTo(state: GraphState): readonly GraphEdge[] {
 export function offered<M extends AnyStateMachine>(
   pure: Stepper,
   snapshot: AnyMachineSnapshot,
-  { events, results = {} }: Pick<ExploreOptions<M>, 'events' | 'results'>,
+  { events, results: resultsOf = {} }: Pick<ExploreOptions<M>, 'events' | 'results'>,
 ): EventObject[] {
   const outside = typeof events === 'function' ? events(snapshot) : events;
   const timers = pure.timers(snapshot).map(({ id: type }) => ({ type }));
-  const work = pure.invokes(snapshot).flatMap(({ id }) =>
-    (results[id] ?? []).map((result) => ({
+  const work = pure.invokes(snapshot).flatMap(({ id }) => {
+    const results = resultsOf[id] ?? [];
+    return (typeof results === 'function' ? results(snapshot) : results).map((result) => ({
       type: `xstate.${'output' in result ? 'done' : 'error'}.actor.${id}`,
       actorId: id,
       ...result,
-    })),
-  );
+    }));
+  });
   return [...(outside as readonly EventObject[]), ...timers, ...work];
 }
 

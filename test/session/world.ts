@@ -1,5 +1,8 @@
 // Everything that can happen to a session, as little of it as its guards can tell apart: what the exhaustive facts explore.
 import type { AnyMachineSnapshot } from 'xstate';
+import type { Verdict } from '../../machines/attempt/events.ts';
+import * as attemptPolicy from '../../machines/attempt/policy.ts';
+import { attemptActions, attemptGuards, type Policy } from '../../machines/session/attempts.ts';
 import {
   type Route,
   type SessionContext,
@@ -8,16 +11,41 @@ import {
   settings,
 } from '../../machines/session/events.ts';
 import { sessionMachine } from '../../machines/session/machine.ts';
-import { explore, type Graph, type Result } from '../../src/testing/explore.ts';
+import { type ExploreOptions, explore, type Graph, type Result } from '../../src/testing/explore.ts';
 
 /** Small limits, so that each is met. */
 export const small = (more: Partial<Settings>): Settings =>
   settings.parse({ queue_limit: 2, attempts: 2, recoveries: 1, transfers: 1, ...more });
 
-export const exploreSession = (more: Partial<Settings> = {}, machine = sessionMachine): Graph =>
-  explore(machine, { input: { id: 's1', settings: small(more) }, ...world });
+/**
+ * A policy that may say anything, whatever happened before: what it says stands in the event. It keeps nothing, so a session over
+ * it has few states; what holds for a session over it holds over every policy that keeps to the verdicts. Which verdicts the
+ * product's own policy gives, and when, are the facts of `test/attempt`.
+ */
+export const anyPolicy: Policy = {
+  ...attemptPolicy,
+  fail: (plan) => plan,
+  judge: (_, failure) => (failure as { verdict?: Verdict }).verdict ?? { type: 'give_up' },
+  advance: (plan) => plan,
+  transfer: (plan) => plan,
+  giveBack: (plan) => plan,
+  recover: (plan) => plan,
+};
 
-const to = (agent: string, secondary?: string[]): Route => ({ agent, confidence: 1, reason: 'test', secondary });
+const allowed = ({ event }: { event: object }): boolean => (event as { allowed?: boolean }).allowed !== false;
+
+/** The session's chart over any policy; what else it is made of is its own. */
+export const overAnyPolicy = (machine = sessionMachine) =>
+  machine.provide({
+    actions: attemptActions(anyPolicy),
+    guards: { ...attemptGuards(anyPolicy), transfersLeft: allowed, recoveriesLeft: allowed },
+  });
+
+/** `change` is what a broken copy of the chart does otherwise. */
+export const exploreSession = (more: Partial<Settings> = {}, change: object = {}): Graph =>
+  explore(overAnyPolicy().provide(change), { input: { id: 's1', settings: small(more) }, ...world });
+
+const to = (agent: string): Route => ({ agent, confidence: 1, reason: 'test', secondary: ['b'] });
 
 /** The ids of the messages that the session has accepted and not yet told an outcome of. */
 export function heldBy({ queue, run }: SessionContext): string[] {
@@ -30,13 +58,14 @@ function freshId(context: SessionContext): string {
   for (let n = 1; ; n += 1) if (!held.includes(`m${n}`)) return `m${n}`;
 }
 
-function events({ context }: AnyMachineSnapshot): SessionEvent[] {
+function events(snapshot: AnyMachineSnapshot): SessionEvent[] {
+  const { context } = snapshot;
   const message = { type: 'message', id: freshId(context), content: 'hello' } as const;
   const question = context.run?.question?.id ?? 'none';
   const approve = { type: 'approve', approval: question, decision: 'approve', by: 'ann' } as const;
   return [
     message,
-    { ...message, route: to('a', ['b']) },
+    { ...message, route: to('a') },
     { ...message, agent: 'b', route: to('b') },
     { type: 'pause', mode: 'drain' },
     { type: 'pause', mode: 'interrupt' },
@@ -58,47 +87,68 @@ function events({ context }: AnyMachineSnapshot): SessionEvent[] {
     { type: 'close' },
     { type: 'fail', reason: 'test' },
     { type: 'recovered' },
+    { type: 'recovered', allowed: false } as SessionEvent,
     { type: 'progressed', task: 1, told: [{ type: 'model_replied' }] },
+    ...timeouts(snapshot),
   ];
 }
 
-const attempted = (result: object): Result => ({ output: { result, endpoint: 'a/1', ms: 1 } });
-const failed = (more: object): Result => ({ error: { code: 'test', message: 'no', retryable: true, ...more } });
+/** A time-out of the attempt, with each verdict. */
+const timeouts = (snapshot: AnyMachineSnapshot): SessionEvent[] =>
+  snapshot._nodes.flatMap(({ id, after }) => {
+    const timer = id === 'attempting' && after.find(({ delay }) => delay === 'attemptTimeout');
+    return timer ? failures(snapshot).map((failure) => ({ type: timer.eventType, ...failure }) as never) : [];
+  });
 
-const results: Record<string, Result[]> = {
-  screen: [{ output: { allow: true } }, { output: { allow: false, reason: 'no' } }, failed({})],
-  router: [{ output: to('a', ['b']) }, { output: to('b') }, { output: null }, failed({})],
-  agent: [
+/** A failure with every verdict that can be given there. */
+const failures = ({ context }: AnyMachineSnapshot): Result[] =>
+  verdicts
+    .filter(({ type }) => type !== 'give_back' || context.run.transfer !== undefined)
+    .map((verdict) => ({ error: { code: 'test', message: 'no', retryable: true, verdict } }));
+
+const verdicts: Verdict[] = [
+  { type: 'elsewhere' },
+  { type: 'again', wait_ms: 1_000 },
+  { type: 'give_back' },
+  { type: 'next_agent' },
+  { type: 'give_up' },
+];
+
+const attempted = (result: object): Result => ({ output: { result, endpoint: 'a/1', ms: 1 } });
+const failed: Result = { error: { code: 'test', message: 'no', retryable: true } };
+
+const transferred = attempted({ type: 'transfer', agent: 'b', reason: 'knows better' });
+
+const results: NonNullable<ExploreOptions<typeof sessionMachine>['results']> = {
+  screen: [{ output: { allow: true } }, { output: { allow: false, reason: 'no' } }, failed],
+  router: [{ output: to('a') }, { output: to('b') }, { output: null }, failed],
+  agent: (snapshot) => [
     attempted({ type: 'answer', final_message: 'hi' }),
     attempted({ type: 'handoff', final_message: 'wait', reason: 'asked' }),
     attempted({ type: 'input_required', prompt: 'which?' }),
     attempted({ type: 'approval_required', action: 'pay', summary: 'pay?' }),
-    attempted({ type: 'transfer', agent: 'c', reason: 'knows better' }),
     attempted({ type: 'tool_required', name: 'look', arguments: {} }),
-    failed({}),
-    failed({ endpoint: 'a/1', alternatives: 1 }),
-    failed({ retryable: false }),
-    failed({ retryable: false, alternatives: 1 }),
+    transferred,
+    Object.assign({ allowed: false }, transferred),
+    ...failures(snapshot),
   ],
 };
 
 /** The value, and of the context what guards read. Counters (epoch, numbers of runs and attempts) only ever grow. */
 function serialize({ value, context }: AnyMachineSnapshot): unknown {
-  const { holder, queue, run, settings } = context as SessionContext;
+  const { holder, queue, run } = context as SessionContext;
   return [
     value,
     holder,
-    queue.map(({ route, run: n }) => [route?.agent ?? '', route?.secondary?.length ?? 0, n === run?.n]),
+    queue.map(({ route, run: n }) => [route?.agent ?? '', n === run?.n]),
     run && [
       run.agent,
-      run.secondary.length,
-      Math.min(run.tries, settings.attempts),
+      run.plan,
+      run.verdict,
       run.screened,
-      run.recoveries,
       run.question !== undefined,
       run.decision !== undefined,
-      run.transfer && [run.transfer.from, run.transfer.secondary.length],
-      run.transfers ?? 0,
+      run.transfer?.from,
     ],
   ];
 }
