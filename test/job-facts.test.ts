@@ -46,9 +46,9 @@ const results = {
 };
 /** The value, and of the context what guards and delays read. Steps only ever grow. */
 const serialize = ({ value, context }: AnyMachineSnapshot): unknown => {
-  const { priority, attempts, recoveries, wait_ms } = context as JobContext;
+  const { priority, attempts, recoveries, verdict } = context as JobContext;
   const { attempts: most, recoveries: longest } = settings;
-  return [value, priority, Math.min(attempts, most + 1), Math.min(recoveries, longest + 1), wait_ms];
+  return [value, priority, Math.min(attempts, most + 1), Math.min(recoveries, longest + 1), verdict];
 };
 const exploring = (machine = jobMachine): Graph =>
   explore(machine, { input: { id: 'j1' }, events, results, serialize });
@@ -161,12 +161,12 @@ test.each(Object.entries(facts))('%s', (name, fact) => fact(graph, name));
 describe('a broken chart is caught, with the shortest way to where it breaks', () => {
   const broken: Record<string, { change: object; fact: string; path: string[] }> = {
     'tries for ever': {
-      change: { guards: { triesLeft: () => true } },
+      change: { guards: { triesAgain: () => true } },
       fact: 'what cannot help is not tried again',
       path: ['enqueue', 'start', 'xstate.error.actor.run'],
     },
     'a crash counts for nothing': {
-      change: { guards: { recoveredTooOften: () => false } },
+      change: { guards: { recoveriesLeft: () => true } },
       fact: 'a crash is outlived as often as the settings say, and a step counts them anew',
       path: ['enqueue', 'start', 'recovered', 'recovered'],
     },
@@ -176,9 +176,9 @@ describe('a broken chart is caught, with the shortest way to where it breaks', (
       path: ['enqueue'],
     },
     'a failure is not remembered': {
-      change: { actions: { recordFailure: assign({}) } },
+      change: { actions: { recordFailure: assign({ verdict: { type: 'give_up' } } as any) } },
       fact: 'a dead job says why',
-      path: ['enqueue', 'start', 'xstate.error.actor.run'],
+      path: ['enqueue', 'start', 'xstate.after.attemptTimeout.job.running'],
     },
     'nobody hears of the end': {
       change: { actions: { tellDone: assign({}) } },

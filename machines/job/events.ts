@@ -1,6 +1,6 @@
 // What can happen to a job: the schemas of its settings, its events, input and context.
 import { z } from 'zod';
-import type { Failure } from '../session/events.ts';
+import type { Failure, Verdict } from '../attempt/events.ts';
 
 export const priorities = ['high', 'normal', 'low'] as const;
 export type Priority = (typeof priorities)[number];
@@ -51,8 +51,8 @@ export interface JobContext extends Omit<Order, 'payload' | 'ticket' | 'at'> {
   readonly progress: number;
   readonly note: string | null;
   readonly error: Pick<Failure, 'code' | 'message'> | null;
-  /** How long whoever failed asked to be left alone, ms. */
-  readonly wait_ms: number;
+  /** What follows from the last attempt, if that failed; null while one is at work or none was begun. */
+  readonly verdict: Verdict | null;
 }
 
 export type JobEvent =

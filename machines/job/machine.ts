@@ -2,6 +2,7 @@
 import { setup } from 'xstate';
 import { performed } from '../../actors/durable.ts';
 import type { JobContext, JobEmitted, JobEvent, JobInput, JobRun } from './events.ts';
+import { migrate } from './migrate.ts';
 import { actions, delays, fresh, guards, inputs } from './rules.ts';
 
 export const jobMachine = setup({
@@ -17,7 +18,8 @@ export const jobMachine = setup({
   delays,
 }).createMachine({
   id: 'job',
-  version: '1',
+  version: '2',
+  meta: { migrate },
   context: fresh,
   initial: 'new',
   states: {
@@ -55,27 +57,26 @@ export const jobMachine = setup({
         src: 'run',
         input: inputs.run,
         onDone: { target: 'done', actions: ['finish', 'tellDone'] },
-        onError: [
-          { guard: 'triesLeft', target: 'backingOff', actions: ['recordFailure', 'tellFailed'] },
-          { target: 'dead', actions: ['recordFailure', 'tellDead'] },
-        ],
+        onError: { target: 'failing', actions: 'recordFailure' },
       },
-      after: {
-        attemptTimeout: [
-          { guard: 'triesLeft', target: 'backingOff', actions: ['recordTimeout', 'tellFailed'] },
-          { target: 'dead', actions: ['recordTimeout', 'tellDead'] },
-        ],
-      },
+      after: { attemptTimeout: { target: 'failing', actions: 'recordFailure' } },
       on: {
         progressed: { actions: ['recordProgress', 'tellProgress'] },
         step_done: { actions: ['recordStep', 'tellStep'] },
         recovered: [
-          { guard: 'recoveredTooOften', target: 'dead', actions: ['recordCrashes', 'tellDead'] },
-          { actions: ['recordRecovery', 'tellRecovered'] },
+          { guard: 'recoveriesLeft', actions: ['recordRecovery', 'tellRecovered'] },
+          { target: 'dead', actions: ['recordCrashes', 'tellDead'] },
         ],
         cancel: { target: 'cancelled', actions: 'tellCancelled' },
         fail: { target: 'dead', actions: ['recordBroken', 'tellDead'] },
       },
+    },
+    // What the attempt policy says after a failure of whatever kind.
+    failing: {
+      always: [
+        { guard: 'triesAgain', target: 'backingOff', actions: 'tellFailed' },
+        { target: 'dead', actions: 'tellDead' },
+      ],
     },
     backingOff: {
       after: { backoff: 'waiting' },

@@ -1,6 +1,7 @@
 // The bodies of the job chart's names: pure functions of context and event.
 import { setup } from 'xstate';
-import type { Failure } from '../session/events.ts';
+import type { Failure } from '../attempt/events.ts';
+import { judge, mayRecover } from '../attempt/policy.ts';
 import { type JobContext, type JobEmitted, type JobEvent, type JobInput, type JobRun, jobSettings } from './events.ts';
 
 type Args = { context: JobContext; event: JobEvent };
@@ -10,8 +11,13 @@ const { assign, emit } = setup({
   types: { context: {} as JobContext, events: {} as JobEvent, emitted: {} as JobEmitted },
 });
 
-// Results come in as XState's own error events, which the event type does not list.
-const failure = (event: unknown): Failure | undefined => (event as { error?: Failure }).error;
+/** Why an attempt failed; one that took too long may be quicker the next time. */
+const failureOf = ({ context, event }: Args): Failure =>
+  (event as { error?: Failure }).error ?? {
+    code: 'timeout',
+    message: `the attempt took longer than ${context.settings.attempt_ms} ms`,
+    retryable: true,
+  };
 
 const LONGEST_BACKOFF = 300_000;
 
@@ -28,7 +34,7 @@ export const fresh = ({ input }: { input: JobInput }): JobContext => ({
   progress: 0,
   note: null,
   error: null,
-  wait_ms: 0,
+  verdict: null,
 });
 
 export const inputs = {
@@ -43,20 +49,15 @@ export const guards = {
   hasDelay: ({ event }: Args) => (event as Of<'enqueue'>).delay_ms > 0,
   isHigh: ({ context }: Args) => context.priority === 'high',
   isLow: ({ context }: Args) => context.priority === 'low',
-  // An attempt that took too long may be quicker the next time.
-  triesLeft: ({ context, event }: Args) =>
-    (failure(event)?.retryable ?? true) && context.attempts < context.settings.attempts,
-  recoveredTooOften: ({ context }: Args) => context.recoveries >= context.settings.recoveries,
+  triesAgain: ({ context }: Args) => context.verdict!.type === 'again',
+  recoveriesLeft: ({ context }: Args) => mayRecover(context, context.settings.recoveries),
 };
 
 export const delays = {
   delay: ({ context }: Args) => context.delay_ms,
   attemptTimeout: ({ context }: Args) => context.settings.attempt_ms,
-  backoff: ({ context: { attempts, settings, wait_ms } }: Args) =>
-    Math.max(wait_ms, Math.min(LONGEST_BACKOFF, settings.backoff_ms * 2 ** (attempts - 1))),
+  backoff: ({ context }: Args) => (context.verdict as { wait_ms: number }).wait_ms,
 };
-
-const because = (error: JobContext['error'], wait_ms = 0) => ({ error, wait_ms });
 
 const base = ({ id, orchestrator, attempts }: JobContext) => ({ job_id: id, orchestrator, attempt: attempts });
 
@@ -65,7 +66,13 @@ export const actions = {
     const { orchestrator, priority, delay_ms, settings, parent, at } = event as Of<'enqueue'>;
     return { orchestrator, priority, delay_ms, settings, enqueued_at: at, ...(parent !== undefined && { parent }) };
   }),
-  begin: assign(({ context }) => ({ attempts: context.attempts + 1, recoveries: 0, progress: 0, note: null })),
+  begin: assign(({ context }) => ({
+    attempts: context.attempts + 1,
+    recoveries: 0,
+    progress: 0,
+    note: null,
+    verdict: null,
+  })),
   recordProgress: assign(({ context, event }) => {
     const { progress, note } = event as Of<'progressed'>;
     return { progress, note: note ?? context.note };
@@ -73,19 +80,19 @@ export const actions = {
   // Whoever gets on may crash again.
   recordStep: assign(({ context }) => ({ steps: context.steps + 1, recoveries: 0 })),
   recordRecovery: assign(({ context }) => ({ recoveries: context.recoveries + 1 })),
-  recordFailure: assign(({ event }) => {
-    const { code, message, retry_after_s = 0 } = failure(event)!;
-    return because({ code, message }, retry_after_s * 1_000);
+  recordFailure: assign(({ context, event }) => {
+    const failure = failureOf({ context, event });
+    const { attempts, backoff_ms } = context.settings;
+    const limits = { attempts, backoff_ms, longest_ms: LONGEST_BACKOFF };
+    const { code, message } = failure;
+    return { error: { code, message }, verdict: judge({ failures: context.attempts, next: [] }, failure, limits) };
   }),
-  recordTimeout: assign(({ context }) =>
-    because({ code: 'timeout', message: `the attempt took longer than ${context.settings.attempt_ms} ms` }),
-  ),
-  recordCrashes: assign(({ context }) =>
-    because({ code: 'crashed', message: `its process died ${context.recoveries + 1} times while it ran` }),
-  ),
-  recordBroken: assign(({ event }) => because({ code: 'internal', message: (event as Of<'fail'>).reason })),
-  finish: assign({ progress: 1, error: null, wait_ms: 0 }),
-  startOver: assign({ attempts: 0, recoveries: 0, progress: 0, note: null, wait_ms: 0 }),
+  recordCrashes: assign(({ context }) => ({
+    error: { code: 'crashed', message: `its process died ${context.recoveries + 1} times while it ran` },
+  })),
+  recordBroken: assign(({ event }) => ({ error: { code: 'internal', message: (event as Of<'fail'>).reason } })),
+  finish: assign({ progress: 1, error: null }),
+  startOver: assign({ attempts: 0, recoveries: 0, progress: 0, note: null, verdict: null }),
 
   tellEnqueued: emit(({ context, event }) => {
     const { orchestrator, priority, delay_ms } = event as Of<'enqueue'>;
