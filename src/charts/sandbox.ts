@@ -1,7 +1,7 @@
 // One step of a chart, tried by hand: nothing is performed, remembered or told.
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { type Dump, type Effect, type Step, sandbox } from '../../actors/durable.ts';
-import { stateName } from '../../actors/session.ts';
+import { stateName } from '../../machines/state-name.ts';
 import { Refused } from '../errors.ts';
 import type { Emitted } from '../journal.ts';
 import { parse } from '../parse.ts';

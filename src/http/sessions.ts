@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { bodies, decision, ownSettings, token, type Verb } from '../../machines/session/events.ts';
+import { outerLevel } from '../../machines/state-name.ts';
 import { Refused } from '../errors.ts';
 import type { Journal, Row } from '../journal.ts';
 import { parse } from '../parse.ts';
@@ -170,7 +171,7 @@ async function listed(journal: Journal, { key, n, at, state }: Row) {
   return {
     session_id: key.session,
     state,
-    control: control!.split('.', 1)[0]!,
+    control: outerLevel(control!),
     turn: turn ?? null,
     entry: n,
     updated_at: at,

@@ -138,7 +138,7 @@ export const agentView: z.ZodType<AgentView> = z.object({
     z.object({
       id: z.string(),
       url: z.string().optional(),
-      state: z.string().describe('the states of its chart, e.g. `available/busy`'),
+      state: z.string().describe('the states of its chart, e.g. `available.busy`'),
       breaker: z.enum(['closed', 'open', 'halfOpen']),
       in_flight: z.int(),
       capacity: z.int().optional(),

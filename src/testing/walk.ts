@@ -9,7 +9,7 @@ import type {
   StateValueFrom,
 } from 'xstate';
 import { type Effect, type Step, type Stepper, stepper } from '../../actors/durable.ts';
-import { stateName } from '../../actors/session.ts';
+import { stateName } from '../../machines/state-name.ts';
 import type { Emitted } from '../journal.ts';
 import { foldOwed } from './owed.ts';
 
