@@ -4,9 +4,11 @@ import {
   type AnyActorRef,
   type AnyMachineSnapshot,
   type AnyStateMachine,
+  type AnyTransitionDefinition,
   createActor,
   type EventObject,
   fromPromise,
+  type InspectionEvent,
   type Snapshot,
 } from 'xstate';
 import type { Emitted } from '../src/journal.ts';
@@ -35,6 +37,9 @@ export interface Dump {
   readonly status?: 'done' | 'error';
 }
 
+/** The transitions that one microstep selected, in document order; of those that conflict XState takes the first alone. */
+export type Microstep = readonly AnyTransitionDefinition[];
+
 /** The pure interpreter of one machine. */
 export interface Stepper {
   readonly machine: AnyStateMachine;
@@ -47,6 +52,8 @@ export interface Stepper {
   restore(dump: Dump): AnyMachineSnapshot;
   /** The invokes that the active states imply, with their input, in document order. */
   invokes(snapshot: AnyMachineSnapshot): Extract<Effect, { type: 'invoke' }>[];
+  /** What `run` returns, and the microsteps of all steps that it takes with this stepper. Throws what it throws. */
+  trace<T>(run: () => T): { readonly result: T; readonly microsteps: readonly Microstep[] };
 }
 
 /** Stands in a chart for work that the runtime performs: names the input and output, never does anything by itself. */
@@ -158,6 +165,18 @@ function makeStepper(machine: AnyStateMachine, other?: (action: { type: string }
       return machine.restoreSnapshot({ ...bare, children } as any, scope) as AnyMachineSnapshot;
     },
     invokes: (snapshot) => invokesOf(snapshot, inert),
+    trace(run) {
+      const microsteps: Microstep[] = [];
+      const inspection = inert.system.inspect((event: InspectionEvent) => {
+        // Children that a step creates share the system, and have microsteps of their own.
+        if (event.type === '@xstate.microstep' && event.actorRef === inert) microsteps.push(event._transitions);
+      });
+      try {
+        return { result: run(), microsteps };
+      } finally {
+        inspection.unsubscribe();
+      }
+    },
   };
 }
 

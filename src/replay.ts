@@ -68,7 +68,7 @@ export function take(pure: Stepper, before: AnyMachineSnapshot | undefined, { ev
 }
 
 /** As the journal gives it back. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+export const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 /**
  * What a chart would do to a stored session:
