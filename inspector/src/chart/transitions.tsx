@@ -6,7 +6,7 @@ export function Transitions({ of }: { readonly of: readonly Transition[] }) {
   return (
     <details open={of.length > 0} data-testid="transitions">
       <summary>Transitions ({of.length})</summary>
-      <ol>
+      <ol className="transitions">
         {of.map((transition, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the same one may be taken twice, and they never move
           <li key={index}>
