@@ -12,7 +12,7 @@ import type { Latency } from './metrics.ts';
 export interface EndpointView {
   readonly id: string;
   readonly url?: string;
-  /** The chart's states, outermost first, e.g. `available/busy`. */
+  /** The chart's states, outermost first, e.g. `available.busy`. */
   readonly state: string;
   readonly breaker: 'closed' | 'open' | 'halfOpen';
   readonly in_flight: number;

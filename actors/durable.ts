@@ -4,9 +4,11 @@ import {
   type AnyActorRef,
   type AnyMachineSnapshot,
   type AnyStateMachine,
+  type AnyTransitionDefinition,
   createActor,
   type EventObject,
   fromPromise,
+  type InspectionEvent,
   type Snapshot,
 } from 'xstate';
 import type { Emitted } from '../src/journal.ts';
@@ -35,6 +37,9 @@ export interface Dump {
   readonly status?: 'done' | 'error';
 }
 
+/** The transitions that one microstep selected, in document order; of those that conflict XState takes the first alone. */
+export type Microstep = readonly AnyTransitionDefinition[];
+
 /** The pure interpreter of one machine. */
 export interface Stepper {
   readonly machine: AnyStateMachine;
@@ -49,6 +54,8 @@ export interface Stepper {
   invokes(snapshot: AnyMachineSnapshot): Extract<Effect, { type: 'invoke' }>[];
   /** The timers that the active states imply, in document order; `delay` is the whole of it, ms. */
   timers(snapshot: AnyMachineSnapshot): Extract<Effect, { type: 'timer' }>[];
+  /** What `run` returns, and the microsteps of all steps that it takes with this stepper. Throws what it throws. */
+  trace<T>(run: () => T): { readonly result: T; readonly microsteps: readonly Microstep[] };
 }
 
 /** Stands in a chart for work that the runtime performs: names the input and output, never does anything by itself. */
@@ -161,6 +168,18 @@ function makeStepper(machine: AnyStateMachine, other?: (action: { type: string }
     },
     invokes: (snapshot) => invokesOf(snapshot, inert),
     timers: (snapshot) => (snapshot.status === 'active' ? timersOf(snapshot) : []),
+    trace(run) {
+      const microsteps: Microstep[] = [];
+      const inspection = inert.system.inspect((event: InspectionEvent) => {
+        // Children that a step creates share the system, and have microsteps of their own.
+        if (event.type === '@xstate.microstep' && event.actorRef === inert) microsteps.push(event._transitions);
+      });
+      try {
+        return { result: run(), microsteps };
+      } finally {
+        inspection.unsubscribe();
+      }
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { breakerMachine } from '../machines/breaker/machine.ts';
 import { type BreakerEvent, type BreakerLimits, recoveryTime, wouldCount } from '../machines/breaker/rules.ts';
 import { endpointMachine } from '../machines/endpoint/machine.ts';
 import { type EndpointEvent, type Load, loadOf } from '../machines/endpoint/rules.ts';
+import { outerLevel, stateName } from '../machines/state-name.ts';
 import type { Clock } from '../src/clock.ts';
 import type { Failed } from '../src/errors.ts';
 import { Metrics } from './metrics.ts';
@@ -104,13 +105,13 @@ export class Endpoint {
     return this.definition.id;
   }
 
-  /** The chart's states, outermost first: `available/busy`. */
+  /** The chart's states, outermost first: `available.busy`. */
   get state(): string {
     return stateName(this.#state.value);
   }
 
   get breakerState(): 'closed' | 'open' | 'halfOpen' {
-    return stateName(this.#breakerState.value).split('/')[0] as 'closed' | 'open' | 'halfOpen';
+    return outerLevel(stateName(this.#breakerState.value)) as 'closed' | 'open' | 'halfOpen';
   }
 
   get capacity(): number | undefined {
@@ -262,9 +263,3 @@ const ITS_OWN_FAULT = new Set([
 
 /** Whether a failure says that the endpoint is unwell; otherwise it refused the request, and would another's too. */
 const saysUnwell = (error: Failed): boolean => error.retryable || ITS_OWN_FAULT.has(error.code);
-
-function stateName(value: unknown): string {
-  if (typeof value === 'string') return value;
-  const [outer, inner] = Object.entries(value as Record<string, unknown>)[0]!;
-  return `${outer}/${stateName(inner)}`;
-}

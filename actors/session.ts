@@ -1,5 +1,6 @@
 // A resident session: one mailbox, and for every event the same three steps in the same order: decide, remember, do.
 import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
+import { stateName } from '../machines/state-name.ts';
 import type { Clock } from '../src/clock.ts';
 import { Conflict, Refused } from '../src/errors.ts';
 import { type Entry, type Journal, type Key, keyName, type Owed, type Stored, type Version } from '../src/journal.ts';
@@ -394,24 +395,6 @@ export function fold(owed: readonly Owed[], { effects }: Step, n: number, at: nu
 /** When it must be awake for what is owed, ms since the epoch; 0 is at once. */
 export const wakeAt = (owed: readonly Owed[]): number =>
   owed.reduce((soonest, { due = 0 }) => Math.min(soonest, due), Infinity);
-
-/** Active states as one line: regions apart by `/`, levels by `.`; a lone root level is left out: `automated/running.attempting`. */
-export function stateName(value: unknown): string {
-  if (typeof value === 'string') return value;
-  const levels = Object.entries(value as Record<string, unknown>);
-  if (levels.length > 1) return levels.map(([, inner]) => path(inner)).join('/');
-  const [name, inner] = levels[0]!;
-  return typeof inner === 'object' && Object.keys(inner as object).length > 1
-    ? stateName(inner)
-    : `${name}.${path(inner)}`;
-}
-
-const path = (value: unknown): string =>
-  typeof value === 'string'
-    ? value
-    : Object.entries(value as Record<string, unknown>)
-        .map(([name, inner]) => `${name}.${path(inner)}`)
-        .join('/');
 
 /** The events that the active states listen to, by name; whether a guard lets one through depends on its data. */
 export const acceptable = (snapshot: AnyMachineSnapshot): string[] =>

@@ -1,9 +1,9 @@
 // What an earlier version of a chart has stored, as the version that runs goes on with it: the chart's own `migrate`, applied.
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import { stateName } from '../machines/state-name.ts';
 import { Refused } from '../src/errors.ts';
 import type { Entry, Owed } from '../src/journal.ts';
 import { type Dump, type Stepper, stepper } from './durable.ts';
-import { stateName } from './session.ts';
 
 /**
  * `meta.migrate` of a chart's root: `{ '1': (snapshot) => … }` makes of a snapshot that version 1 has stored one of the version
@@ -54,7 +54,9 @@ function throughMigrations({ machine: written, snapshot }: Position, machine: An
 
 function waysTo(machine: AnyStateMachine): string {
   const versions = Object.keys(migrationsOf(machine));
-  return versions.length === 0 ? 'its chart has no `meta.migrate`' : `its chart migrates from version ${versions.join(', ')} only`;
+  return versions.length === 0
+    ? 'its chart has no `meta.migrate`'
+    : `its chart migrates from version ${versions.join(', ')} only`;
 }
 
 /** What is owed in the new version's states, by what was owed in the old one's. */

@@ -1,8 +1,9 @@
 // A second life for a session from any entry on: its events run again under another id, and the rest is left behind.
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { stepper } from '../actors/durable.ts';
-import { fold, stateName, wakeAt } from '../actors/session.ts';
+import { fold, wakeAt } from '../actors/session.ts';
 import type { Route, SessionInput } from '../machines/session/events.ts';
+import { stateName } from '../machines/state-name.ts';
 import { Refused } from './errors.ts';
 import type { Entry, Owed } from './journal.ts';
 import { refold, take } from './replay.ts';

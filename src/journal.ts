@@ -50,7 +50,7 @@ export interface Entry {
   readonly owed: readonly Owed[];
   /** The last causes with the entry each led to, so that a repeated request is harmless. */
   readonly recent?: readonly (readonly [cause: string, n: number])[];
-  /** The active leaf states, e.g. `automated/attempting`: what a list of sessions shows. */
+  /** The active states as one line, e.g. `automated/running.attempting` (see `stateName`): what a list of sessions shows. */
   readonly state: string;
   /** When the session must be awake though nobody calls: 0 = at once (an invoke is owed), ms since the epoch (a timer); absent = never. */
   readonly wake?: number;

@@ -90,7 +90,7 @@ const transcriptOf = (entry: Entry): unknown => [
 ];
 
 /** As the journal gives it back. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+export const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 /**
  * What a chart would do to a stored session:

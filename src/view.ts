@@ -1,7 +1,9 @@
 // How a session stands, as callers and lists see it.
+import type { StateValue } from 'xstate';
 import type { Session } from '../actors/session.ts';
 import type { Question, SessionContext, Verb } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
+import { outerLevel, stateName } from '../machines/state-name.ts';
 
 /** What a run asks of somebody outside: what a person decides upon, or the tool that its caller is to run. */
 export type Asks =
@@ -44,11 +46,11 @@ export function viewOf(
   n: number,
 ): SessionView {
   const { epoch, holder, run, queue } = context as SessionContext;
-  const open = typeof value === 'object' ? (value as { open: { control: unknown; turn: unknown } }).open : undefined;
+  const [control, turn = null] = stateName(value as StateValue).split('/') as [string, string?];
   return {
     session_id,
-    control: (open ? topOf(open.control) : value) as SessionView['control'],
-    turn: open ? pathOf(open.turn) : null,
+    control: outerLevel(control) as SessionView['control'],
+    turn,
     epoch,
     holder,
     run: run && {
@@ -72,11 +74,3 @@ export function askedIn(context: unknown): { readonly question: string; readonly
   const { question, decision } = (context as SessionContext).run ?? {};
   return question && !decision ? { question: question.id, asks: asksOf(question) } : undefined;
 }
-
-const topOf = (value: unknown): string => (typeof value === 'string' ? value : Object.keys(value as object)[0]!);
-const pathOf = (value: unknown): string =>
-  typeof value === 'string'
-    ? value
-    : Object.entries(value as object)
-        .map(([name, inner]) => `${name}.${pathOf(inner)}`)
-        .join('/');

@@ -186,6 +186,7 @@ describe('a path', () => {
     ['/v1/sessions?sort=up', '"sort"'],
     ['/v1/sessions/s1/messages?view=half', 'query.view'],
     ['/v1/sessions/s1/journal?from=0', 'query.from'],
+    ['/v1/sessions/s1/journal?transitions=yes', 'query.transitions'],
     ['/v1/sessions/s1/events?after=1&more=1', '"more"'],
   ])('with a bad query, %s, is 400 naming it', async (path, named) => {
     const reply = await door.get(path);

@@ -11,10 +11,10 @@ import {
 import { adjacencyMapToArray, getAdjacencyMap } from 'xstate/graph';
 import { agentMachine } from '../machines/agent/machine.ts';
 import { breakerMachine } from '../machines/breaker/machine.ts';
-import type { BreakerEvent } from '../machines/breaker/rules.ts';
 import { endpointMachine } from '../machines/endpoint/machine.ts';
 import type { EndpointEvent } from '../machines/endpoint/rules.ts';
 import { SteppedClock } from '../src/clock.ts';
+import { events, input, seen } from './breaker/world.ts';
 
 interface Edge<S extends AnyMachineSnapshot> {
   readonly state: S;
@@ -67,19 +67,7 @@ function alwaysReaches<S extends AnyMachineSnapshot>(
 }
 
 describe('the breaker', () => {
-  const input = { failure_threshold: 3, trial_calls: 2, slow_ms: 100, slow_sample: 3, slow_rate: 0.5, budget_usd: 2 };
   type State = SnapshotFrom<typeof breakerMachine>;
-  const seen = ({ context: { opened: _, limits: __, ...counted } }: State) => counted;
-  // Results of calls let through now and of one let through before the last opening; a call starts only where one may.
-  const events = (state: State): BreakerEvent[] => [
-    ...(state.hasTag('admits') ? [{ type: 'call.started' } as const] : []),
-    ...[state.context.opened, state.context.opened - 1].flatMap((admission): BreakerEvent[] => [
-      { type: 'call.succeeded', admission, ms: 1 },
-      { type: 'call.succeeded', admission, ms: 200, cost_usd: 1 },
-      { type: 'call.failed', admission, code: 'x' },
-      { type: 'call.abandoned', admission },
-    ]),
-  ];
   const edges = explore<State>(breakerMachine, events, seen, input);
   const leaving = (state: string) => edges.filter(({ state: from }) => from.matches(state as 'open'));
 

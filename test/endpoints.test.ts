@@ -47,15 +47,15 @@ test('a missed heartbeat makes an endpoint suspect, more of them unavailable, on
   after(0);
   expect(story).toEqual([
     'probing',
-    '0 s available/idle',
-    '20 s available/idle',
-    '40 s available/idle',
-    '60 s available/idle',
-    '84 s available/idle',
+    '0 s available.idle',
+    '20 s available.idle',
+    '40 s available.idle',
+    '60 s available.idle',
+    '84 s available.idle',
     '85 s suspect',
     '109 s suspect',
     '110 s unavailable',
-    '110 s available/idle',
+    '110 s available.idle',
   ]);
 });
 
@@ -63,7 +63,7 @@ test('one that never beats is unavailable; one that answers while in doubt is av
   const clock = new SteppedClock();
   const { pool, state } = beating(clock);
   expect((await pool.call(callOf('team'), lend())).endpoint).toBe('team/a');
-  expect(state()).toBe('available/idle');
+  expect(state()).toBe('available.idle');
   pool.register('*', { id: 'team', run: () => 'unused' }, { endpoints: [instance('a')] });
   clock.advance(25_000);
   expect(state()).toBe('unavailable');
@@ -75,14 +75,14 @@ test('what others run there fills it too, as its heartbeats tell', () => {
   const { pool, state } = beating(new SteppedClock());
   const beat = (in_flight: number) => pool.heartbeat('acme', 'team', { instance_id: 'a', in_flight, capacity: 2 });
   beat(1);
-  expect(state()).toBe('available/busy');
+  expect(state()).toBe('available.busy');
   const ours = pool.get('acme', 'team')!.pick([]).begin();
-  expect(state()).toBe('available/saturated');
+  expect(state()).toBe('available.saturated');
   beat(1);
-  expect(state()).toBe('available/busy');
+  expect(state()).toBe('available.busy');
   pool.get('acme', 'team')!.endpoints[0]!.succeeded(ours);
   beat(0);
-  expect(state()).toBe('available/idle');
+  expect(state()).toBe('available.idle');
 });
 
 test('a heartbeat of an instance that is not there is refused', () => {
@@ -117,7 +117,7 @@ test('health checks follow a real server through good and bad days, without a ca
   pool.register('*', { id: 'far', kind: 'http', endpoints: [{ id: 'a', url: server.url }] });
   const view = () => pool.list('acme')[0]!.endpoints[0]!;
   expect([view().state, view().last_check, pool.list('acme')[0]!.state]).toEqual(['probing', null, 'starting']);
-  await expect.poll(() => view().state).toBe('available/idle');
+  await expect.poll(() => view().state).toBe('available.idle');
   const next = async (expected: string, health: number) => {
     status = health;
     clock.advance(30_000);
@@ -127,7 +127,7 @@ test('health checks follow a real server through good and bad days, without a ca
   await next('suspect', 500);
   expect(view().last_error).toMatchObject({ code: 'unhealthy', message: `${server.url}/health answered 500` });
   await next('unavailable', 503);
-  await next('available/idle', 200);
+  await next('available.idle', 200);
   expect(view().last_check).toBe(90_000);
 });
 
@@ -145,7 +145,7 @@ test('a health check that never comes back has failed', async () => {
 test('without checks an HTTP endpoint is available from the start', () => {
   const pool = poolOf({ clock: new SteppedClock() });
   pool.register('*', { id: 'far', kind: 'http', endpoints: [{ id: 'a', url: 'http://127.0.0.1:1' }] });
-  expect(pool.list('acme')[0]).toMatchObject({ state: 'available', endpoints: [{ state: 'available/idle' }] });
+  expect(pool.list('acme')[0]).toMatchObject({ state: 'available', endpoints: [{ state: 'available.idle' }] });
 });
 
 test('failover over real servers: the dead one is named, the next attempt goes to the living one', async () => {

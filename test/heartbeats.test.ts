@@ -82,7 +82,7 @@ describe('a heartbeat on its subject', () => {
     const before = troupe.pool.get('default', 'far');
     await beat('far', { instance_id: 'i1', in_flight: 2, capacity: 3, ts: Date.now(), interval_s: 10 });
     expect(troupe.pool.get('default', 'far')).toBe(before);
-    expect(before!.view().endpoints).toMatchObject([{ id: 'subject', capacity: 3, state: 'available/busy' }]);
+    expect(before!.view().endpoints).toMatchObject([{ id: 'subject', capacity: 3, state: 'available.busy' }]);
   });
 
   it('is refused with a reason when it is wrong', async () => {
@@ -107,21 +107,21 @@ describe('the instances of an agent on its subject', () => {
     const endpoint = () => pool.get('default', 'team')!.view().endpoints[0]!;
 
     beat('ann', 2);
-    expect(endpoint()).toMatchObject({ capacity: 2, state: 'available/saturated' });
+    expect(endpoint()).toMatchObject({ capacity: 2, state: 'available.saturated' });
     beat('bob', 0);
-    expect(endpoint()).toMatchObject({ capacity: 4, state: 'available/busy' });
+    expect(endpoint()).toMatchObject({ capacity: 4, state: 'available.busy' });
     clock.advance(20_000);
     beat('bob', 1);
     clock.advance(10_000);
     beat('bob', 1);
-    expect(endpoint()).toMatchObject({ capacity: 2, state: 'available/busy' });
+    expect(endpoint()).toMatchObject({ capacity: 2, state: 'available.busy' });
 
     clock.advance(25_000);
     expect(endpoint().state).toBe('suspect');
     clock.advance(25_000);
     expect(endpoint().state).toBe('unavailable');
     beat('ann', 0);
-    expect(endpoint()).toMatchObject({ capacity: 2, state: 'available/idle' });
+    expect(endpoint()).toMatchObject({ capacity: 2, state: 'available.idle' });
     pool.stop();
   });
 });

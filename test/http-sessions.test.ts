@@ -136,6 +136,30 @@ describe('a session', () => {
     expect((await door.get('/v1/sessions/s1/journal?from=99')).body).toEqual({ entries: [] });
   });
 
+  test('shows which transitions each entry took, when that is asked for', async () => {
+    const door = await open();
+    for (let i = 0; i < 2; i++) await say(door, 's1');
+    const path = '/v1/sessions/s1/journal';
+    const { body } = await door.get(`${path}?transitions=true`);
+    fits(shapes.journal, body);
+    const { edges } = (await door.get('/v1/machines')).body.machines.session;
+    for (const { transitions } of body.entries)
+      for (const one of transitions) expect(edges.find(({ id }: any) => id === one.id)).toMatchObject(one);
+    expect(body.entries.map(({ transitions }: any) => transitions.at(-1).targets)).toEqual([
+      ['session.open.turn.running'],
+      ['session.open.turn.idle'],
+      ['session.open.turn.running'],
+      ['session.open.turn.idle'],
+    ]);
+    const { entries } = (await door.get(`${path}?transitions=true&from=2&limit=2`)).body;
+    expect(entries).toEqual(body.entries.slice(1, 3));
+    const plain = (await door.get(`${path}?transitions=false`)).body.entries;
+    expect(plain).toEqual((await door.get(path)).body.entries);
+    expect(plain.some((entry: object) => 'transitions' in entry)).toBe(false);
+    expect((await door.get(`${path}?transitions=true&from=99`)).body).toEqual({ entries: [] });
+    expect((await door.get('/v1/sessions/nobody/journal?transitions=true')).status).toBe(404);
+  });
+
   test('belongs to its tenant, and no other sees it', async () => {
     const door = await open();
     const acme = { headers: { 'x-tenant-id': 'acme' } };

@@ -86,7 +86,7 @@ describe('agents', () => {
       agent_id: 'far',
       kind: 'http',
       description: 'far away',
-      endpoints: [{ id: '1', url: 'http://127.0.0.1:9/base', state: 'available/idle', breaker: 'closed' }],
+      endpoints: [{ id: '1', url: 'http://127.0.0.1:9/base', state: 'available.idle', breaker: 'closed' }],
     });
     expect((await door.get('/v1/agents')).body.agents.map(({ agent_id }: any) => agent_id)).toEqual(['echo', 'far']);
     expect((await door.get('/v1/agents/far')).body).toEqual(registered.body);
@@ -132,7 +132,7 @@ describe('agents', () => {
       204,
     );
     expect((await door.get('/v1/agents/far')).body.endpoints[0]).toMatchObject({
-      state: 'available/saturated',
+      state: 'available.saturated',
       capacity: 2,
     });
     expect(await beat({ instance_id: 'x' })).toMatchObject({ status: 404, body: { code: 'unknown_instance' } });
@@ -171,7 +171,7 @@ describe('the node', () => {
       'troupe_runs_total{outcome="done"} 1',
       'troupe_runs_total{outcome="failed"} 1',
       'troupe_transitions_total{state="automated/idle"} 2',
-      'troupe_endpoint{tenant="*",agent="echo",endpoint="local",state="available/idle",breaker="closed"} 1',
+      'troupe_endpoint{tenant="*",agent="echo",endpoint="local",state="available.idle",breaker="closed"} 1',
       'troupe_http_request_duration_seconds_count{method="POST",route="/v1/sessions/:session_id/messages",status="200"} 1',
     ])
       expect(body.split('\n')).toContain(line);

@@ -58,6 +58,12 @@ describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) 
     await expect.poll(async () => (await ask(`/v1/sessions/${id}`)).turn).toBe('running.attempting');
   }
   const word = (id: string, index: number) => writeFile(join(service.folder, `${id}.${index}`), '');
+  const handedOver = ['automated to human', 'deciding to held', 'turn to suspended'];
+  /** The arrows that the last step took, as they are read out. */
+  const arrows = (page: Page) =>
+    page
+      .locator('.react-flow__edge:has(.arrow.taken)')
+      .evaluateAll((edges) => edges.map((edge) => edge.getAttribute('aria-label')!.split(':')[0]));
   const text = (page: Page, testid: string) => page.getByTestId(testid).innerText();
   const contents = (page: Page, testid: string) => page.getByTestId(testid).locator('p').allInnerTexts();
 
@@ -111,6 +117,7 @@ describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) 
     await page.getByTestId('takeover-go').click();
     await expect.poll(() => text(page, 'holder')).toContain('ann has the floor');
     await expect.poll(() => page.getByTestId('turn-writing').count()).toBe(0);
+    await expect.poll(async () => (await arrows(page)).sort()).toEqual(handedOver);
     for (const index of [1, 2, 3]) await word('floor', index);
 
     await page.getByTestId('action-speak').click();
@@ -154,10 +161,12 @@ describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) 
     const { page } = await open('#/sessions/past');
     await expect.poll(() => contents(page, 'turn-assistant')).toEqual(['say one', 'say two']);
     await page.getByTestId('timeline').focus();
+    const begun = ['idle to starting', 'starting to running'];
     for (let n = entries.length - 1; n >= 1; n -= 1) {
       await page.keyboard.press('ArrowLeft');
       await expect.poll(() => text(page, 'session-state')).toBe(entries[n - 1].state);
       expect(new URL(page.url()).hash).toContain(`at=${n}`);
+      await expect.poll(() => arrows(page)).toEqual(n % 2 === 0 ? ['attempting to idle'] : begun);
     }
     expect(await contents(page, 'turn-assistant')).toEqual([]);
     await page.getByTestId('fork').click();
@@ -266,6 +275,7 @@ describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) 
       const { page } = await open('#/sessions/journal?tab=journal');
       await page.getByTestId('entry-1').click();
       await expect.poll(() => page.getByTestId('entry-open').innerText()).toContain('say hi');
+      await expect.poll(() => text(page, 'transitions')).toContain('idle → starting always [messagesWait');
       await page.getByRole('tab', { name: 'Sequence' }).click();
       await expect.poll(() => page.getByTestId('sequence').locator('svg').count()).toBe(1);
     });
@@ -277,6 +287,7 @@ describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) 
       await expect.poll(() => text(page, 'sandbox-state')).toBe('automated/running.attempting');
       await page.getByTestId('sandbox-event-takeover').click();
       await expect.poll(() => text(page, 'sandbox-state')).toBe('human.held/suspended');
+      await expect.poll(async () => (await arrows(page)).sort()).toEqual(handedOver);
       await page.getByTestId('sandbox-back').click();
       await expect.poll(() => text(page, 'sandbox-state')).toBe('automated/running.attempting');
       for (const name of ['breaker', 'react', 'shard']) {

@@ -84,6 +84,13 @@ describe('a step', () => {
     ]);
     expect(said.body.emitted.map(({ type }: { type: string }) => type)).toContain('agent_invoke_started');
     expect(said.body.allowed).toContain('takeover');
+    const { edges } = (await door.get('/v1/machines')).body.machines.session;
+    for (const one of said.body.transitions) expect(edges.find(({ id }: any) => id === one.id)).toMatchObject(one);
+    expect(said.body.transitions.map(({ source, event }: any) => [source, event])).toEqual([
+      ['session.open.turn', 'message'],
+      ['session.open.turn.idle', ''],
+      ['session.open.turn.starting', ''],
+    ]);
     const held = await step(door, 'session', { snapshot: said.body.snapshot, event: { type: 'takeover', by: 'ann' } });
     expect(held.body).toMatchObject({ state: 'human.held/suspended' });
     expect(held.body.effects).toContainEqual(expect.objectContaining({ type: 'stop' }));
@@ -102,6 +109,7 @@ describe('a step', () => {
   test('that is not taken here says so', async () => {
     const { status, body } = await step(await open(), 'session', { event: { type: 'release' } });
     expect([status, body.changed, body.state]).toEqual([200, false, 'automated/idle']);
+    expect(body.transitions).toEqual([]);
   });
 
   test('of a chart of the user’s own does nothing but tell what would be done', async () => {

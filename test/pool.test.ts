@@ -72,7 +72,7 @@ test('an agent is shown with its endpoints, their states and how they did', asyn
     endpoints: [
       {
         id: 'local',
-        state: 'available/idle',
+        state: 'available.idle',
         breaker: 'closed',
         in_flight: 0,
         requests: 3,
@@ -181,7 +181,7 @@ test('an endpoint takes no more calls than its capacity', async () => {
   });
   const { call, view } = teamOf([slow]);
   const running = [call(), call()];
-  expect(view().endpoints[0]).toMatchObject({ state: 'available/saturated', in_flight: 2, capacity: 2 });
+  expect(view().endpoints[0]).toMatchObject({ state: 'available.saturated', in_flight: 2, capacity: 2 });
   expect(view().state).toBe('available');
   expect(await failureOf(call())).toMatchObject({ code: 'no_agent_available', details: { retry_after_s: 1 } });
   gate.resolve();

@@ -1,5 +1,6 @@
 // The service's HTTP interface, as this page calls it.
 import type { AgentView } from '../../actors/agent.ts';
+import type { TracedEntry } from '../../src/charts/transitions.ts';
 import type { ChartGraph } from '../../src/diagram/graph.ts';
 import type { Entry } from '../../src/journal.ts';
 import type { SessionView } from '../../src/view.ts';
@@ -87,6 +88,14 @@ export async function say(session: string, content: string): Promise<void> {
 export const fixture = (session: string, n: number): Promise<object> => ask('GET', at(session, `/fixture?to=${n}`));
 export const entriesFrom = (session: string, from: number, limit: number): Promise<{ entries: Entry[] }> =>
   ask('GET', at(session, `/journal?from=${from}&limit=${limit}`));
+/** The transitions that entry `n` took; null where the service cannot know them. */
+export const transitionsOf = (session: string, n: number, signal: AbortSignal): Promise<TracedEntry['transitions']> =>
+  ask<{ entries: TracedEntry[] }>(
+    'GET',
+    at(session, `/journal?from=${n}&limit=1&transitions=true`),
+    undefined,
+    signal,
+  ).then(({ entries }) => entries[0]?.transitions ?? null);
 export const listed = (query: Record<string, string>): Promise<{ sessions: Listed[]; next_cursor?: string }> =>
   ask('GET', `/v1/sessions?${new URLSearchParams(query)}`);
 export const agents = (): Promise<{ agents: AgentView[] }> => ask('GET', '/v1/agents');

@@ -1,11 +1,12 @@
 // One step of a chart, tried by hand: nothing is performed, remembered or told.
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
-import { type Dump, type Effect, type Step, sandbox } from '../../actors/durable.ts';
-import { stateName } from '../../actors/session.ts';
+import { type Dump, type Effect, sandbox } from '../../actors/durable.ts';
+import { stateName } from '../../machines/state-name.ts';
 import { Refused } from '../errors.ts';
 import type { Emitted } from '../journal.ts';
 import { parse } from '../parse.ts';
 import type { Chart } from './charts.ts';
+import { type TracedStep, type Transition, traced } from './transitions.ts';
 
 export interface Trial {
   /** What it begins with, where there is no snapshot; a sample unless given. */
@@ -25,6 +26,8 @@ export interface Tried {
   /** What the world would have to do now. */
   readonly effects: readonly Effect[];
   readonly emitted: readonly Emitted[];
+  /** What the step took, in order: the edges with these ids. */
+  readonly transitions: readonly Transition[];
   /** False when the event is not taken here. */
   readonly changed: boolean;
   /** The types that the active states listen to; a guard may still refuse one for its data. */
@@ -40,25 +43,38 @@ export interface Tried {
 export function tryOut(chart: Chart, { input, snapshot, event }: Trial): Tried {
   const pure = sandbox(chart.machine);
   const begun = snapshot === undefined ? begin(chart, input) : undefined;
-  const before: Step = begun?.step ?? { snapshot: restored(chart, snapshot!), changed: true, effects: [], emitted: [] };
-  const step = event === undefined ? before : guarded(chart, () => pure.step(before.snapshot, checked(chart, event)));
+  const before = begun?.step ?? resting(restored(chart, snapshot!));
+  const step =
+    event === undefined
+      ? before
+      : guarded(chart, () => traced(pure, () => pure.step(before.snapshot, checked(chart, event))));
   return {
     snapshot: pure.dump(step.snapshot),
     state: stateName(step.snapshot.value),
     active: step.snapshot._nodes.map(({ machine, path }) => [machine.id, ...path].join('.')),
     effects: step.effects,
     emitted: step.emitted,
+    transitions: step.transitions,
     changed: step.changed,
     allowed: step.snapshot.status === 'active' ? listened(step.snapshot) : [],
     ...(begun && { input: begun.input }),
   };
 }
 
-function begin(chart: Chart, given: unknown): { readonly step: Step; readonly input: unknown } {
+function begin(chart: Chart, given: unknown): { readonly step: TracedStep; readonly input: unknown } {
+  const pure = sandbox(chart.machine);
   const input = given ?? chart.sample_input;
   const parsed = chart.input && input !== undefined ? parse(chart.input, input, 'input') : input;
-  return { step: guarded(chart, () => sandbox(chart.machine).initial(parsed)), input: parsed };
+  return { step: guarded(chart, () => traced(pure, () => pure.initial(parsed))), input: parsed };
 }
+
+const resting = (snapshot: AnyMachineSnapshot): TracedStep => ({
+  snapshot,
+  changed: true,
+  effects: [],
+  emitted: [],
+  transitions: [],
+});
 
 function restored({ machine, name }: Chart, dump: Dump): AnyMachineSnapshot {
   try {
@@ -82,7 +98,7 @@ function checked({ machine, name, events }: Chart, event: EventObject): EventObj
 }
 
 /** A guard or an action that is given what it does not expect throws: that is whoever sent it erring. */
-function guarded({ name }: Chart, take: () => Step): Step {
+function guarded({ name }: Chart, take: () => TracedStep): TracedStep {
   try {
     return take();
   } catch (error) {

@@ -39,6 +39,8 @@ export interface ChartInvoke {
 }
 
 export interface ChartEdge {
+  /** Its own in the chart: source, event and alternative, joined by colons. */
+  readonly id: string;
   readonly source: string;
   /** Empty when the transition only acts, or forbids its event; several when it enters several regions. */
   readonly targets: readonly string[];
@@ -119,9 +121,18 @@ function chartEdges(state: AnyStateNode): ChartEdge[] {
   );
 }
 
+/** The edge that `chartGraph` has for a transition of its machine. */
+export function edgeOf(transition: AnyTransitionDefinition): ChartEdge {
+  const { source, eventType } = transition;
+  const alternatives = eventType === '' ? source.always : source.transitions.get(eventType);
+  return chartEdge(source, transition, alternatives!.indexOf(transition));
+}
+
 function chartEdge(state: AnyStateNode, transition: AnyTransitionDefinition, alternative: number): ChartEdge {
+  const source = idOf(state);
   return {
-    source: idOf(state),
+    id: `${source}:${transition.eventType}:${alternative}`,
+    source,
     targets: (transition.target ?? []).map(idOf),
     ...trigger(state, transition),
     ...(transition.guard !== undefined && { guard: guardText(transition.guard) }),

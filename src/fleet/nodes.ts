@@ -2,6 +2,7 @@
 import type { AgentView } from '../../actors/agent.ts';
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import type { AgentPool } from '../../actors/pool.ts';
+import { stateName } from '../../machines/state-name.ts';
 import { answerOthers, askOthers } from '../cluster/ask.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Log } from '../log.ts';
@@ -172,7 +173,7 @@ export class FleetNodes {
     const node: NodeView = {
       node: cluster?.id ?? LOCAL,
       answered: true,
-      state: typeof value === 'string' ? value : Object.entries(value)[0]!.join('.'),
+      state: stateName(value),
       resident,
       sessions: Object.values(counts.states).reduce((sum, count) => sum + count, 0),
       shards: shards.filter((state) => state === 'owned').length,

@@ -5,6 +5,7 @@ import { chartView } from '../charts/charts.ts';
 import { type Tried, tryOut } from '../charts/sandbox.ts';
 import type { Troupe } from '../troupe.ts';
 import type { App } from './requests.ts';
+import { transitions } from './shapes.ts';
 
 const tags = ['machines'];
 const value = z.union([z.string().max(1_000), z.record(z.string(), z.unknown())]);
@@ -29,6 +30,7 @@ const tried: z.ZodType<Tried> = z.object({
   active: z.array(z.string()).describe('ids of nodes in `GET /v1/machines`'),
   effects: z.array(effect),
   emitted: z.array(emitted),
+  transitions: transitions.describe('what the step took, in this order'),
   changed: z.boolean().describe('false: the event is not taken here'),
   allowed: z.array(z.string()).describe('types that the active states listen to'),
   input: z.unknown().optional().describe('what it began with'),

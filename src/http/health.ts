@@ -1,5 +1,6 @@
 // Whether this process is alive, and whether it should be given work: what load balancers and supervisors of processes ask.
 import { z } from 'zod';
+import { stateName } from '../../machines/state-name.ts';
 import { grades } from '../health.ts';
 import type { Troupe } from '../troupe.ts';
 import { type App, tenantOf } from './requests.ts';
@@ -39,8 +40,7 @@ export function healthRoutes(app: App, troupe: Troupe): void {
   const { orchestrator } = troupe;
   const told = (well: boolean): z.infer<typeof health> => {
     const { value, context } = orchestrator.actor.getSnapshot();
-    const state = typeof value === 'string' ? value : Object.entries(value)[0]!.join('.');
-    return { status: well ? 'ok' : 'unavailable', state, reason: context.reason };
+    return { status: well ? 'ok' : 'unavailable', state: stateName(value), reason: context.reason };
   };
   const ready = () => orchestrator.actor.getSnapshot().hasTag('ready');
   const alive = () => !orchestrator.actor.getSnapshot().matches('failed');

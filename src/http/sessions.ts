@@ -2,6 +2,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { bodies, decision, ownSettings, token, type Verb } from '../../machines/session/events.ts';
+import { sessionMachine } from '../../machines/session/machine.ts';
+import { outerLevel } from '../../machines/state-name.ts';
+import { traceEntries } from '../charts/transitions.ts';
 import { Refused } from '../errors.ts';
 import type { Journal, Row } from '../journal.ts';
 import { parse } from '../parse.ts';
@@ -133,15 +136,25 @@ export function sessionRoutes(app: App, troupe: Troupe): void {
         querystring: z.strictObject({
           from: count(1e9).default(1).describe('1 unless told'),
           limit: count(1_000).default(100).describe('100 unless told'),
+          transitions: z
+            .enum(['true', 'false'])
+            .optional()
+            .describe(
+              '`true`: each entry also has the `transitions` that its event took, found by taking the step again. They are ' +
+                'null where the step cannot be taken again: another version of the chart wrote the entry or the one before',
+            ),
         }),
         response: { 200: journal },
       },
     },
     async (request) => {
-      const { from, limit } = request.query;
+      const { from, limit, transitions } = request.query;
       const key = keyOf(request);
       if (from > 1) await conversations.view(key);
-      return { entries: await conversations.journal(key, from, limit) };
+      if (transitions !== 'true') return { entries: await conversations.journal(key, from, limit) };
+      if (from === 1) return { entries: traceEntries(sessionMachine, await conversations.journal(key, from, limit)) };
+      const [before, ...entries] = await conversations.journal(key, from - 1, limit + 1);
+      return { entries: traceEntries(sessionMachine, entries, before) };
     },
   );
 }
@@ -170,7 +183,7 @@ async function listed(journal: Journal, { key, n, at, state }: Row) {
   return {
     session_id: key.session,
     state,
-    control: control!.split('.', 1)[0]!,
+    control: outerLevel(control!),
     turn: turn ?? null,
     entry: n,
     updated_at: at,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AgentView } from '../../actors/agent.ts';
 import { bodies, type Verb } from '../../machines/session/events.ts';
+import type { TracedEntry, Transition } from '../charts/transitions.ts';
 import type { Entry } from '../journal.ts';
 import type { Outcome } from '../outcome.ts';
 import type { RunEvent, RunView, TranscriptMessage } from '../transcript.ts';
@@ -102,11 +103,26 @@ export const transcript: z.ZodType<{ messages: TranscriptMessage[] }> = z.object
   ),
 });
 
-export const entries = z.array(
-  z.looseObject({ n: z.int(), at: time, machine: z.string(), event: emitted, state: z.string() }),
-) as unknown as z.ZodType<Entry[]>;
+const entry = z.looseObject({ n: z.int(), at: time, machine: z.string(), event: emitted, state: z.string() });
 
-export const journal = z.object({ entries });
+export const entries = z.array(entry) as unknown as z.ZodType<Entry[]>;
+
+export const transitions: z.ZodType<Transition[]> = z.array(
+  z.object({
+    id: z.string().describe('the id of an edge in `GET /v1/machines`'),
+    source: z.string(),
+    targets: z.array(z.string()).describe('none when it only acts'),
+    kind: z.enum(['event', 'after', 'done', 'error', 'always']),
+    event: z.string().describe('its type, or the pattern that it fits; empty for `always`'),
+    guard: z.string().optional().describe('the guard that held, in words where several are joined'),
+  }),
+);
+
+export const journal = z.object({
+  entries: z.array(
+    entry.extend({ transitions: transitions.nullable().optional().describe('in the order in which they were taken') }),
+  ) as unknown as z.ZodType<(Entry | TracedEntry)[]>,
+});
 
 export const runView: z.ZodType<RunView> = z.object({
   run_id: z.string(),
@@ -138,7 +154,7 @@ export const agentView: z.ZodType<AgentView> = z.object({
     z.object({
       id: z.string(),
       url: z.string().optional(),
-      state: z.string().describe('the states of its chart, e.g. `available/busy`'),
+      state: z.string().describe('the states of its chart, e.g. `available.busy`'),
       breaker: z.enum(['closed', 'open', 'halfOpen']),
       in_flight: z.int(),
       capacity: z.int().optional(),

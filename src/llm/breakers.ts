@@ -3,6 +3,7 @@ import { type Actor, createActor, type SnapshotFrom } from 'xstate';
 import { quiet } from '../../actors/quiet.ts';
 import { breakerMachine } from '../../machines/breaker/machine.ts';
 import { type BreakerLimits, recoveryTime } from '../../machines/breaker/rules.ts';
+import { outerLevel, stateName } from '../../machines/state-name.ts';
 import { type Clock, realClock } from '../clock.ts';
 import { Failed } from '../errors.ts';
 
@@ -94,7 +95,7 @@ export class Breakers {
 }
 
 const stateOf = ({ value }: SnapshotFrom<typeof breakerMachine>): EndpointBreaker['breaker'] =>
-  (typeof value === 'string' ? value : Object.keys(value)[0]) as EndpointBreaker['breaker'];
+  outerLevel(stateName(value)) as EndpointBreaker['breaker'];
 
 const unavailable = (endpoint: string, retry_after_s: number): Failed =>
   new Failed('model_unavailable', `${endpoint} has failed too often; it is tried again in ${retry_after_s} s`, true, {

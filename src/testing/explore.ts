@@ -1,7 +1,7 @@
 // The graph explorer: every state that a chart can reach, every event in each of them, and the shortest way there.
 import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, InputFrom } from 'xstate';
 import { type Step, type Stepper, stepper } from '../../actors/durable.ts';
-import { stateName } from '../../actors/session.ts';
+import { stateName } from '../../machines/state-name.ts';
 
 /** What a piece of work may come to. */
 export type Result = { readonly output: unknown } | { readonly error: unknown };

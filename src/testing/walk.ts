@@ -8,8 +8,9 @@ import type {
   InputFrom,
   StateValueFrom,
 } from 'xstate';
-import { type Effect, type Step, type Stepper, stepper } from '../../actors/durable.ts';
-import { stateName } from '../../actors/session.ts';
+import { type Effect, type Stepper, stepper } from '../../actors/durable.ts';
+import { stateName } from '../../machines/state-name.ts';
+import { type TracedStep, type Transition, traced } from '../charts/transitions.ts';
 import type { Emitted } from '../journal.ts';
 import { foldOwed } from './owed.ts';
 
@@ -28,12 +29,12 @@ export const start = <M extends AnyStateMachine>(
 /** A chart on its way. Every event gives the next snapshot and what came of it; `send` and its kin return the walk itself. */
 export class Walk<M extends AnyStateMachine> {
   readonly #pure: Stepper;
-  #last: Step;
+  #last: TracedStep;
   #owed: ReadonlySet<string>;
 
   constructor(machine: M, input: unknown) {
     this.#pure = stepper(machine);
-    this.#last = this.#pure.initial(input);
+    this.#last = traced(this.#pure, () => this.#pure.initial(input));
     this.#owed = foldOwed(new Set(), this.#last.effects);
   }
 
@@ -69,6 +70,11 @@ export class Walk<M extends AnyStateMachine> {
     return this.#last.emitted;
   }
 
+  /** The transitions that the last event took, in order, as edges of the chart's graph; at first those of its creation. */
+  get transitions(): readonly Transition[] {
+    return this.#last.transitions;
+  }
+
   /** The ids of all work that was started and not stopped, and of all timers that were set and not cancelled. */
   get owed(): readonly string[] {
     return [...this.#owed];
@@ -80,7 +86,7 @@ export class Walk<M extends AnyStateMachine> {
   }
 
   send(event: EventFromLogic<M>): this {
-    this.#last = this.#pure.step(this.snapshot, event);
+    this.#last = traced(this.#pure, () => this.#pure.step(this.snapshot, event));
     this.#owed = foldOwed(this.#owed, this.effects);
     return this;
   }

@@ -240,6 +240,16 @@ export const machinery: Record<string, Fact> = {
     everyState(graph, name, (state) => state !== stuck);
   },
 
+  'no two configurations have one name': (graph, name) => {
+    const values = new Map<string, string>();
+    everyState(graph, name, ({ name: stateName, snapshot }) => {
+      const value = JSON.stringify(snapshot.value);
+      const other = values.get(stateName) ?? value;
+      values.set(stateName, value);
+      return other === value || `${stateName} names ${other} and ${value}`;
+    });
+  },
+
   'every state that waits has an exit by work, by a timer or by a person who goes on': (graph, name) =>
     everyOpen(graph, name, (state) => {
       if (heldBy(contextOf(state)).length === 0) return true;

@@ -1,5 +1,6 @@
-// Which states of a chart are active, from a snapshot's value or from how a list of sessions names them; and what led there.
-import type { ChartEdge, ChartGraph } from '../../../src/diagram/graph.ts';
+// Which states of a chart are active, from a snapshot's value or from how a list of sessions names them; and which arrows led there.
+import type { Transition } from '../../../src/charts/transitions.ts';
+import type { ChartGraph } from '../../../src/diagram/graph.ts';
 
 /** Ids of the active states, outer ones included, from the value of a snapshot. */
 export function idsOfValue(root: string, value: unknown): Set<string> {
@@ -47,64 +48,6 @@ export function partOf(graph: ChartGraph, id: string): string | undefined {
 /** The name of an arrow: from which state to which. */
 export const arrowName = (source: string, target: string): string => `${source} → ${target}`;
 
-/**
- * The arrows that one event took. A chart does not say which guards held, so this looks for the ways from a state that was
- * active, by this event and then by `always`, to a state that is.
- */
-export function taken(
-  { edges, nodes }: ChartGraph,
-  before: ReadonlySet<string>,
-  after: ReadonlySet<string>,
-  event: string,
-): Set<string> {
-  const names = new Set<string>();
-  const initial = new Map(nodes.map((node) => [node.id, node.initial]));
-  const entered = (id: string): boolean => after.has(id) && !before.has(id);
-  /** The arrows from a passing state to one that stays, or undefined when there is no way. */
-  const onward = (id: string, left: number): string[] | undefined => {
-    if (after.has(id)) {
-      const inner = initial.get(id);
-      return inner && !after.has(inner) ? (onward(inner, left - 1) ?? []) : [];
-    }
-    if (left === 0) return;
-    for (const edge of edges) {
-      if (edge.source !== id || (edge.kind !== 'always' && edge.event !== 'escalated')) continue;
-      const way = wayOf(edge, left);
-      if (way) return way;
-    }
-    const inner = initial.get(id);
-    return inner ? onward(inner, left - 1) : undefined;
-  };
-  const wayOf = ({ source, targets }: ChartEdge, left: number): string[] | undefined => {
-    for (const target of targets) {
-      const rest = onward(target, left - 1);
-      if (rest) return [arrowName(source, target), ...rest];
-    }
-    return;
-  };
-  const byItself = edges.some(
-    (edge) => edge.kind === 'always' && before.has(edge.source) && !after.has(edge.source) && wayOf(edge, 6),
-  );
-  /** The event may as well have led nowhere, and what changed is explained without it. */
-  const mayHaveStayed = ({ source, targets }: ChartEdge): boolean =>
-    (byItself || targets.every((target) => target !== source && before.has(target))) &&
-    edges.some((other) => other.source === source && other.event === event && other.targets.length === 0);
-  for (const source of before) {
-    const ways = edges
-      .filter((edge) => edge.source === source && edge.event === event && !mayHaveStayed(edge))
-      .map((edge) => ({ edge, way: wayOf(edge, 6) }))
-      .filter(({ way }) => way !== undefined);
-    const best = ways.find(({ edge }) => edge.targets.some(entered)) ?? (before.size > 0 ? ways[0] : undefined);
-    const moved = best?.edge.targets.some((target) => entered(target) || !after.has(target));
-    if (best && (moved || best.way!.length > 1)) for (const name of best.way!) names.add(name);
-  }
-  // What else moved: a region that only waited for the other one, or heard what the chart raised on the way.
-  const said = (source: string): boolean => [...names].some((name) => name.startsWith(`${source} → `));
-  for (const kind of ['always', 'event'])
-    for (const edge of edges) {
-      if (edge.kind !== kind || !before.has(edge.source) || after.has(edge.source) || said(edge.source)) continue;
-      const way = edge.targets.some(entered) || kind === 'always' ? wayOf(edge, 6) : undefined;
-      for (const name of way ?? []) names.add(name);
-    }
-  return names;
-}
+/** The names of the arrows that these transitions are drawn as; one that stays where it is has none. */
+export const arrowsOf = (transitions: readonly Transition[]): Set<string> =>
+  new Set(transitions.flatMap(({ source, targets }) => targets.map((target) => arrowName(source, target))));

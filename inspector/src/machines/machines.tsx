@@ -1,7 +1,7 @@
 // Every chart that the service runs, its own and its user's, each with a sandbox.
 import { useEffect, useMemo, useState } from 'react';
 import { charts, type Machine } from '../api.ts';
-import { taken } from '../chart/active.ts';
+import { arrowsOf } from '../chart/active.ts';
 import { Chart } from '../chart/chart.tsx';
 import { Link, useRoute } from '../place.tsx';
 import { Sandbox } from './sandbox.tsx';
@@ -71,7 +71,7 @@ function One({ name, machine }: { readonly name: string; readonly machine: Machi
   const [whole, setWhole] = useState(machine.nodes.length <= LEGIBLE);
   const trial = useTrial(name, machine);
   const active = useMemo(() => new Set(trial.now?.active), [trial.now]);
-  const lit = useMemo(() => lightsOf(machine, trial), [machine, trial]);
+  const lit = useMemo(() => lightsOf(trial), [trial]);
   return (
     <>
       <div className="machine">
@@ -93,9 +93,4 @@ function One({ name, machine }: { readonly name: string; readonly machine: Machi
   );
 }
 
-function lightsOf(machine: Machine, { steps }: Trial) {
-  const [before, last] = [steps.at(-2), steps.at(-1)];
-  if (!before || !last?.event) return;
-  const arrows = taken(machine, new Set(before.active), new Set(last.active), last.event.type);
-  return { arrows, n: steps.length };
-}
+const lightsOf = ({ now, steps }: Trial) => now && { arrows: arrowsOf(now.transitions), n: steps.length };

@@ -1,6 +1,7 @@
 // Trying a chart out: its events with their schemas, and what each of them led to.
 import { useMemo, useState } from 'react';
 import type { Machine } from '../api.ts';
+import { Transitions } from '../chart/transitions.tsx';
 import { useKey } from '../keys.tsx';
 import { eventWords, pretty } from '../words.ts';
 import type { Stepped, Trial } from './trial.ts';
@@ -159,7 +160,7 @@ function EventRow({ type, title, sample, schema, allowed, send }: EventRowProps)
 }
 
 function StepRow({ step, open }: { readonly step: Stepped; readonly open: boolean }) {
-  const { event, state, changed, effects, emitted, snapshot } = step;
+  const { event, state, changed, transitions, effects, emitted, snapshot } = step;
   return (
     <li>
       <details open={open}>
@@ -167,6 +168,7 @@ function StepRow({ step, open }: { readonly step: Stepped; readonly open: boolea
           <b>{event ? eventWords(event.type) : 'created'}</b>{' '}
           <span className="mono quiet">{changed ? state : 'not taken'}</span>
         </summary>
+        {transitions.length > 0 && <Transitions of={transitions} />}
         {effects.length > 0 && (
           <ul>
             {effects.map((effect) => (

@@ -1,5 +1,6 @@
 // A chart that is tried out: the service computes each step, and the page keeps where they led.
 import { useCallback, useEffect, useMemo, useState } from 'react';
+import type { Transition } from '../../../src/charts/transitions.ts';
 import { ask, type Machine } from '../api.ts';
 
 export interface Stepped {
@@ -10,6 +11,7 @@ export interface Stepped {
   readonly active: readonly string[];
   readonly effects: readonly { readonly type: string; readonly [member: string]: unknown }[];
   readonly emitted: readonly { readonly type: string; readonly [member: string]: unknown }[];
+  readonly transitions: readonly Transition[];
   readonly changed: boolean;
   readonly allowed: readonly string[];
 }

@@ -1,15 +1,18 @@
 // The journal: every entry with its event, what was told, what is owed, and where it led.
 import { memo, useEffect, useRef } from 'react';
 import type { Entry } from '../../../src/journal.ts';
+import { Transitions } from '../chart/transitions.tsx';
 import { amend } from '../place.tsx';
 import { clock, eventWords, pretty, span } from '../words.ts';
+import type { Taken } from './taken.ts';
 
 interface JournalProps {
   readonly entries: readonly Entry[];
   readonly at: number;
+  readonly taken: Taken;
 }
 
-export function Journal({ entries, at }: JournalProps) {
+export function Journal({ entries, at, taken }: JournalProps) {
   const list = useRef<HTMLOListElement>(null);
   useEffect(() => {
     list.current?.querySelector(`[data-testid="entry-${at}"]`)?.scrollIntoView({ block: 'nearest' });
@@ -22,7 +25,7 @@ export function Journal({ entries, at }: JournalProps) {
           <Row key={entry.n} entry={entry} here={entry.n === at} />
         ))}
       </ol>
-      {open && <Opened entry={open} />}
+      {open && <Opened entry={open} taken={taken} />}
     </div>
   );
 }
@@ -41,7 +44,7 @@ const Row = memo(function Row({ entry, here }: { readonly entry: Entry; readonly
   );
 });
 
-function Opened({ entry }: { readonly entry: Entry }) {
+function Opened({ entry, taken }: { readonly entry: Entry; readonly taken: Taken }) {
   const { n, at, machine, event, emitted, owed, snapshot } = entry;
   return (
     <section className="opened" aria-label={`Entry ${n}`} data-testid="entry-open">
@@ -49,6 +52,7 @@ function Opened({ entry }: { readonly entry: Entry }) {
         Entry {n} <span className="quiet mono">{machine}</span>
       </h2>
       <Part title={`Event ${eventWords(event.type)}`} value={event} open />
+      {taken && <Transitions of={taken} />}
       <Part title={`Told (${emitted.length})`} value={emitted} open={emitted.length > 0} />
       <details open={owed.length > 0}>
         <summary>Effects owed ({owed.length})</summary>

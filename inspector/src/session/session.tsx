@@ -10,6 +10,7 @@ import { Sequence } from './drawn-sequence.tsx';
 import { Journal } from './journal.tsx';
 import { type Now, useSession } from './live.ts';
 import { floorOf } from './model.ts';
+import { useTaken } from './taken.ts';
 import { useNow } from './ticking.ts';
 import { Timeline } from './timeline.tsx';
 import { Transcript } from './transcript.tsx';
@@ -31,12 +32,13 @@ function One({ id }: { readonly id: string }) {
   const at = query.at === undefined ? last : Math.min(Math.max(1, Number(query.at) || 1), Math.max(1, last));
   const past = query.at !== undefined && at < last;
   const entries = useMemo(() => (past ? now.entries.slice(0, at) : now.entries), [now.entries, past, at]);
+  const taken = useTaken(id, entries.at(-1));
   const tab: Tab = query.tab && query.tab in TABS ? (query.tab as Tab) : 'transcript';
   return (
     <div className="session" data-testid="session" data-at={at} data-live={!past}>
       <Heading id={id} now={now} past={past} at={at} />
       <div className="session-chart">
-        <SessionChart entries={entries} />
+        <SessionChart entry={entries.at(-1)} taken={taken} />
         <Timeline session={session} at={at} last={last} past={past} entries={now.entries} />
       </div>
       <div className="session-side panel">
@@ -58,7 +60,7 @@ function One({ id }: { readonly id: string }) {
         <div id="tabpanel" role="tabpanel" aria-labelledby={`tab-${tab}`} className="tabpanel">
           {tab === 'transcript' && <Transcript entries={entries} answer={past ? null : now.answer} />}
           {tab === 'sequence' && <Sequence entries={entries} />}
-          {tab === 'journal' && <Journal entries={now.entries} at={at} />}
+          {tab === 'journal' && <Journal entries={now.entries} at={at} taken={taken} />}
         </div>
         <Actions session={session} now={now} past={past} />
       </div>
