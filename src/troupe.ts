@@ -174,13 +174,12 @@ export class Troupe {
 
   async start(): Promise<void> {
     // First who can be called, then those who are owed a call.
-    await this.#registry.start();
-    await this.orchestrator.start();
+    await this.orchestrator.start(this.#registry.start());
     if (this.conversations instanceof ClusterConversations) this.conversations.serve();
     this.fleet.serve();
     // Once it has joined, this node is asked for its sessions.
     this.#unserve = serveSubjects(this, this.transport);
-    await this.cluster?.join();
+    await this.orchestrator.join(this.cluster?.join());
     await this.jobs.start(this.cluster !== undefined);
     if (this.#agentProtocol) this.#unoffer = serveAgentProtocol(this, this.transport, this.#agentProtocol, this.clock);
   }

@@ -5,6 +5,7 @@ import { flowEvent, flowInput } from '../../machines/flow/events.ts';
 import { formEvent, formInput } from '../../machines/form/events.ts';
 import type { machines } from '../../machines/index.ts';
 import { jobSettings, priorities } from '../../machines/job/events.ts';
+import { orchestratorEvent } from '../../machines/orchestrator/events.ts';
 import { reactEvent, reactInput } from '../../machines/react/events.ts';
 import { bodies, route, settings, type Verb } from '../../machines/session/events.ts';
 
@@ -186,13 +187,9 @@ const breaker: Described = {
   },
 };
 
-const reason = z.object({ reason: text.optional() });
 const orchestrator: Described = {
-  events: {
-    ...{ 'journal.opened': nothing, 'journal.failed': reason, joined: nothing, 'join.failed': reason },
-    ...{ 'load.high': nothing, 'load.normal': nothing, 'journal.lost': nothing, 'journal.back': nothing },
-    ...{ 'agents.degraded': nothing, 'agents.recovered': nothing, drain: nothing, drained: nothing },
-  },
+  events: byType(orchestratorEvent.options),
+  samples: { 'journal.failed': { reason: 'the disk is full' }, 'join.failed': { reason: 'no server answers' } },
 };
 
 const url = text;
