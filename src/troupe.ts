@@ -2,7 +2,7 @@
 import type { AgentView } from '../actors/agent.ts';
 import { Orchestrator } from '../actors/orchestrator.ts';
 import { AgentPool } from '../actors/pool.ts';
-import type { Registered } from '../machines/registry/rules.ts';
+import type { Registered } from '../machines/registry/events.ts';
 import { type Settings, settings as settingsSchema } from '../machines/session/events.ts';
 import { Access, guarded, guardedAgent, guardedTools, permitCall } from './access.ts';
 import { type ActiveAgent, activeAgents } from './active.ts';

@@ -8,26 +8,11 @@ import type { FormContext, FormEvent } from '../machines/form/events.ts';
 import { formMachine } from '../machines/form/machine.ts';
 import type { AgentResult, FormAgent } from '../src/agent.ts';
 import { SteppedClock } from '../src/clock.ts';
+import { formEvents, formWorld } from './worlds/form.ts';
 
 describe.each([{ confirm: false }, { confirm: true }])('the form chart, with confirm: $confirm', ({ confirm }) => {
-  const fields = [
-    { name: 'name', optional: false },
-    { name: 'date', optional: false },
-    { name: 'note', optional: true },
-  ];
-  const events: FormEvent[] = [
-    ...fields.flatMap(({ name: field }): FormEvent[] => [
-      { type: 'answer', field, value: 'x' },
-      { type: 'invalid', field, message: 'no' },
-      { type: 'skip', field },
-      { type: 'change', field },
-    ]),
-    { type: 'answer', field: 'colour', value: 'x' },
-    { type: 'change', field: 'colour' },
-    { type: 'confirm' },
-    { type: 'deny' },
-    { type: 'cancel' },
-  ];
+  const { input } = formWorld({ confirm });
+  const { fields } = input;
   type State = { value: unknown; status: string; context: FormContext };
   type Edge = { from: State; event: FormEvent; to: State };
   let states: State[];
@@ -35,8 +20,8 @@ describe.each([{ confirm: false }, { confirm: true }])('the form chart, with con
 
   beforeAll(() => {
     const map = getAdjacencyMap(formMachine, {
-      input: { fields, confirm },
-      events: (snapshot) => (snapshot.status === 'active' ? events : []),
+      input,
+      events: (snapshot) => (snapshot.status === 'active' ? formEvents : []),
       serializeState: ({ value, context }) => JSON.stringify([value, context]),
     });
     states = Object.values(map).map(({ state }) => state);

@@ -2,7 +2,7 @@
 import { setup } from 'xstate';
 import { performed } from '../../actors/durable.ts';
 import type { JobContext, JobEmitted, JobEvent, JobInput, JobRun } from './events.ts';
-import { actions, delays, fresh, guards, inputs } from './rules.ts';
+import { actions, delays, guards, initialContext, inputs } from './rules.ts';
 
 export const jobMachine = setup({
   types: {
@@ -18,7 +18,7 @@ export const jobMachine = setup({
 }).createMachine({
   id: 'job',
   version: '1',
-  context: fresh,
+  context: initialContext,
   initial: 'new',
   states: {
     new: {

@@ -15,7 +15,7 @@ const failure = (event: unknown): Failure | undefined => (event as { error?: Fai
 
 const LONGEST_BACKOFF = 300_000;
 
-export const fresh = ({ input }: { input: JobInput }): JobContext => ({
+export const initialContext = ({ input }: { input: JobInput }): JobContext => ({
   id: input.id,
   orchestrator: '',
   priority: 'normal',

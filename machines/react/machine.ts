@@ -11,7 +11,7 @@ import type {
   ReactInput,
   ToolsInput,
 } from './events.ts';
-import { actions, begin, guards, inputs, outcome, outputs } from './rules.ts';
+import { actions, guards, initialContext, inputs, outcome, outputs } from './rules.ts';
 
 export const reactMachine = setup({
   types: {
@@ -31,7 +31,7 @@ export const reactMachine = setup({
 }).createMachine({
   id: 'react',
   version: '1',
-  context: begin,
+  context: initialContext,
   output: outcome,
   initial: 'thinking',
   on: { heard: { actions: 'hear' } },

@@ -13,7 +13,7 @@ import type {
   SessionEvent,
   SessionInput,
 } from './events.ts';
-import { actions, delays, fresh, guards, inputs } from './rules.ts';
+import { actions, delays, guards, initialContext, inputs } from './rules.ts';
 
 export const sessionMachine = setup({
   types: {
@@ -48,7 +48,7 @@ export const sessionMachine = setup({
 }).createMachine({
   id: 'session',
   version: '1',
-  context: fresh,
+  context: initialContext,
   initial: 'open',
   states: {
     open: {
@@ -105,7 +105,9 @@ export const sessionMachine = setup({
                 },
               },
               states: {
-                deciding: { always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }] },
+                deciding: {
+                  always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }],
+                },
                 held: {},
                 heldUntil: { after: { deadline: { target: '#releasing', actions: 'handBack' } } },
               },
@@ -216,7 +218,10 @@ export const sessionMachine = setup({
                   },
                 },
                 backingOff: { id: 'backingOff', after: { backoff: 'attempting' } },
-                failingOver: { id: 'failingOver', always: { target: 'attempting', actions: 'tellFailover' } },
+                failingOver: {
+                  id: 'failingOver',
+                  always: { target: 'attempting', actions: 'tellFailover' },
+                },
                 transferring: { id: 'transferring', always: 'attempting' },
                 // Rests only when control has paused: in between, the next message would find the AI with the floor.
                 handingOver: { id: 'handingOver', on: { escalated: '#idle' } },

@@ -36,7 +36,7 @@ const idOf = ({ context }: Args): string => runId(context.id, context.run!.n);
 
 const LONGEST_BACKOFF = 30_000;
 
-export const fresh = ({ input }: { input: SessionInput }): SessionContext => ({
+export const initialContext = ({ input }: { input: SessionInput }): SessionContext => ({
   id: input.id,
   settings: input.settings,
   ...(input.config && { config: input.config }),
