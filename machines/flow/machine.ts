@@ -12,7 +12,7 @@ export const flowMachine = setup({
     input: {} as FlowInput,
     output: {} as TaskOutput,
     emitted: {} as FlowEmitted,
-    tags: {} as 'asks',
+    tags: {} as 'asks' | 'passing',
   },
   actors: {
     steps: performed<void, StepsInput>(),
@@ -26,9 +26,9 @@ export const flowMachine = setup({
   context: initialContext,
   output: outcome,
   initial: 'deciding',
-  on: { heard: { actions: 'hear' } },
   states: {
     deciding: {
+      tags: 'passing',
       always: [
         { guard: 'mustStop', target: 'failed', actions: 'tellFinished' },
         { guard: 'stepsCanRun', target: 'performing', actions: 'startSteps' },

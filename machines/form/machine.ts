@@ -4,7 +4,7 @@ import type { FormContext, FormEvent, FormInput } from './events.ts';
 import { actions, guards, initialContext } from './rules.ts';
 
 export const formMachine = setup({
-  types: { context: {} as FormContext, events: {} as FormEvent, input: {} as FormInput },
+  types: { context: {} as FormContext, events: {} as FormEvent, input: {} as FormInput, tags: {} as 'passing' },
   guards,
   actions,
 }).createMachine({
@@ -22,6 +22,7 @@ export const formMachine = setup({
       },
       states: {
         deciding: {
+          tags: 'passing',
           always: [
             { guard: 'somethingIsMissing', target: 'collecting', actions: 'askNext' },
             { guard: 'wantsConfirmation', target: 'confirming' },

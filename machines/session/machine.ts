@@ -21,6 +21,7 @@ export const sessionMachine = setup({
     events: {} as SessionEvent,
     input: {} as SessionInput,
     emitted: {} as SessionEmitted,
+    tags: {} as 'passing',
   },
   actors: {
     screen: performed<ScreenOutput, ScreenInput>(),
@@ -106,6 +107,7 @@ export const sessionMachine = setup({
               },
               states: {
                 deciding: {
+                  tags: 'passing',
                   always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }],
                 },
                 held: {},
@@ -113,6 +115,7 @@ export const sessionMachine = setup({
               },
             },
             releasing: {
+              tags: 'passing',
               id: 'releasing',
               always: { guard: not('atWork'), target: 'automated', actions: 'tellAutomated' },
             },
@@ -145,6 +148,7 @@ export const sessionMachine = setup({
               always: { guard: and(['messagesWait', 'aiHasTheFloor']), target: 'starting', actions: 'startRun' },
             },
             starting: {
+              tags: 'passing',
               id: 'starting',
               always: [
                 { guard: 'needsScreening', target: 'screening' },
@@ -219,12 +223,13 @@ export const sessionMachine = setup({
                 },
                 backingOff: { id: 'backingOff', after: { backoff: 'attempting' } },
                 failingOver: {
+                  tags: 'passing',
                   id: 'failingOver',
                   always: { target: 'attempting', actions: 'tellFailover' },
                 },
-                transferring: { id: 'transferring', always: 'attempting' },
+                transferring: { tags: 'passing', id: 'transferring', always: 'attempting' },
                 // Rests only when control has paused: in between, the next message would find the AI with the floor.
-                handingOver: { id: 'handingOver', on: { escalated: '#idle' } },
+                handingOver: { tags: 'passing', id: 'handingOver', on: { escalated: '#idle' } },
                 awaitingInput: {
                   always: [
                     { guard: and(['nextGoesElsewhere', 'aiHasTheFloor']), target: '#idle', actions: 'abandonRun' },
