@@ -1,9 +1,11 @@
 // One instance of an agent on this node: its chart, its breaker, and the books of its calls.
 import { type Actor, createActor, type InspectionEvent, type SnapshotFrom } from 'xstate';
+import type { BreakerEvent, BreakerInput } from '../machines/breaker/events.ts';
 import { breakerMachine } from '../machines/breaker/machine.ts';
-import { type BreakerEvent, type BreakerLimits, recoveryTime, wouldCount } from '../machines/breaker/rules.ts';
+import { recoveryTime, wouldCount } from '../machines/breaker/rules.ts';
+import type { EndpointEvent } from '../machines/endpoint/events.ts';
 import { endpointMachine } from '../machines/endpoint/machine.ts';
-import { type EndpointEvent, type Load, loadOf } from '../machines/endpoint/rules.ts';
+import { type Load, loadOf } from '../machines/endpoint/rules.ts';
 import { outerLevel, stateName } from '../machines/state-name.ts';
 import type { Clock } from '../src/clock.ts';
 import type { Failed } from '../src/errors.ts';
@@ -38,7 +40,7 @@ export interface Heartbeat {
 
 export interface EndpointSettings {
   readonly clock: Clock;
-  readonly breaker?: Partial<BreakerLimits>;
+  readonly breaker?: BreakerInput;
   /** Milliseconds between health checks; not set: there are none. */
   readonly check_ms?: number;
   readonly inspect?: (event: InspectionEvent) => void;

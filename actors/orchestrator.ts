@@ -2,6 +2,7 @@
 import { type AnyStateMachine, createActor, type EventObject } from 'xstate';
 import type { JobRun } from '../machines/job/events.ts';
 import { jobMachine } from '../machines/job/machine.ts';
+import type { OrchestratorEvent } from '../machines/orchestrator/events.ts';
 import { orchestratorMachine } from '../machines/orchestrator/machine.ts';
 import { registryMachine } from '../machines/registry/machine.ts';
 import type { Failure, Settings } from '../machines/session/events.ts';
@@ -115,19 +116,48 @@ export class Orchestrator implements Host {
     this.#performing = new Performing(options, this.#answers, this.#recent);
     this.#alarms = new Alarms(options.clock, (name) => this.#alarmed(keyOf(name)));
     this.actor = createActor(orchestratorMachine, { clock: options.clock, input: undefined }).start();
+    this.actor.subscribe(({ value, context: { reason } }) => {
+      if (value === 'failed') options.log.error({ reason }, 'this node failed');
+    });
   }
 
-  /** Wakes every session that owes something, then serves. In a cluster that is done shard by shard, as they come. */
-  async start(): Promise<void> {
-    this.actor.send({ type: 'journal.opened' });
+  /**
+   * Waits for `opening`, then wakes every session that owes something; in a cluster that is done shard by shard, as they come.
+   * Rejects with the error of either, which the node's chart keeps as its reason.
+   */
+  async start(opening: Promise<void> = Promise.resolve()): Promise<void> {
+    await opening
+      .then(() => this.#recoverAll())
+      .catch((error) => this.#fail({ type: 'journal.failed', reason: error.message }, error));
+    this.#tell({ type: 'journal.opened' });
+  }
+
+  /** Serves, in a cluster once `joining` has resolved. Rejects with its error, or when the chart has given up in the meantime. */
+  async join(joining: Promise<void> | undefined): Promise<void> {
+    await joining?.catch((error) => this.#fail({ type: 'join.failed', reason: error.message }, error));
+    this.#tell({ type: 'joined' });
+    const { value, context } = this.actor.getSnapshot();
+    if (value === 'failed') throw new Error(`this node failed: ${context.reason}`);
+    this.#sweepAgain();
+  }
+
+  #fail(event: OrchestratorEvent, error: unknown): never {
+    this.#tell(event);
+    throw error;
+  }
+
+  /** A node that has failed stays as it is. */
+  #tell(event: OrchestratorEvent): void {
+    if (this.actor.getSnapshot().status === 'active') this.actor.send(event);
+  }
+
+  async #recoverAll(): Promise<void> {
     for (let after: Key | undefined, full = !this.#options.elsewhere; full; ) {
       const rows = await this.journal.rows({ waking: true, after, limit: 1_000 });
       await this.recover(rows);
       after = rows.at(-1)?.key;
       full = rows.length === 1_000;
     }
-    this.actor.send({ type: 'joined' });
-    this.#sweepAgain();
   }
 
   /**
@@ -175,12 +205,12 @@ export class Orchestrator implements Host {
 
   /** Stops taking work, lets nothing be lost: what is owed stays in the journal. */
   async stop(): Promise<void> {
-    this.actor.send({ type: 'drain' });
+    this.#tell({ type: 'drain' });
     this.clock.clearTimeout(this.#sweeper);
     for (const session of this.#resident.values()) session.stop();
     this.#resident.clear();
     this.#alarms.clearAll();
-    this.actor.send({ type: 'drained' });
+    this.#tell({ type: 'drained' });
     this.actor.stop();
     for (const ended of [...this.#ends]) ended();
   }

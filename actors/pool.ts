@@ -1,7 +1,7 @@
 // The agents this node can call: who is registered for which tenant, and one call to one of them.
 import { isDeepStrictEqual } from 'node:util';
 import type { InspectionEvent } from 'xstate';
-import type { BreakerLimits } from '../machines/breaker/rules.ts';
+import type { BreakerInput } from '../machines/breaker/events.ts';
 import type { AgentCall, AgentDefinition, AgentResult, HttpAgent } from '../src/agent.ts';
 import { type Clock, realClock } from '../src/clock.ts';
 import { Failed, Refused } from '../src/errors.ts';
@@ -28,7 +28,7 @@ export interface PoolOptions {
   readonly clock?: Clock;
   /** `round_robin` unless told. */
   readonly balancing?: Balancing;
-  readonly breaker?: Partial<BreakerLimits>;
+  readonly breaker?: BreakerInput;
   /** Turns health checks on: every 30,000 ms, failed after 5,000 ms unless told. */
   readonly checks?: { readonly interval_ms?: number; readonly timeout_ms?: number };
   readonly http?: HttpOptions;
@@ -47,7 +47,7 @@ export interface Registration {
   readonly endpoints?: readonly EndpointDefinition[];
   /** Instead of the pool's. */
   readonly balancing?: Balancing;
-  readonly breaker?: Partial<BreakerLimits>;
+  readonly breaker?: BreakerInput;
 }
 
 /** What came of a call. `endpoint` is `agent/instance`; on failure it is in the details, and goes into `tried`. */

@@ -1,7 +1,7 @@
 // The agents that came from outside: kept in a journal of their tenant, known to the pool of every node.
 import { REGISTRY } from '../actors/orchestrator.ts';
 import type { AgentPool } from '../actors/pool.ts';
-import type { Registered, RegistryContext, RegistryEvent } from '../machines/registry/rules.ts';
+import type { Registered, RegistryContext, RegistryEvent } from '../machines/registry/events.ts';
 import type { HttpAgent, NatsAgent } from './agent.ts';
 import type { Clock } from './clock.ts';
 import type { Conversations } from './conversation.ts';

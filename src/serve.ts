@@ -1,7 +1,7 @@
 // The service: a runtime, its HTTP door and its ingress in one process, from start to orderly end.
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
-import { shardDefaults } from '../machines/shard/rules.ts';
+import { shardLimits } from '../machines/shard/events.ts';
 import type { Config, Database } from './config.ts';
 import { Refused } from './errors.ts';
 import { createServer } from './http/server.ts';
@@ -38,7 +38,7 @@ export interface ServeOptions {
  */
 export async function serve(config: Config, options: ServeOptions = {}): Promise<Service> {
   const { log = pino({ level: config.log_level }), signals = true } = options;
-  const { grace_ms = config.troupe.drain_ms ?? shardDefaults.release_ms } = options;
+  const { grace_ms = config.troupe.drain_ms ?? shardLimits.parse({}).release_ms } = options;
   const node = config.nats && (await natsNode(config.nats));
   const journal = node?.journal ?? openJournal(config.database);
   const shared = { transport: node?.transport, cluster: node?.cluster };

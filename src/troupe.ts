@@ -2,7 +2,7 @@
 import type { AgentView } from '../actors/agent.ts';
 import { Orchestrator } from '../actors/orchestrator.ts';
 import { AgentPool } from '../actors/pool.ts';
-import type { Registered } from '../machines/registry/rules.ts';
+import type { Registered } from '../machines/registry/events.ts';
 import { type Settings, settings as settingsSchema } from '../machines/session/events.ts';
 import { Access, guarded, guardedAgent, guardedTools, permitCall } from './access.ts';
 import { type ActiveAgent, activeAgents } from './active.ts';
@@ -174,13 +174,12 @@ export class Troupe {
 
   async start(): Promise<void> {
     // First who can be called, then those who are owed a call.
-    await this.#registry.start();
-    await this.orchestrator.start();
+    await this.orchestrator.start(this.#registry.start());
     if (this.conversations instanceof ClusterConversations) this.conversations.serve();
     this.fleet.serve();
     // Once it has joined, this node is asked for its sessions.
     this.#unserve = serveSubjects(this, this.transport);
-    await this.cluster?.join();
+    await this.orchestrator.join(this.cluster?.join());
     await this.jobs.start(this.cluster !== undefined);
     if (this.#agentProtocol) this.#unoffer = serveAgentProtocol(this, this.transport, this.#agentProtocol, this.clock);
   }

@@ -1,86 +1,33 @@
 // The breaker's, endpoint's and agent's charts, explored from end to end: every reachable state, every event.
 
 import { describe, expect, test } from 'vitest';
-import {
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  createActor,
-  type EventObject,
-  type SnapshotFrom,
-} from 'xstate';
-import { adjacencyMapToArray, getAdjacencyMap } from 'xstate/graph';
+import { createActor, type EventObject, type SnapshotFrom } from 'xstate';
 import { agentMachine } from '../machines/agent/machine.ts';
 import { breakerMachine } from '../machines/breaker/machine.ts';
 import { endpointMachine } from '../machines/endpoint/machine.ts';
-import type { EndpointEvent } from '../machines/endpoint/rules.ts';
 import { SteppedClock } from '../src/clock.ts';
-import { events, input, seen } from './breaker/world.ts';
+import { explore, type Graph, type GraphState, reaches } from '../src/testing.ts';
+import { agentWorld } from './worlds/agent.ts';
+import { breakerWorld } from './worlds/breaker.ts';
+import { endpointWorld } from './worlds/endpoint.ts';
 
-interface Edge<S extends AnyMachineSnapshot> {
+interface Edge<S> {
   readonly state: S;
   readonly event: EventObject;
   readonly nextState: S;
 }
 
-/** Every step that can be taken, from every state that can be reached; the timers of a state are events like any other. */
-function explore<S extends AnyMachineSnapshot>(
-  machine: AnyStateMachine,
-  events: (state: S) => EventObject[],
-  seen: (state: S) => unknown,
-  input?: unknown,
-): Edge<S>[] {
-  const keyOf = (state: S) => JSON.stringify([state.value, seen(state)]);
-  const map = getAdjacencyMap(machine, {
-    input,
-    events: (state: any) => (state.status === 'active' ? [...events(state), ...timersOf(state)] : []) as any,
-    serializeState: (state: any) => keyOf(state),
-    limit: 100_000,
-  });
-  const edges = adjacencyMapToArray(map as any) as Edge<S>[];
-  const states = new Set(edges.flatMap(({ state, nextState }) => [keyOf(state), keyOf(nextState)]));
-  console.log(`${machine.id}: ${states.size} states, ${edges.length} edges`);
-  return edges;
-}
-
-const timersOf = (state: { _nodes: readonly { ownEvents: readonly string[] }[] }): EventObject[] =>
-  state._nodes.flatMap((node) =>
-    node.ownEvents.filter((type) => type.startsWith('xstate.after.')).map((type) => ({ type })),
-  );
+/** The steps of an explored chart, as its own snapshots. */
+const edgesOf = <S>({ edges }: Graph): Edge<S>[] =>
+  edges.map(({ from, event, step }) => ({ state: from.snapshot as S, event, nextState: step.snapshot as S }));
 
 const isTimer = (event: EventObject) => event.type.startsWith('xstate.after.');
 
-/** Whether `goal` can be reached from every state of the graph over the edges that are `allowed`. */
-function alwaysReaches<S extends AnyMachineSnapshot>(
-  edges: Edge<S>[],
-  goal: (state: S) => boolean,
-  seen: (state: S) => unknown,
-  allowed: (edge: Edge<S>) => boolean = () => true,
-): boolean {
-  const keyOf = (state: S) => JSON.stringify([state.value, seen(state)]);
-  const states = new Map(edges.flatMap((e) => [e.state, e.nextState]).map((state) => [keyOf(state), state]));
-  const good = new Set([...states].filter(([, state]) => goal(state)).map(([key]) => key));
-  for (let before = -1; before < good.size; ) {
-    before = good.size;
-    for (const edge of edges) if (allowed(edge) && good.has(keyOf(edge.nextState))) good.add(keyOf(edge.state));
-  }
-  return good.size === states.size;
-}
-
 describe('the breaker', () => {
   type State = SnapshotFrom<typeof breakerMachine>;
-  const edges = explore<State>(breakerMachine, events, seen, input);
+  const graph = explore(breakerMachine, breakerWorld);
+  const edges = edgesOf<State>(graph);
   const leaving = (state: string) => edges.filter(({ state: from }) => from.matches(state as 'open'));
-
-  test('every state is reachable', () => {
-    const found = new Set(edges.map(({ nextState }) => JSON.stringify(nextState.value)));
-    expect([...found].sort()).toEqual([
-      '"open"',
-      '{"closed":"clear"}',
-      '{"closed":"counting"}',
-      '{"halfOpen":"full"}',
-      '{"halfOpen":"ready"}',
-    ]);
-  });
 
   test('no call is let through while it is open, and none beyond the trials while it is half open', () => {
     for (const { nextState } of edges) {
@@ -104,9 +51,9 @@ describe('the breaker', () => {
   });
 
   test('a result of a call from before the last opening changes nothing', () => {
-    for (const { state, event, nextState } of edges)
-      if ((event as { admission?: number }).admission === state.context.opened - 1)
-        expect([nextState.value, nextState.context]).toEqual([state.value, state.context]);
+    const isOld = ({ state, event }: Edge<State>) =>
+      (event as { admission?: number }).admission === state.context.opened - 1;
+    expect(edges.filter(isOld)).toEqual([]);
   });
 
   test('closed never holds as many failures as would open it, nor opens by a success that was fast and free', () => {
@@ -120,12 +67,15 @@ describe('the breaker', () => {
   });
 
   test('closed can be reached from everywhere: there is no deadlock', () => {
-    expect(alwaysReaches(edges, (state) => state.matches('closed'), seen)).toBe(true);
+    reaches(graph, 'it can close', { to: ({ snapshot }) => snapshot.matches('closed') });
   });
 
   test('every state in which something is counted, open or full is left by time alone', () => {
     const waits = (state: State) => state.matches({ closed: 'clear' }) || state.matches({ halfOpen: 'ready' });
-    expect(alwaysReaches(edges, waits, seen, ({ event }) => isTimer(event))).toBe(true);
+    reaches(graph, 'time is enough', {
+      to: ({ snapshot }) => waits(snapshot as State),
+      by: ({ event }) => isTimer(event),
+    });
   });
 
   test('opens after five failures in a row, half opens after a minute, closes on a success', () => {
@@ -177,24 +127,9 @@ describe('the breaker', () => {
 
 describe('the endpoint', () => {
   type State = SnapshotFrom<typeof endpointMachine>;
-  const seen = ({ context: { in_flight, others, capacity, beats } }: State) => [in_flight, others, capacity, beats];
-  const events = ({ context: { in_flight } }: State): EndpointEvent[] => [
-    ...(in_flight < 3 ? [{ type: 'call.started' as const, in_flight: in_flight + 1 }] : []),
-    ...(in_flight > 0
-      ? [true, false].map((ok) => ({ type: 'call.ended' as const, in_flight: in_flight - 1, ok }))
-      : []),
-    ...[0, 1, 3].map((n) => ({ type: 'heartbeat' as const, in_flight: n, capacity: 2, interval_s: 10 })),
-    ...(['probe.succeeded', 'probe.failed', 'drain', 'remove'] as const).map((type) => ({ type })),
-  ];
-  const edges = explore<State>(endpointMachine, events, seen, { watched: true, capacity: 2 });
+  const graph = explore(endpointMachine, endpointWorld);
+  const edges = edgesOf<State>(graph);
   const from = (state: string) => edges.filter((edge) => edge.state.matches(state as 'gone'));
-
-  test('every state is reachable', () => {
-    const found = new Set(edges.map(({ nextState }) => JSON.stringify(nextState.value)));
-    const available = ['busy', 'idle', 'saturated'].map((load) => `{"available":"${load}"}`);
-    const others = ['draining', 'gone', 'probing', 'suspect', 'unavailable'].map((state) => `"${state}"`);
-    expect([...found].sort()).toEqual([...others, ...available].sort());
-  });
 
   test('idle, busy and saturated are what the number of calls says', () => {
     for (const { nextState: state } of edges) {
@@ -222,9 +157,12 @@ describe('the endpoint', () => {
   });
 
   test('gone can be reached from everywhere, and available from everywhere that is not leaving', () => {
-    expect(alwaysReaches(edges, (state) => state.matches('gone'), seen)).toBe(true);
-    const leaving = (state: State) => state.matches('draining') || state.matches('gone');
-    expect(alwaysReaches(edges, (state) => leaving(state) || state.matches('available'), seen)).toBe(true);
+    reaches(graph, 'it can go', { to: ({ snapshot }) => snapshot.matches('gone') });
+    const isLeaving = ({ name }: GraphState) => name === 'draining' || name === 'gone';
+    reaches(graph, 'it can become available', {
+      from: (state) => !isLeaving(state),
+      to: ({ snapshot }) => snapshot.matches('available'),
+    });
   });
 
   test('silence leads from available over suspect to unavailable, but only where heartbeats were heard', () => {
@@ -249,14 +187,8 @@ describe('the endpoint', () => {
 
 describe('the agent', () => {
   type State = SnapshotFrom<typeof agentMachine>;
-  const seen = ({ context }: State) => context;
-  const counts = [0, 1, 2].flatMap((total) =>
-    [0, 1, 2].flatMap((available) => [0, 1, 2].map((probing) => ({ total, available, probing }))),
-  );
-  const events = counts
-    .filter(({ total, available, probing }) => available + probing <= total)
-    .map((count) => ({ type: 'endpoints.counted', ...count }));
-  const edges = explore<State>(agentMachine, () => [...events, { type: 'remove' }], seen);
+  const graph = explore(agentMachine, agentWorld);
+  const edges = edgesOf<State>(graph);
 
   test('it is as available as its endpoints are, from any state', () => {
     for (const { event, nextState } of edges) {
@@ -268,13 +200,6 @@ describe('the agent', () => {
   });
 
   test('it does not start for ever', () => {
-    expect(
-      alwaysReaches(
-        edges,
-        (state) => !state.matches('starting'),
-        seen,
-        ({ event }) => isTimer(event),
-      ),
-    ).toBe(true);
+    reaches(graph, 'time is enough', { to: ({ name }) => name !== 'starting', by: ({ event }) => isTimer(event) });
   });
 });

@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { realClock } from '../src/clock.ts';
 import { place } from '../src/cluster/table.ts';
 import { type FeedItem, feed } from '../src/feed.ts';
-import type { NatsNode } from '../src/nats/node.ts';
+import { type NatsNode, natsNode } from '../src/nats/node.ts';
+import { Troupe } from '../src/troupe.ts';
 import {
   counted,
   counter,
@@ -49,6 +50,20 @@ describe.skipIf(without !== '')(`a cluster${without}`, () => {
     }
     return items;
   }
+
+  test('a node that cannot join the others has failed, and its chart says why', async () => {
+    const nats = await natsNode({ url: server.url, shards: 16 });
+    await nats.close();
+    const troupe = new Troupe({ cluster: nats.cluster });
+    const states: unknown[] = [];
+    troupe.orchestrator.actor.subscribe(({ value, context: { reason } }) => states.push([value, reason]));
+    const error = await troupe.start().catch((error) => error);
+    expect(states).toEqual([
+      ['joining', null],
+      ['failed', error.message],
+    ]);
+    troupe.cluster!.stop();
+  });
 
   test('any node answers for any session: messages, views, pauses, takeovers', async () => {
     const [a, b] = [await join(), await join()];

@@ -8,9 +8,11 @@ import type { FormContext, FormEvent } from '../machines/form/events.ts';
 import { formMachine } from '../machines/form/machine.ts';
 import type { AgentResult, FormAgent } from '../src/agent.ts';
 import { SteppedClock } from '../src/clock.ts';
-import { events, fields } from './form/world.ts';
+import { formEvents, formWorld } from './worlds/form.ts';
 
 describe.each([{ confirm: false }, { confirm: true }])('the form chart, with confirm: $confirm', ({ confirm }) => {
+  const { input } = formWorld({ confirm });
+  const { fields } = input;
   type State = { value: unknown; status: string; context: FormContext };
   type Edge = { from: State; event: FormEvent; to: State };
   let states: State[];
@@ -18,8 +20,8 @@ describe.each([{ confirm: false }, { confirm: true }])('the form chart, with con
 
   beforeAll(() => {
     const map = getAdjacencyMap(formMachine, {
-      input: { fields, confirm },
-      events: (snapshot) => (snapshot.status === 'active' ? events : []),
+      input,
+      events: (snapshot) => (snapshot.status === 'active' ? formEvents : []),
       serializeState: ({ value, context }) => JSON.stringify([value, context]),
     });
     states = Object.values(map).map(({ state }) => state);

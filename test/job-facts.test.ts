@@ -1,7 +1,7 @@
 // The job's chart, exhaustively: every state it can reach, every event in each, and what must hold in all of them.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type AnyMachineSnapshot, assign } from 'xstate';
-import { type JobContext, type JobEvent, jobSettings, priorities } from '../machines/job/events.ts';
+import { assign } from 'xstate';
+import type { JobContext } from '../machines/job/events.ts';
 import { jobMachine } from '../machines/job/machine.ts';
 import {
   CounterExample,
@@ -13,45 +13,9 @@ import {
   type GraphState,
   reaches,
 } from '../src/testing.ts';
+import { jobWorld, settings } from './worlds/job.ts';
 
-const settings = jobSettings.parse({ attempts: 2, recoveries: 1 });
-const order = {
-  type: 'enqueue',
-  orchestrator: 'lead',
-  payload: {},
-  settings,
-  delay_ms: 0,
-  ticket: 't',
-  at: 1,
-} as const;
-
-const events: JobEvent[] = [
-  ...priorities.map((priority) => ({ ...order, priority })),
-  { ...order, priority: 'high', delay_ms: 1_000 },
-  { type: 'start' },
-  { type: 'progressed', progress: 0.5, note: 'half' },
-  { type: 'step_done', name: 'one', result: 1 },
-  { type: 'recovered' },
-  { type: 'cancel', by: 'ann' },
-  { type: 'retry', by: 'ann' },
-  { type: 'fail', reason: 'test' },
-];
-const results = {
-  run: [
-    { output: { records: [] } },
-    { error: { code: 'test', message: 'no', retryable: true } },
-    { error: { code: 'test', message: 'later', retryable: true, retry_after_s: 7 } },
-    { error: { code: 'test', message: 'never', retryable: false } },
-  ],
-};
-/** The value, and of the context what guards and delays read. Steps only ever grow. */
-const serialize = ({ value, context }: AnyMachineSnapshot): unknown => {
-  const { priority, attempts, recoveries, verdict } = context as JobContext;
-  const { attempts: most, recoveries: longest } = settings;
-  return [value, priority, Math.min(attempts, most + 1), Math.min(recoveries, longest + 1), verdict];
-};
-const exploring = (machine = jobMachine): Graph =>
-  explore(machine, { input: { id: 'j1' }, events, results, serialize });
+const exploring = (machine = jobMachine): Graph => explore(machine, jobWorld);
 
 const contextOf = ({ snapshot }: GraphState): JobContext => snapshot.context;
 const topOf = ({ name }: GraphState): string => name.split('.', 1)[0]!;

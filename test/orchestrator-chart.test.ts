@@ -1,66 +1,28 @@
 // The chart of a node, explored whole: what it can become, and that it never waits without a way out.
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createActor, type SnapshotFrom } from 'xstate';
-import { adjacencyMapToArray, getAdjacencyMap } from 'xstate/graph';
+import type { OrchestratorEvent } from '../machines/orchestrator/events.ts';
 import { orchestratorMachine } from '../machines/orchestrator/machine.ts';
-import type { OrchestratorEvent } from '../machines/orchestrator/rules.ts';
 import { SteppedClock } from '../src/clock.ts';
+import type { Journal } from '../src/journal.ts';
+import { explore, memoryJournal, reaches } from '../src/testing.ts';
+import { Troupe } from '../src/troupe.ts';
+import { orchestratorWorld } from './worlds/orchestrator.ts';
 
 type State = SnapshotFrom<typeof orchestratorMachine>;
-type TimerEvent = { type: `xstate.after.${string}` };
-type Edge = { from: State; event: OrchestratorEvent | TimerEvent; to: State };
-
-const told: OrchestratorEvent[] = [
-  { type: 'journal.opened' },
-  { type: 'journal.failed', reason: 'the disk is full' },
-  { type: 'joined' },
-  { type: 'join.failed', reason: 'too old a server' },
-  { type: 'load.high' },
-  { type: 'load.normal' },
-  { type: 'journal.lost' },
-  { type: 'journal.back' },
-  { type: 'agents.degraded' },
-  { type: 'agents.recovered' },
-  { type: 'drain' },
-  { type: 'drained' },
-];
-const timers = (
-  ['startTime.orchestrator.starting', 'joinTime.orchestrator.joining', 'drainTime.orchestrator.draining'] as const
-).map((timer) => ({ type: `xstate.after.${timer}` }) as const);
 
 describe('in the chart of a node', () => {
-  let states: State[];
-  let edges: Edge[];
-
-  beforeAll(() => {
-    const map = getAdjacencyMap(orchestratorMachine, {
-      events: (snapshot) => (snapshot.status === 'active' ? ([...told, ...timers] as OrchestratorEvent[]) : []),
-      filterEvents: (snapshot, event) => snapshot.can(event),
-      serializeState: ({ value, context }) => JSON.stringify([value, context]),
-    });
-    states = Object.values(map).map(({ state }) => state);
-    edges = adjacencyMapToArray(map).map(({ state, event, nextState }) => ({ from: state, event, to: nextState }));
-    console.log(`orchestrator: ${states.length} states, ${edges.length} edges`);
-  });
+  const graph = explore(orchestratorMachine, orchestratorWorld);
+  const states = graph.states.map(({ snapshot }) => snapshot as State);
+  const edges = graph.edges.map(({ from, event, to }) => ({
+    from: from.snapshot as State,
+    event,
+    to: to.snapshot as State,
+  }));
 
   const at = (state: string) =>
     states.filter(({ value }) => (typeof value === 'string' ? value : Object.keys(value)[0]) === state);
   const from = (state: string) => edges.filter((edge) => at(state).includes(edge.from));
-
-  it('every state is reached', () => {
-    expect(new Set(states.map(({ value }) => JSON.stringify(value)))).toEqual(
-      new Set([
-        '"starting"',
-        '"joining"',
-        '{"serving":"normal"}',
-        '{"serving":"overloaded"}',
-        '{"serving":"degraded"}',
-        '"draining"',
-        '"stopped"',
-        '"failed"',
-      ]),
-    );
-  });
 
   it('a node serves only after its journal has opened and it has joined', () => {
     const entering = edges.filter(({ from, to }) => to.matches('serving') && !from.matches('serving'));
@@ -69,19 +31,14 @@ describe('in the chart of a node', () => {
     );
   });
 
-  it('a serving node is degraded when its journal is lost or its agents are, else overloaded when its load is high', () => {
-    expect(at('serving')).toHaveLength(8);
-    for (const { value, context } of at('serving')) {
-      const isDegraded = context.journal === 'lost' || context.agents === 'degraded';
-      expect(value).toEqual({ serving: isDegraded ? 'degraded' : context.load === 'high' ? 'overloaded' : 'normal' });
-    }
+  it('a serving node is degraded exactly while its journal is lost', () => {
+    expect(at('serving')).toHaveLength(2);
+    for (const { value, context } of at('serving'))
+      expect(value).toEqual({ serving: context.journal === 'lost' ? 'degraded' : 'normal' });
   });
 
   it('only a node that serves, and is not degraded, is ready', () => {
-    for (const state of states)
-      expect(state.hasTag('ready')).toBe(
-        state.matches({ serving: 'normal' }) || state.matches({ serving: 'overloaded' }),
-      );
+    for (const state of states) expect(state.hasTag('ready')).toBe(state.matches({ serving: 'normal' }));
   });
 
   it('`drain` is accepted everywhere before draining, and a serving node never stops without it', () => {
@@ -111,18 +68,13 @@ describe('in the chart of a node', () => {
   });
 
   it('no state is a dead end: from each, a node can stop or fail', () => {
-    const good = new Set(states.filter(({ status }) => status === 'done'));
-    for (let size = -1; size !== good.size; ) {
-      size = good.size;
-      const keys = new Set([...good].map((state) => JSON.stringify(state)));
-      for (const edge of edges) if (keys.has(JSON.stringify(edge.to))) good.add(edge.from);
-    }
-    expect(states.filter((state) => !good.has(state))).toEqual([]);
+    reaches(graph, 'it can end', { to: ({ snapshot }) => snapshot.status === 'done' });
   });
 });
 
 describe('a node as an actor', () => {
-  const node = (...events: OrchestratorEvent['type'][]) => {
+  type Plain = Exclude<OrchestratorEvent, { reason: string }>['type'];
+  const node = (...events: Plain[]) => {
     const clock = new SteppedClock();
     const actor = createActor(orchestratorMachine, { clock, input: { join_ms: 1_000, drain_ms: 2_000 } }).start();
     for (const type of events) actor.send({ type });
@@ -144,11 +96,46 @@ describe('a node as an actor', () => {
   });
 
   it('serves as it must from the start when something was the matter before it joined', () => {
-    const { actor } = node('load.high', 'journal.opened', 'journal.lost', 'joined');
+    const { actor } = node('journal.opened', 'journal.lost', 'joined');
     expect(actor.getSnapshot().value).toEqual({ serving: 'degraded' });
     actor.send({ type: 'journal.back' });
-    expect(actor.getSnapshot().value).toEqual({ serving: 'overloaded' });
-    actor.send({ type: 'load.normal' });
     expect(actor.getSnapshot().value).toEqual({ serving: 'normal' });
+  });
+});
+
+describe('a node that cannot start', () => {
+  const failure = async (troupe: Troupe) => {
+    const error = await troupe.start().then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    const { value, context } = troupe.orchestrator.actor.getSnapshot();
+    await troupe.close();
+    return { error, value, reason: context.reason };
+  };
+
+  it('has failed because of its journal when that cannot be read', async () => {
+    for (const state of ['listing', undefined]) {
+      const whole = memoryJournal();
+      // The list of agents is read first, what is owed after it.
+      const rows: Journal['rows'] = (query) =>
+        query?.state === state ? Promise.reject(new Error('the disk is gone')) : whole.rows(query);
+      const troupe = new Troupe({ journal: { ...whole, rows } });
+      expect(await failure(troupe)).toEqual({ error: 'the disk is gone', value: 'failed', reason: 'the disk is gone' });
+    }
+  });
+
+  it('has failed because it was too late when that took too long, and does not serve then', async () => {
+    const clock = new SteppedClock();
+    const whole = memoryJournal();
+    const rows: Journal['rows'] = (query) => {
+      clock.advance(30_000);
+      return whole.rows(query);
+    };
+    expect(await failure(new Troupe({ clock, journal: { ...whole, rows } }))).toEqual({
+      error: 'this node failed: starting took too long',
+      value: 'failed',
+      reason: 'starting took too long',
+    });
   });
 });

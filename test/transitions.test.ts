@@ -13,9 +13,9 @@ import { type ChartEdge, type ChartGraph, chartGraph } from '../src/diagram/grap
 import type { Entry } from '../src/journal.ts';
 import { everyEdge, explore, type Graph, start } from '../src/testing.ts';
 import { createTroupe } from '../src/troupe.ts';
-import * as breaker from './breaker/world.ts';
-import * as form from './form/world.ts';
 import { exploreSession } from './session/world.ts';
+import { breakerWorld } from './worlds/breaker.ts';
+import { formWorld } from './worlds/form.ts';
 
 const liesIn = (id: string, other: string): boolean => id.startsWith(`${other}.`);
 const outer = (id: string): string => id.slice(0, Math.max(0, id.lastIndexOf('.')));
@@ -58,21 +58,8 @@ function wrong(chart: ChartGraph, from: unknown, to: unknown, transitions: reado
 
 /** The ways to explore each chart, and the guards of edges that none of them takes. */
 const explored: Record<string, { readonly graphs: readonly (() => Graph)[]; readonly untaken?: readonly string[] }> = {
-  form: {
-    graphs: [true, false].map(
-      (confirm) => () => explore(formMachine, { input: { fields: form.fields, confirm }, events: form.events }),
-    ),
-  },
-  breaker: {
-    graphs: [
-      () =>
-        explore(breakerMachine, {
-          input: breaker.input,
-          events: (snapshot) => breaker.events(snapshot as never),
-          serialize: (snapshot) => [snapshot.value, breaker.seen(snapshot as never)],
-        }),
-    ],
-  },
+  form: { graphs: [true, false].map((confirm) => () => explore(formMachine, formWorld({ confirm }))) },
+  breaker: { graphs: [() => explore(breakerMachine, breakerWorld)] },
   // A message takes the place of the one at work only where `busy` is `interrupt`.
   session: {
     graphs: [() => exploreSession({ busy: 'steer', hooks: true })],
@@ -97,7 +84,7 @@ describe.each(Object.entries(explored))('the %s', (_, { graphs, untaken = [] }) 
 });
 
 test('a walk has the transitions of its last step, and at first those of its creation', () => {
-  const walk = start(formMachine, { fields: form.fields, confirm: false });
+  const walk = start(formMachine, formWorld({ confirm: false }).input);
   const told = () => walk.transitions.map(({ id, guard }) => `${id} ${guard ?? ''}`);
   expect(told()).toEqual(['form.filling.deciding::0 somethingIsMissing']);
   walk.send({ type: 'answer', field: 'name', value: 'Ann' });

@@ -1,21 +1,17 @@
 // The chart of a registered agent: as available as its endpoints are.
-import { assign, setup } from 'xstate';
-import * as rules from './rules.ts';
+import { setup } from 'xstate';
+import type { AgentContext, AgentEvent } from './events.ts';
+import { actions, delays, guards, initialContext } from './rules.ts';
 
 export const agentMachine = setup({
-  types: { context: {} as rules.AgentChartContext, events: {} as rules.AgentChartEvent },
-  guards: {
-    allAvailable: rules.allAvailable,
-    someAvailable: rules.someAvailable,
-    noneAvailable: rules.noneAvailable,
-    noneLeftToProbe: rules.noneLeftToProbe,
-  },
-  actions: { count: assign(rules.count) },
-  delays: { startingTime: rules.startingTime },
+  types: { context: {} as AgentContext, events: {} as AgentEvent },
+  guards,
+  actions,
+  delays,
 }).createMachine({
   id: 'agent',
   version: '1',
-  context: rules.noCount,
+  context: initialContext,
   initial: 'starting',
   on: {
     'endpoints.counted': { actions: 'count' },

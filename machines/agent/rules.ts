@@ -1,36 +1,30 @@
-// What the names in the agent's chart mean: how many of its endpoints can be called.
+// The bodies of the agent chart's names: how many of its endpoints can be called.
+import { assertEvent, setup } from 'xstate';
+import type { AgentContext, AgentEvent } from './events.ts';
 
-export interface AgentChartContext {
-  readonly available: number;
-  readonly probing: number;
-  readonly total: number;
-}
+type Args = { context: AgentContext };
 
-/** `available`: endpoints in a good state whose breaker lets calls through; `probing`: not known yet; `total`: all. */
-export type AgentChartEvent =
-  | {
-      readonly type: 'endpoints.counted';
-      readonly available: number;
-      readonly probing: number;
-      readonly total: number;
-    }
-  | { readonly type: 'remove' };
+const { assign } = setup({ types: { context: {} as AgentContext, events: {} as AgentEvent } });
 
-interface Scope {
-  readonly context: AgentChartContext;
-  readonly event: AgentChartEvent;
-}
+export const initialContext = (): AgentContext => ({ available: 0, probing: 0, total: 0 });
 
-export const noCount: AgentChartContext = { available: 0, probing: 0, total: 0 };
+export const guards = {
+  allAvailable: ({ context: { available, total } }: Args) => total > 0 && available === total,
+  someAvailable: ({ context: { available, total } }: Args) => available > 0 && available < total,
+  noneAvailable: ({ context: { available } }: Args) => available === 0,
+  noneLeftToProbe: ({ context: { available, probing, total } }: Args) => total > 0 && available + probing === 0,
+};
 
-export const count = ({ event }: Scope) =>
-  event.type === 'endpoints.counted' ? { available: event.available, probing: event.probing, total: event.total } : {};
+export const actions = {
+  count: assign(({ event }) => {
+    assertEvent(event, 'endpoints.counted');
+    const { type: _, ...counted } = event;
+    return counted;
+  }),
+};
 
-export const allAvailable = ({ context }: Scope) => context.total > 0 && context.available === context.total;
-export const someAvailable = ({ context }: Scope) => context.available > 0 && context.available < context.total;
-export const noneAvailable = ({ context }: Scope) => context.available === 0;
-export const noneLeftToProbe = ({ context }: Scope) =>
-  context.total > 0 && context.available === 0 && context.probing === 0;
-
-/** How long an agent may be starting before it is called unavailable. */
-export const startingTime = 120_000;
+/** In milliseconds. */
+export const delays = {
+  /** How long an agent may be starting before it is called unavailable. */
+  startingTime: 120_000,
+};

@@ -1,38 +1,17 @@
 // The chart of a circuit breaker: closed until an endpoint does badly, open for a while, half open for a trial.
-import { assign, setup } from 'xstate';
-import * as rules from './rules.ts';
+import { setup } from 'xstate';
+import type { BreakerContext, BreakerEvent, BreakerInput } from './events.ts';
+import { actions, delays, guards, initialContext } from './rules.ts';
 
 export const breakerMachine = setup({
-  types: {
-    context: {} as rules.BreakerContext,
-    events: {} as rules.BreakerEvent,
-    input: {} as Partial<rules.BreakerLimits>,
-    tags: {} as 'admits',
-  },
-  guards: {
-    isCurrent: rules.isCurrent,
-    failedTooOften: rules.failedTooOften,
-    slowTooOften: rules.slowTooOften,
-    spentTooMuch: rules.spentTooMuch,
-    hasCounted: rules.hasCounted,
-    hasForgiven: rules.hasForgiven,
-    allTrialsRun: rules.allTrialsRun,
-    hasTrialFree: rules.hasTrialFree,
-    trialWasSlow: rules.trialWasSlow,
-  },
-  actions: {
-    forget: assign(rules.forget),
-    countSuccess: assign(rules.countSuccess),
-    countFailure: assign(rules.countFailure),
-    countOpening: assign(rules.countOpening),
-    countTrial: assign(rules.countTrial),
-    freeTrial: assign(rules.freeTrial),
-  },
-  delays: { window: rules.window, recovery: rules.recovery, trial: rules.trial },
+  types: { context: {} as BreakerContext, events: {} as BreakerEvent, input: {} as BreakerInput, tags: {} as 'admits' },
+  guards,
+  actions,
+  delays,
 }).createMachine({
   id: 'breaker',
   version: '1',
-  context: rules.begin,
+  context: initialContext,
   initial: 'closed',
   states: {
     closed: {

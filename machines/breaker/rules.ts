@@ -1,125 +1,79 @@
-// What the names in the breaker's chart mean: its limits, its counters, and when they are too many.
+// The bodies of the breaker chart's names: its counters, and when they are too many.
+import { assertEvent, setup } from 'xstate';
+import {
+  type BreakerContext,
+  type BreakerEvent,
+  type BreakerInput,
+  type BreakerLimits,
+  breakerLimits,
+} from './events.ts';
 
-/** When a breaker opens and how it closes again. Times are in milliseconds. */
-export interface BreakerLimits {
-  /** Opens after so many failures in a row; 5 unless told. */
-  readonly failure_threshold: number;
-  /** How long it stays open before it lets a trial call through; 60,000 unless told. */
-  readonly recovery_ms: number;
-  /** How many trial calls may run at once while it is half open; 1 unless told. */
-  readonly trial_calls: number;
-  /** A trial that has not come back after so long counts as failed; 300,000 unless told. */
-  readonly trial_ms: number;
-  /** What is held against an endpoint is forgotten after so long, and budgets are per so long; 600,000 unless told. */
-  readonly window_ms: number;
-  /** A call that took at least so long was slow. Not set: no call is. */
-  readonly slow_ms?: number;
-  /** Slowness is judged over so many calls, beginning with a slow one; 20 unless told. */
-  readonly slow_sample: number;
-  /** Opens when at least this share of the sample was slow; 0.5 unless told. */
-  readonly slow_rate: number;
-  /** Opens for the rest of a window once its calls have cost so much, as they reported it. Not set: no limit. */
-  readonly budget_usd?: number;
-}
+type Args = { context: BreakerContext; event: BreakerEvent };
 
-export const breakerDefaults: BreakerLimits = {
-  failure_threshold: 5,
-  recovery_ms: 60_000,
-  trial_calls: 1,
-  trial_ms: 300_000,
-  window_ms: 600_000,
-  slow_sample: 20,
-  slow_rate: 0.5,
-};
-
-export interface BreakerContext {
-  readonly limits: BreakerLimits;
-  /** How often it has opened. A call is told this number when it is admitted and brings it back with its result. */
-  readonly opened: number;
-  /** Failures since the last success. */
-  readonly failures: number;
-  /** Calls since the sample began with a slow one, and how many of them were slow. */
-  readonly sampled: number;
-  readonly slow: number;
-  readonly cost_usd: number;
-  /** Trial calls running; only while half open. */
-  readonly trials: number;
-}
-
-/**
- * `admission` is `context.opened` as it was when the call was let through.
- * A failure that says nothing about the endpoint's health (the agent refused the request) is told as `call.abandoned`.
- */
-export type BreakerEvent =
-  | { readonly type: 'call.started' }
-  | { readonly type: 'call.succeeded'; readonly admission: number; readonly ms: number; readonly cost_usd?: number }
-  | { readonly type: 'call.failed'; readonly admission: number; readonly code: string }
-  | { readonly type: 'call.abandoned'; readonly admission: number };
-
-interface Scope {
-  readonly context: BreakerContext;
-  readonly event: BreakerEvent;
-}
+const { assign } = setup({ types: { context: {} as BreakerContext, events: {} as BreakerEvent } });
 
 const nothing = { failures: 0, sampled: 0, slow: 0, cost_usd: 0, trials: 0 };
 
-export const begin = ({ input }: { input: Partial<BreakerLimits> }): BreakerContext => ({
-  limits: { ...breakerDefaults, ...input },
+export const initialContext = ({ input }: { input: BreakerInput }): BreakerContext => ({
+  limits: breakerLimits.parse(input),
   opened: 0,
   ...nothing,
 });
 
-export const forget = () => nothing;
-
+const isSlow = ({ slow_ms }: BreakerLimits, ms: number) => slow_ms !== undefined && ms >= slow_ms;
+const isSpent = ({ limits: { budget_usd }, cost_usd }: BreakerContext) =>
+  budget_usd !== undefined && cost_usd >= budget_usd;
+const hasCounted = ({ context: { failures, sampled, cost_usd } }: Args) => failures + sampled + cost_usd > 0;
+const allTrialsRun = ({ context: { trials, limits } }: Args) => trials >= limits.trial_calls;
 // Calls that were let through before the breaker last opened say nothing new: it has opened on their account already.
-export const isCurrent = ({ context, event }: Scope) =>
-  event.type !== 'call.started' && event.admission === context.opened;
+const isCurrent = ({ context, event }: Args) => event.type !== 'call.started' && event.admission === context.opened;
 
-const slow = (limits: BreakerLimits, ms: number) => limits.slow_ms !== undefined && ms >= limits.slow_ms;
-
-export const countSuccess = ({ context, event }: Scope) => {
-  if (event.type !== 'call.succeeded') return {};
-  const { limits } = context;
-  const wasSlow = slow(limits, event.ms);
-  // A full sample that did not trip is forgiven; the next one begins with the next slow call.
-  const previous = context.sampled < limits.slow_sample ? context : nothing;
-  const sampling = wasSlow || previous.sampled > 0;
-  return {
-    failures: 0,
-    sampled: sampling ? previous.sampled + 1 : 0,
-    slow: previous.slow + (wasSlow ? 1 : 0),
-    cost_usd: context.cost_usd + (limits.budget_usd === undefined ? 0 : (event.cost_usd ?? 0)),
-  };
+export const guards = {
+  isCurrent,
+  failedTooOften: ({ context: { failures, limits } }: Args) => failures >= limits.failure_threshold,
+  slowTooOften: ({ context: { limits, sampled, slow } }: Args) =>
+    sampled >= limits.slow_sample && slow >= limits.slow_rate * sampled,
+  spentTooMuch: ({ context }: Args) => isSpent(context),
+  hasCounted,
+  hasForgiven: (args: Args) => !hasCounted(args),
+  allTrialsRun,
+  hasTrialFree: (args: Args) => !allTrialsRun(args),
+  trialWasSlow: (args: Args) =>
+    isCurrent(args) && args.event.type === 'call.succeeded' && isSlow(args.context.limits, args.event.ms),
 };
 
-export const countFailure = ({ context }: Scope) => ({ failures: context.failures + 1 });
-export const countOpening = ({ context }: Scope) => ({ opened: context.opened + 1, trials: 0 });
-export const countTrial = ({ context }: Scope) => ({ trials: context.trials + 1 });
-export const freeTrial = ({ context }: Scope) => ({ trials: Math.max(0, context.trials - 1) });
-
-export const failedTooOften = ({ context }: Scope) => context.failures >= context.limits.failure_threshold;
-export const slowTooOften = ({ context: { limits, sampled, slow } }: Scope) =>
-  sampled >= limits.slow_sample && slow >= limits.slow_rate * sampled;
-export const spentTooMuch = ({ context: { limits, cost_usd } }: Scope) =>
-  limits.budget_usd !== undefined && cost_usd >= limits.budget_usd;
-
-export const hasCounted = ({ context }: Scope) => context.failures + context.sampled + context.cost_usd > 0;
-export const hasForgiven = (scope: Scope) => !hasCounted(scope);
-export const allTrialsRun = ({ context }: Scope) => context.trials >= context.limits.trial_calls;
-export const hasTrialFree = (scope: Scope) => !allTrialsRun(scope);
-export const trialWasSlow = (scope: Scope) =>
-  isCurrent(scope) && scope.event.type === 'call.succeeded' && slow(scope.context.limits, scope.event.ms);
-
-export const window = ({ context }: Scope) => context.limits.window_ms;
-export const trial = ({ context }: Scope) => context.limits.trial_ms;
-export const recovery = ({ context }: Scope) => recoveryTime(context);
+export const actions = {
+  forget: assign(nothing),
+  countSuccess: assign(({ context, event }) => {
+    assertEvent(event, 'call.succeeded');
+    const { limits } = context;
+    const wasSlow = isSlow(limits, event.ms);
+    // A full sample that did not trip is forgiven; the next one begins with the next slow call.
+    const previous = context.sampled < limits.slow_sample ? context : nothing;
+    const sampling = wasSlow || previous.sampled > 0;
+    return {
+      failures: 0,
+      sampled: sampling ? previous.sampled + 1 : 0,
+      slow: previous.slow + (wasSlow ? 1 : 0),
+      cost_usd: context.cost_usd + (limits.budget_usd === undefined ? 0 : (event.cost_usd ?? 0)),
+    };
+  }),
+  countFailure: assign(({ context }) => ({ failures: context.failures + 1 })),
+  countOpening: assign(({ context }) => ({ opened: context.opened + 1, trials: 0 })),
+  countTrial: assign(({ context }) => ({ trials: context.trials + 1 })),
+  freeTrial: assign(({ context }) => ({ trials: Math.max(0, context.trials - 1) })),
+};
 
 /** Milliseconds that it stays open. A budget is per window: half opening sooner would spend it over and over. */
-export const recoveryTime = ({ limits, cost_usd }: BreakerContext) =>
-  limits.budget_usd !== undefined && cost_usd >= limits.budget_usd ? limits.window_ms : limits.recovery_ms;
+export const recoveryTime = (context: BreakerContext) =>
+  isSpent(context) ? context.limits.window_ms : context.limits.recovery_ms;
+
+export const delays = {
+  window: ({ context }: Args) => context.limits.window_ms,
+  recovery: ({ context }: Args) => recoveryTime(context),
+  trial: ({ context }: Args) => context.limits.trial_ms,
+};
 
 /** Whether telling a breaker of a success could change anything: not while nothing is held against the endpoint. */
-export const wouldCount = (context: BreakerContext, ms: number, cost_usd: number | undefined) =>
-  context.failures + context.sampled > 0 ||
-  slow(context.limits, ms) ||
-  (context.limits.budget_usd !== undefined && cost_usd !== undefined);
+export const wouldCount = ({ failures, sampled, limits }: BreakerContext, ms: number, cost_usd: number | undefined) =>
+  failures + sampled > 0 || isSlow(limits, ms) || (limits.budget_usd !== undefined && cost_usd !== undefined);

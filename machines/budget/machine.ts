@@ -1,21 +1,17 @@
 // The chart of a budget: fresh until something is spent, then counting for one window, and spent once a limit is reached.
-import { assign, setup } from 'xstate';
-import * as rules from './rules.ts';
+import { setup } from 'xstate';
+import type { BudgetContext, BudgetEvent, BudgetLimits } from './events.ts';
+import { actions, delays, guards, initialContext } from './rules.ts';
 
 export const budgetMachine = setup({
-  types: {
-    context: {} as rules.BudgetContext,
-    events: {} as rules.BudgetEvent,
-    input: {} as rules.BudgetLimits,
-    tags: {} as 'admits',
-  },
-  guards: { reachesLimit: rules.reachesLimit },
-  actions: { forget: assign(rules.forget), count: assign(rules.count) },
-  delays: { window: rules.window },
+  types: { context: {} as BudgetContext, events: {} as BudgetEvent, input: {} as BudgetLimits, tags: {} as 'admits' },
+  guards,
+  actions,
+  delays,
 }).createMachine({
   id: 'budget',
   version: '1',
-  context: rules.begin,
+  context: initialContext,
   initial: 'fresh',
   states: {
     fresh: {

@@ -1,46 +1,27 @@
-// What the names in the budget's chart mean: its limits, what is counted, and when a limit is reached.
+// The bodies of the budget chart's names: what is counted, and when a limit is reached.
+import { setup } from 'xstate';
+import type { BudgetContext, BudgetEvent, BudgetLimits, Spending } from './events.ts';
 
-/** What may be spent in one window; what is not set is not limited. */
-export interface BudgetLimits {
-  readonly tokens?: number;
-  readonly cost_usd?: number;
-  readonly calls?: number;
-  /** How long a window is, ms; it begins with the first spending. */
-  readonly window_ms: number;
-}
+type Args = { context: BudgetContext };
 
-export interface Spending {
-  readonly tokens: number;
-  readonly cost_usd: number;
-  readonly calls: number;
-}
-
-export interface BudgetContext extends Spending {
-  readonly limits: BudgetLimits;
-}
-
-export type BudgetEvent = { readonly type: 'spend' } & Partial<Spending>;
-
-interface Scope {
-  readonly context: BudgetContext;
-  readonly event: BudgetEvent;
-}
+const { assign } = setup({ types: { context: {} as BudgetContext, events: {} as BudgetEvent } });
 
 const nothing: Spending = { tokens: 0, cost_usd: 0, calls: 0 };
 
-export const begin = ({ input }: { input: BudgetLimits }): BudgetContext => ({ limits: input, ...nothing });
+export const initialContext = ({ input }: { input: BudgetLimits }): BudgetContext => ({ limits: input, ...nothing });
 
-export const forget = () => nothing;
+export const guards = { reachesLimit: ({ context }: Args) => reached(context) !== undefined };
 
-export const count = ({ context, event: { tokens = 0, cost_usd = 0, calls = 0 } }: Scope): Spending => ({
-  tokens: context.tokens + tokens,
-  cost_usd: context.cost_usd + cost_usd,
-  calls: context.calls + calls,
-});
+export const actions = {
+  forget: assign(nothing),
+  count: assign(({ context, event: { tokens = 0, cost_usd = 0, calls = 0 } }) => ({
+    tokens: context.tokens + tokens,
+    cost_usd: context.cost_usd + cost_usd,
+    calls: context.calls + calls,
+  })),
+};
 
-export const reachesLimit = ({ context }: { context: BudgetContext }) => reached(context) !== undefined;
-
-export const window = ({ context }: { context: BudgetContext }) => context.limits.window_ms;
+export const delays = { window: ({ context }: Args) => context.limits.window_ms };
 
 const limited = ['tokens', 'cost_usd', 'calls'] as const;
 

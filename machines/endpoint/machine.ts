@@ -1,35 +1,27 @@
 // The chart of an endpoint, one instance of an agent: whether it can be called, and how busy it is.
-import { assign, setup } from 'xstate';
-import * as rules from './rules.ts';
+import { setup } from 'xstate';
+import type { EndpointContext, EndpointEvent, EndpointInput } from './events.ts';
+import { actions, delays, guards, initialContext } from './rules.ts';
 
 export const endpointMachine = setup({
   types: {
-    context: {} as rules.EndpointContext,
-    events: {} as rules.EndpointEvent,
-    input: {} as rules.EndpointInput,
+    context: {} as EndpointContext,
+    events: {} as EndpointEvent,
+    input: {} as EndpointInput,
     // `pickable`: may be called; `doubtful`: only when nobody better is left.
     tags: {} as 'pickable' | 'doubtful',
   },
-  guards: {
-    isIdle: rules.isIdle,
-    isBusy: rules.isBusy,
-    isSaturated: rules.isSaturated,
-    isUnwatched: rules.isUnwatched,
-    isSilent: rules.isSilent,
-    wentWell: rules.wentWell,
-    hasNoCalls: rules.hasNoCalls,
-  },
-  actions: { noteLoad: assign(rules.noteLoad), noteHeartbeat: assign(rules.noteHeartbeat) },
-  delays: { firstProbe: rules.firstProbe, silence: rules.silence, doubt: rules.doubt, drainTime: rules.drainTime },
+  guards,
+  actions,
+  delays,
 }).createMachine({
   id: 'endpoint',
   version: '1',
-  context: rules.begin,
+  context: initialContext,
   initial: 'probing',
   on: {
     'call.started': { actions: 'noteLoad' },
     'call.ended': { actions: 'noteLoad' },
-    remove: '.gone',
   },
   states: {
     probing: {

@@ -3,7 +3,7 @@ import { or, setup } from 'xstate';
 import { performed } from '../../actors/durable.ts';
 import type { TaskOutput } from '../task/events.ts';
 import type { AggregateInput, FlowContext, FlowEmitted, FlowEvent, FlowInput, StepsInput } from './events.ts';
-import { actions, begin, guards, inputs, outcome, outputs } from './rules.ts';
+import { actions, guards, initialContext, inputs, outcome, outputs } from './rules.ts';
 
 export const flowMachine = setup({
   types: {
@@ -12,7 +12,7 @@ export const flowMachine = setup({
     input: {} as FlowInput,
     output: {} as TaskOutput,
     emitted: {} as FlowEmitted,
-    tags: {} as 'asks',
+    tags: {} as 'asks' | 'passing',
   },
   actors: {
     steps: performed<void, StepsInput>(),
@@ -23,12 +23,12 @@ export const flowMachine = setup({
 }).createMachine({
   id: 'flow',
   version: '1',
-  context: begin,
+  context: initialContext,
   output: outcome,
   initial: 'deciding',
-  on: { heard: { actions: 'hear' } },
   states: {
     deciding: {
+      tags: 'passing',
       always: [
         { guard: 'mustStop', target: 'failed', actions: 'tellFinished' },
         { guard: 'stepsCanRun', target: 'performing', actions: 'startSteps' },

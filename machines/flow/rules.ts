@@ -25,7 +25,7 @@ const { assign, enqueueActions } = setup({
 
 const untried = { failures: 0, tries: 0, tried: [], not_before: undefined };
 
-export const begin = ({ input }: { input: FlowInput }): FlowContext => {
+export const initialContext = ({ input }: { input: FlowInput }): FlowContext => {
   const { mode, on_failure, aggregate } = input;
   const last = typeof aggregate === 'object' ? [{ ...aggregate, aggregates: true }] : [];
   const steps = [...input.steps, ...last].map((step) => ({

@@ -1,20 +1,16 @@
 // The chart of a form: asks for one field after the other until all are known, and lets the user change or cancel.
 import { setup } from 'xstate';
 import type { FormContext, FormEvent, FormInput } from './events.ts';
-import { actions, begin, guards } from './rules.ts';
+import { actions, guards, initialContext } from './rules.ts';
 
 export const formMachine = setup({
-  types: {
-    context: {} as FormContext,
-    events: {} as FormEvent,
-    input: {} as FormInput,
-  },
+  types: { context: {} as FormContext, events: {} as FormEvent, input: {} as FormInput, tags: {} as 'passing' },
   guards,
   actions,
 }).createMachine({
   id: 'form',
   version: '1',
-  context: begin,
+  context: initialContext,
   initial: 'filling',
   states: {
     filling: {
@@ -26,6 +22,7 @@ export const formMachine = setup({
       },
       states: {
         deciding: {
+          tags: 'passing',
           always: [
             { guard: 'somethingIsMissing', target: 'collecting', actions: 'askNext' },
             { guard: 'wantsConfirmation', target: 'confirming' },

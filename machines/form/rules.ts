@@ -7,7 +7,7 @@ interface Step {
   event: FormEvent;
 }
 
-export const begin = ({ input }: { input: FormInput }): FormContext => {
+export const initialContext = ({ input }: { input: FormInput }): FormContext => {
   const known = { fields: input.fields, answers: input.answers ?? {}, skipped: input.skipped ?? [] };
   const asking = input.asking != null && missing(known).includes(input.asking) ? input.asking : null;
   return { ...known, confirm: input.confirm, asking, error: null };

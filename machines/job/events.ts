@@ -18,25 +18,27 @@ export const jobSettings = z.strictObject({
 });
 export type JobSettings = z.infer<typeof jobSettings>;
 
-export interface JobInput {
-  readonly id: string;
-}
+const text = z.string();
+
+export const jobInput = z.object({ id: text });
+export type JobInput = z.infer<typeof jobInput>;
 
 /** What was asked for. The payload stays in the entry that took it: nothing but the run reads it. */
-export interface Order {
-  readonly orchestrator: string;
-  readonly payload: unknown;
-  readonly priority: Priority;
+export const order = z.object({
+  orchestrator: text,
+  payload: z.unknown(),
+  priority: z.enum(priorities),
   /** How long it waits before it may begin, ms. */
-  readonly delay_ms: number;
-  readonly settings: JobSettings;
+  delay_ms: z.number().min(0),
+  settings: jobSettings,
   /** The job that enqueued it. */
-  readonly parent?: string;
+  parent: text.optional(),
   /** Names the request: the same one may come twice. */
-  readonly ticket: string;
+  ticket: text,
   /** ms since the epoch */
-  readonly at: number;
-}
+  at: z.number(),
+});
+export type Order = z.infer<typeof order>;
 
 export interface JobContext extends Omit<Order, 'payload' | 'ticket' | 'at'> {
   readonly id: string;
@@ -55,18 +57,20 @@ export interface JobContext extends Omit<Order, 'payload' | 'ticket' | 'at'> {
   readonly verdict: Verdict | null;
 }
 
-export type JobEvent =
-  | ({ readonly type: 'enqueue' } & Order)
+export const jobEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('enqueue'), ...order.shape }),
   /** A worker is free. */
-  | { readonly type: 'start' }
-  | { readonly type: 'progressed'; readonly progress: number; readonly note?: string }
-  | { readonly type: 'step_done'; readonly name: string; readonly result: unknown }
+  z.object({ type: z.literal('start') }),
+  z.object({ type: z.literal('progressed'), progress: z.number().min(0).max(1), note: text.optional() }),
+  z.object({ type: z.literal('step_done'), name: text, result: z.unknown() }),
   /** The process that ran it died; another runs it again. */
-  | { readonly type: 'recovered' }
-  | { readonly type: 'cancel'; readonly by?: string; readonly reason?: string }
-  | { readonly type: 'retry'; readonly by?: string }
+  z.object({ type: z.literal('recovered') }),
+  z.object({ type: z.literal('cancel'), by: text.optional(), reason: text.optional() }),
+  z.object({ type: z.literal('retry'), by: text.optional() }),
   /** The runtime gives the job up: performing it broke the runtime again and again. */
-  | { readonly type: 'fail'; readonly reason: string };
+  z.object({ type: z.literal('fail'), reason: text }),
+]);
+export type JobEvent = z.infer<typeof jobEvent>;
 
 export type JobEmitted = { readonly type: string; readonly [member: string]: unknown };
 

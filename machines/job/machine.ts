@@ -3,7 +3,7 @@ import { setup } from 'xstate';
 import { performed } from '../../actors/durable.ts';
 import type { JobContext, JobEmitted, JobEvent, JobInput, JobRun } from './events.ts';
 import { migrate } from './migrate.ts';
-import { actions, delays, fresh, guards, inputs } from './rules.ts';
+import { actions, delays, guards, initialContext, inputs } from './rules.ts';
 
 export const jobMachine = setup({
   types: {
@@ -11,6 +11,7 @@ export const jobMachine = setup({
     events: {} as JobEvent,
     input: {} as JobInput,
     emitted: {} as JobEmitted,
+    tags: {} as 'passing',
   },
   actors: { run: performed<unknown, JobRun>() },
   guards,
@@ -20,7 +21,7 @@ export const jobMachine = setup({
   id: 'job',
   version: '2',
   meta: { migrate },
-  context: fresh,
+  context: initialContext,
   initial: 'new',
   states: {
     new: {
@@ -44,6 +45,7 @@ export const jobMachine = setup({
       },
       states: {
         deciding: {
+          tags: 'passing',
           always: [{ guard: 'isHigh', target: 'high' }, { guard: 'isLow', target: 'low' }, { target: 'normal' }],
         },
         high: {},
@@ -73,6 +75,7 @@ export const jobMachine = setup({
     },
     // What the attempt policy says after a failure of whatever kind.
     failing: {
+      tags: 'passing',
       always: [
         { guard: 'triesAgain', target: 'backingOff', actions: 'tellFailed' },
         { target: 'dead', actions: 'tellDead' },

@@ -21,7 +21,7 @@ const failureOf = ({ context, event }: Args): Failure =>
 
 const LONGEST_BACKOFF = 300_000;
 
-export const fresh = ({ input }: { input: JobInput }): JobContext => ({
+export const initialContext = ({ input }: { input: JobInput }): JobContext => ({
   id: input.id,
   orchestrator: '',
   priority: 'normal',

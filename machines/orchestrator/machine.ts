@@ -1,37 +1,28 @@
 // The chart of a node: it opens its journal, joins the others, serves as well as it can, and leaves without losing anything.
-import { assign, setup } from 'xstate';
-import * as rules from './rules.ts';
+import { setup } from 'xstate';
+import type { OrchestratorContext, OrchestratorEvent, OrchestratorInput } from './events.ts';
+import { actions, delays, guards, initialContext } from './rules.ts';
 
 export const orchestratorMachine = setup({
   types: {
-    context: {} as rules.OrchestratorContext,
-    events: {} as rules.OrchestratorEvent,
-    input: {} as Partial<rules.OrchestratorLimits> | undefined,
-    // `ready`: takes sessions; `shedding`: turns new ones away.
-    tags: {} as 'ready' | 'shedding',
+    context: {} as OrchestratorContext,
+    events: {} as OrchestratorEvent,
+    input: {} as OrchestratorInput,
+    // `ready`: takes sessions.
+    tags: {} as 'ready',
   },
-  guards: { isNormal: rules.isNormal, isOverloaded: rules.isOverloaded, isDegraded: rules.isDegraded },
-  actions: {
-    noteLoad: assign(rules.noteLoad),
-    noteJournal: assign(rules.noteJournal),
-    noteAgents: assign(rules.noteAgents),
-    noteReason: assign(rules.noteReason),
-    noteTimeout: assign(rules.noteTimeout),
-  },
-  delays: { startTime: rules.startTime, joinTime: rules.joinTime, drainTime: rules.drainTime },
+  guards,
+  actions,
+  delays,
 }).createMachine({
   id: 'orchestrator',
   version: '1',
-  context: rules.begin,
+  context: initialContext,
   initial: 'starting',
   // Noted in every state, so that serving begins with what is the case, whenever it became so.
   on: {
-    'load.high': { actions: 'noteLoad' },
-    'load.normal': { actions: 'noteLoad' },
     'journal.lost': { actions: 'noteJournal' },
     'journal.back': { actions: 'noteJournal' },
-    'agents.degraded': { actions: 'noteAgents' },
-    'agents.recovered': { actions: 'noteAgents' },
   },
   states: {
     starting: {
@@ -56,26 +47,8 @@ export const orchestratorMachine = setup({
       initial: 'normal',
       on: { drain: 'draining' },
       states: {
-        normal: {
-          tags: 'ready',
-          always: [
-            { guard: 'isDegraded', target: 'degraded' },
-            { guard: 'isOverloaded', target: 'overloaded' },
-          ],
-        },
-        overloaded: {
-          tags: ['ready', 'shedding'],
-          always: [
-            { guard: 'isDegraded', target: 'degraded' },
-            { guard: 'isNormal', target: 'normal' },
-          ],
-        },
-        degraded: {
-          always: [
-            { guard: 'isOverloaded', target: 'overloaded' },
-            { guard: 'isNormal', target: 'normal' },
-          ],
-        },
+        normal: { tags: 'ready', always: { guard: 'journalIsLost', target: 'degraded' } },
+        degraded: { always: { guard: 'journalIsOpen', target: 'normal' } },
       },
     },
     draining: {

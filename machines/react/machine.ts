@@ -11,7 +11,7 @@ import type {
   ReactInput,
   ToolsInput,
 } from './events.ts';
-import { actions, begin, guards, inputs, outcome, outputs } from './rules.ts';
+import { actions, guards, initialContext, inputs, outcome, outputs } from './rules.ts';
 
 export const reactMachine = setup({
   types: {
@@ -20,7 +20,7 @@ export const reactMachine = setup({
     input: {} as ReactInput,
     output: {} as TaskOutput,
     emitted: {} as ReactEmitted,
-    tags: {} as 'asks',
+    tags: {} as 'asks' | 'passing',
   },
   actors: {
     model: performed<ModelReply, ModelInput>(),
@@ -31,7 +31,7 @@ export const reactMachine = setup({
 }).createMachine({
   id: 'react',
   version: '1',
-  context: begin,
+  context: initialContext,
   output: outcome,
   initial: 'thinking',
   on: { heard: { actions: 'hear' } },
@@ -58,6 +58,7 @@ export const reactMachine = setup({
       initial: 'deciding',
       states: {
         deciding: {
+          tags: 'passing',
           always: [
             { guard: 'callsCanRun', target: 'running' },
             { guard: 'callNeedsApproval', target: 'awaitingApproval', actions: 'askForApproval' },

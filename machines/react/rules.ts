@@ -31,7 +31,7 @@ const decision = <K extends Decision['kind']>(event: ReactEvent): Made<K> =>
 
 const NUDGE = 'Your last reply was empty. Answer now, in words.';
 
-export const begin = ({ input }: { input: ReactInput }): ReactContext => ({
+export const initialContext = ({ input }: { input: ReactInput }): ReactContext => ({
   max_steps: input.max_steps,
   steps: 0,
   messages: [],

@@ -1,6 +1,7 @@
 // The chart of a tenant's registered agents: a list that survives restarts because it is a journal like any other.
 import { setup } from 'xstate';
-import { actions, guards, none, type RegistryContext, type RegistryEvent, type RegistryInput } from './rules.ts';
+import type { RegistryContext, RegistryEvent, RegistryInput } from './events.ts';
+import { actions, guards, initialContext } from './rules.ts';
 
 export const registryMachine = setup({
   types: { context: {} as RegistryContext, events: {} as RegistryEvent, input: {} as RegistryInput },
@@ -9,7 +10,7 @@ export const registryMachine = setup({
 }).createMachine({
   id: 'registry',
   version: '1',
-  context: none,
+  context: initialContext,
   initial: 'listing',
   states: {
     listing: {

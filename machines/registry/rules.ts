@@ -1,39 +1,6 @@
 // The bodies of the registry chart's names.
 import { setup } from 'xstate';
-
-/** An agent that was registered from outside. */
-export type Registered = RegisteredHttp | RegisteredNats;
-
-/** Where its instances answer, and how messages find it. */
-export interface RegisteredHttp {
-  readonly agent_id: string;
-  readonly kind: 'http';
-  readonly description?: string;
-  readonly triggers?: readonly string[];
-  readonly capabilities?: readonly string[];
-  readonly fallbacks?: readonly string[];
-  readonly endpoints: readonly { readonly id: string; readonly url: string; readonly weight?: number }[];
-}
-
-/** It made itself known by a heartbeat, and is called on its subject. */
-export interface RegisteredNats {
-  readonly agent_id: string;
-  readonly kind: 'nats';
-}
-
-export interface RegistryInput {
-  readonly tenant: string;
-}
-
-export interface RegistryContext {
-  readonly tenant: string;
-  readonly agents: Readonly<Record<string, Registered>>;
-}
-
-export type RegistryEvent =
-  /** `join`: its endpoints come to those that the agent has; an endpoint of the same id is replaced. */
-  | { readonly type: 'register'; readonly agent: Registered; readonly join?: boolean }
-  | { readonly type: 'deregister'; readonly agent_id: string };
+import type { Registered, RegistryContext, RegistryEvent, RegistryInput } from './events.ts';
 
 type Args = { context: RegistryContext; event: RegistryEvent };
 type Of<T extends RegistryEvent['type']> = Extract<RegistryEvent, { type: T }>;
@@ -52,7 +19,7 @@ function registered({ agents }: RegistryContext, { agent, join }: Of<'register'>
   return { ...known, ...agent, endpoints };
 }
 
-export const none = ({ input }: { input: RegistryInput }): RegistryContext => ({ tenant: input.tenant, agents: {} });
+export const initialContext = ({ input }: { input: RegistryInput }): RegistryContext => ({ ...input, agents: {} });
 
 export const guards = {
   // Registering the same again, as an agent does on every start, is no news and costs no entry.

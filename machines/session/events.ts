@@ -109,12 +109,13 @@ export const ownSettings = z.strictObject({
   transfers: shape.transfers.unwrap().optional(),
 });
 
-export interface SessionInput {
-  readonly id: string;
-  readonly settings: Settings;
+export const sessionInput = z.object({
+  id: z.string(),
+  settings: settings.prefault({}),
   /** What agents see of the tenant and the user besides the conversation. */
-  readonly config?: Readonly<Record<string, unknown>>;
-}
+  config: z.record(z.string(), z.unknown()).optional(),
+});
+export type SessionInput = z.infer<typeof sessionInput>;
 
 /** A message that waits for its run. */
 export interface Pending {
@@ -203,8 +204,6 @@ export interface SessionContext {
   readonly whispers: readonly string[];
 }
 
-type Commands = { [V in Exclude<Verb, 'message'>]: { readonly type: V } & Body<V> }[Exclude<Verb, 'message'>];
-
 /** The failure of an agent, a hook or a router, as it is journaled. */
 export interface Failure extends AttemptFailure {
   /** The events that the agent's own chart emitted at its end. */
@@ -232,30 +231,34 @@ export type ScreenOutput =
   | { readonly allow: true; readonly context?: Record<string, unknown> }
   | { readonly allow: false; readonly reason: string };
 
-export type SessionEvent =
-  | {
-      readonly type: 'message';
-      readonly id: string;
-      readonly content: string;
-      readonly agent?: string;
-      readonly flow?: string;
-      readonly route?: Route;
-    }
-  | Commands
+/** What the runtime sends: a caller's message with what it has found out about it, and what no caller may send. */
+export const runtimeEvent = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('message'),
+    id: z.string(),
+    ...bodies.message.omit({ agent_id: true }).shape,
+    agent: z.string().optional(),
+    route: route.optional(),
+  }),
   /** The agent at work got so far that it must not do it again: what it goes on with, and what there is to tell of it. */
-  | {
-      readonly type: 'progressed';
-      readonly task: unknown;
-      readonly told?: readonly SessionEmitted[];
-      /** The events that led the agent's own chart there, for replay. */
-      readonly events?: readonly unknown[];
-    }
+  z.object({
+    type: z.literal('progressed'),
+    task: z.unknown(),
+    told: z.array(z.looseObject({ type: z.string() })).optional(),
+    /** The events that led the agent's own chart there, for replay. */
+    events: z.array(z.unknown()).optional(),
+  }),
   /** An agent gave the conversation to a person; the chart tells itself. */
-  | { readonly type: 'escalated'; readonly reason: string }
+  z.object({ type: z.literal('escalated'), reason: z.string() }),
   /** The process that performed the run died; another performs it again. */
-  | { readonly type: 'recovered' }
+  z.object({ type: z.literal('recovered') }),
   /** The runtime gives the session up: performing it broke the runtime again and again. */
-  | { readonly type: 'fail'; readonly reason: string };
+  z.object({ type: z.literal('fail'), reason: z.string() }),
+]);
+
+type Commands = { [V in Exclude<Verb, 'message'>]: { readonly type: V } & Body<V> }[Exclude<Verb, 'message'>];
+
+export type SessionEvent = Commands | z.infer<typeof runtimeEvent>;
 
 /** What a session tells the outside. The names are those of the run events of the HTTP interface. */
 export type SessionEmitted = { readonly type: string; readonly [member: string]: unknown };

@@ -14,7 +14,7 @@ import type {
   SessionInput,
 } from './events.ts';
 import { migrate } from './migrate.ts';
-import { actions, delays, fresh, guards, inputs } from './rules.ts';
+import { actions, delays, guards, initialContext, inputs } from './rules.ts';
 
 export const sessionMachine = setup({
   types: {
@@ -22,6 +22,7 @@ export const sessionMachine = setup({
     events: {} as SessionEvent,
     input: {} as SessionInput,
     emitted: {} as SessionEmitted,
+    tags: {} as 'passing',
   },
   actors: {
     screen: performed<ScreenOutput, ScreenInput>(),
@@ -49,7 +50,7 @@ export const sessionMachine = setup({
   id: 'session',
   version: '2',
   meta: { migrate },
-  context: fresh,
+  context: initialContext,
   initial: 'open',
   states: {
     open: {
@@ -106,7 +107,10 @@ export const sessionMachine = setup({
                 },
               },
               states: {
-                deciding: { always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }] },
+                deciding: {
+                  tags: 'passing',
+                  always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }],
+                },
                 held: {},
                 heldUntil: { after: { deadline: { target: '#automated', actions: ['handBack', 'tellAutomated'] } } },
               },
@@ -144,6 +148,7 @@ export const sessionMachine = setup({
               always: { guard: and(['messagesWait', 'aiHasTheFloor']), target: 'starting', actions: 'startRun' },
             },
             starting: {
+              tags: 'passing',
               id: 'starting',
               always: [
                 { guard: 'needsScreening', target: 'screening' },
@@ -210,6 +215,7 @@ export const sessionMachine = setup({
                 },
                 // What the attempt policy says after a failure of whatever kind.
                 failing: {
+                  tags: 'passing',
                   id: 'failing',
                   always: [
                     { guard: 'triesElsewhere', target: 'attempting', actions: 'emitFailover' },
@@ -221,7 +227,7 @@ export const sessionMachine = setup({
                 },
                 backingOff: { id: 'backingOff', after: { backoff: 'attempting' } },
                 // Rests only when control has paused: in between, the next message would find the AI with the floor.
-                handingOver: { id: 'handingOver', on: { escalated: '#idle' } },
+                handingOver: { tags: 'passing', id: 'handingOver', on: { escalated: '#idle' } },
                 awaitingInput: {
                   always: [
                     { guard: and(['nextGoesElsewhere', 'aiHasTheFloor']), target: '#idle', actions: 'abandonRun' },

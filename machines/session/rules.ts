@@ -37,7 +37,7 @@ import {
 
 export { runId } from './run.ts';
 
-export const fresh = ({ input }: { input: SessionInput }): SessionContext => ({
+export const initialContext = ({ input }: { input: SessionInput }): SessionContext => ({
   id: input.id,
   settings: input.settings,
   ...(input.config && { config: input.config }),

@@ -1,7 +1,8 @@
 // The chart of one shard on one node: nobody's, being taken, being woken, ours, being handed over.
 import { setup } from 'xstate';
 import { performed } from '../../actors/durable.ts';
-import { actions, delays, fresh, inputs, type ShardContext, type ShardEvent, type ShardInput } from './rules.ts';
+import type { ShardContext, ShardEvent, ShardInput } from './events.ts';
+import { actions, delays, initialContext, inputs } from './rules.ts';
 
 export const shardMachine = setup({
   types: { context: {} as ShardContext, events: {} as ShardEvent, input: {} as ShardInput },
@@ -14,7 +15,7 @@ export const shardMachine = setup({
 }).createMachine({
   id: 'shard',
   version: '1',
-  context: fresh,
+  context: initialContext,
   initial: 'unowned',
   on: { lost: { target: '.unowned', actions: 'countLoss' } },
   states: {

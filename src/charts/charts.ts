@@ -1,11 +1,23 @@
 // The charts of a runtime, its own and its user's: what viewers draw, and what can be tried by hand.
 import type { AnyStateMachine } from 'xstate';
 import { z } from 'zod';
+import { agent } from '../../machines/agent/samples.ts';
+import { breaker } from '../../machines/breaker/samples.ts';
+import { budget } from '../../machines/budget/samples.ts';
+import { endpoint } from '../../machines/endpoint/samples.ts';
+import { flow } from '../../machines/flow/samples.ts';
+import { form } from '../../machines/form/samples.ts';
 import { machines } from '../../machines/index.ts';
+import { job } from '../../machines/job/samples.ts';
+import { orchestrator } from '../../machines/orchestrator/samples.ts';
+import { react } from '../../machines/react/samples.ts';
+import { registry } from '../../machines/registry/samples.ts';
+import type { Described } from '../../machines/samples.ts';
+import { session } from '../../machines/session/samples.ts';
+import { shard } from '../../machines/shard/samples.ts';
 import type { AgentDefinition } from '../agent.ts';
 import { type ChartGraph, chartGraph } from '../diagram/graph.ts';
 import { Refused } from '../errors.ts';
-import { type Described, known } from './known.ts';
 
 /** A chart of the user's: the machine alone, or with what is known of its events and its input. */
 export type OwnMachine = AnyStateMachine | ({ readonly machine: AnyStateMachine } & Described);
@@ -27,6 +39,10 @@ export interface ChartView extends ChartGraph {
   readonly samples: Readonly<Record<string, object>>;
 }
 
+const described: Readonly<Record<keyof typeof machines, Described>> = {
+  ...{ session, form, job, react, flow, orchestrator, agent, endpoint, breaker, budget, shard, registry },
+};
+
 export class Charts {
   readonly #charts: ReadonlyMap<string, Chart>;
 
@@ -34,7 +50,7 @@ export class Charts {
   constructor(own: Readonly<Record<string, OwnMachine>> = {}, agents: readonly AgentDefinition[] = []) {
     const charts = new Map<string, Chart>();
     for (const [name, machine] of Object.entries(machines))
-      charts.set(name, { ...known[name as keyof typeof machines], name, machine, origin: 'troupe' });
+      charts.set(name, { ...described[name as keyof typeof machines], name, machine, origin: 'troupe' });
     for (const [name, given] of Object.entries(own)) {
       if (charts.has(name)) throw new Refused('duplicate_machine', `there is a machine "${name}" already`);
       charts.set(name, ownChart(name, given));

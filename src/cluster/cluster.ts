@@ -1,7 +1,7 @@
 // This node's part in the cluster: which shards it has, and where everybody else's are.
 import { type Actor, createActor, fromPromise } from 'xstate';
+import { type ShardLimits, shardLimits } from '../../machines/shard/events.ts';
 import { shardMachine } from '../../machines/shard/machine.ts';
-import { type ShardLimits, shardDefaults } from '../../machines/shard/rules.ts';
 import type { Clock } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import { shardOf } from '../journal/shards.ts';
@@ -56,7 +56,7 @@ export class Cluster {
     this.shards = shards;
     this.#options = options;
     this.#host = host;
-    this.#limits = { ...shardDefaults, ...limits };
+    this.#limits = shardLimits.parse(limits ?? {});
     this.members = new Members({ ...options, bucket: buckets.nodes });
     this.#handover = new Handover(options, host, {
       state: (shard) => this.#stateOf(shard),

@@ -1,6 +1,6 @@
 // Agents over HTTP: register them, see how they are, hear their heartbeats, forget them.
 import { z } from 'zod';
-import type { Registered } from '../../machines/registry/rules.ts';
+import type { Registered } from '../../machines/registry/events.ts';
 import { token } from '../../machines/session/events.ts';
 import { Refused } from '../errors.ts';
 import { heartbeat } from '../heartbeats.ts';

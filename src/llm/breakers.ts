@@ -1,8 +1,9 @@
 // A breaker for each endpoint of models: one that does badly again and again is left alone for a while.
 import { type Actor, createActor, type SnapshotFrom } from 'xstate';
 import { quiet } from '../../actors/quiet.ts';
+import type { BreakerInput } from '../../machines/breaker/events.ts';
 import { breakerMachine } from '../../machines/breaker/machine.ts';
-import { type BreakerLimits, recoveryTime } from '../../machines/breaker/rules.ts';
+import { recoveryTime } from '../../machines/breaker/rules.ts';
 import { outerLevel, stateName } from '../../machines/state-name.ts';
 import { type Clock, realClock } from '../clock.ts';
 import { Failed } from '../errors.ts';
@@ -12,7 +13,7 @@ const UNWELL = new Set(['model_failed', 'model_unreachable', 'model_cut_off', 't
 
 export interface BreakersOptions {
   readonly clock?: Clock;
-  readonly limits?: Partial<BreakerLimits>;
+  readonly limits?: BreakerInput;
   /** At most so many endpoints are kept in mind; 1,000 unless told. */
   readonly most?: number;
 }
@@ -34,7 +35,7 @@ export type Ended = (error?: unknown) => void;
 /** Kept in this process: a restart forgets what was learnt. */
 export class Breakers {
   readonly #clock: Clock;
-  readonly #limits: Partial<BreakerLimits>;
+  readonly #limits: BreakerInput;
   readonly #most: number;
   readonly #guarded = new Map<string, Guarded>();
 

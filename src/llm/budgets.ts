@@ -1,8 +1,9 @@
 // Keeps what sessions, users, agents and tenants have spent on models, each with a chart that ends the spending at its limit.
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
 import { quiet } from '../../actors/quiet.ts';
+import type { Spending } from '../../machines/budget/events.ts';
 import { budgetMachine } from '../../machines/budget/machine.ts';
-import { reached, type Spending } from '../../machines/budget/rules.ts';
+import { reached } from '../../machines/budget/rules.ts';
 import { type Clock, realClock } from '../clock.ts';
 import { Failed } from '../errors.ts';
 import type { Journal } from '../journal.ts';

@@ -1,5 +1,5 @@
 // What a session has spent on models, read back from its journal.
-import type { Spending } from '../../machines/budget/rules.ts';
+import type { Spending } from '../../machines/budget/events.ts';
 import type { Usage } from '../agent.ts';
 import type { Entry } from '../journal.ts';
 

@@ -29,6 +29,11 @@ const everyFailure = (
   });
 
 export const attempts: Record<string, Fact> = {
+  'every verdict is given': (graph, name) => {
+    const given = new Set(graph.edges.filter(({ event }) => event.type === 'failed').map(outcomeOf));
+    everyState(graph, name, () => given.size === 5 || [...given].join());
+  },
+
   'an agent fails at most as often as the settings say before it gets on, but for instances that are left': (
     graph,
     name,

@@ -16,13 +16,15 @@ export const shapes: Shape[] = (['sequential', 'parallel'] as const).flatMap((mo
   ]),
 );
 
-export const exploreFlow = (shape: Shape, machine = flowMachine): Graph => {
-  const steps = [
-    { id: 'a', agent: 'x' },
-    { id: 'b', agent: 'y' },
-  ];
-  return explore(machine, { input: { ...shape, steps, input: ['hello'] }, limit: 20_000, ...world });
-};
+const steps = [
+  { id: 'a', agent: 'x' },
+  { id: 'b', agent: 'y' },
+];
+
+export const inputOf = (shape: Shape): FlowInput => ({ ...shape, steps, input: ['hello'] });
+
+export const exploreFlow = (shape: Shape, machine = flowMachine): Graph =>
+  explore(machine, { input: inputOf(shape), limit: 20_000, ...world });
 
 /** One of the steps asks all kinds of questions, another only one: that is enough for them to get in each other's way. */
 const questions: Question[] = [
