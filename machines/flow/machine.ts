@@ -12,7 +12,7 @@ export const flowMachine = setup({
     input: {} as FlowInput,
     output: {} as TaskOutput,
     emitted: {} as FlowEmitted,
-    tags: {} as 'asks',
+    tags: {} as 'asks' | 'passing',
   },
   actors: {
     steps: performed<void, StepsInput>(),
@@ -29,6 +29,7 @@ export const flowMachine = setup({
   on: { heard: { actions: 'hear' } },
   states: {
     deciding: {
+      tags: 'passing',
       always: [
         { guard: 'mustStop', target: 'failed', actions: 'tellFinished' },
         { guard: 'stepsCanRun', target: 'performing', actions: 'startSteps' },

@@ -8,6 +8,7 @@ export const formMachine = setup({
     context: {} as FormContext,
     events: {} as FormEvent,
     input: {} as FormInput,
+    tags: {} as 'passing',
   },
   guards,
   actions,
@@ -26,6 +27,7 @@ export const formMachine = setup({
       },
       states: {
         deciding: {
+          tags: 'passing',
           always: [
             { guard: 'somethingIsMissing', target: 'collecting', actions: 'askNext' },
             { guard: 'wantsConfirmation', target: 'confirming' },

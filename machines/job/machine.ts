@@ -10,6 +10,7 @@ export const jobMachine = setup({
     events: {} as JobEvent,
     input: {} as JobInput,
     emitted: {} as JobEmitted,
+    tags: {} as 'passing',
   },
   actors: { run: performed<unknown, JobRun>() },
   guards,
@@ -42,6 +43,7 @@ export const jobMachine = setup({
       },
       states: {
         deciding: {
+          tags: 'passing',
           always: [{ guard: 'isHigh', target: 'high' }, { guard: 'isLow', target: 'low' }, { target: 'normal' }],
         },
         high: {},

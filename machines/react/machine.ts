@@ -20,7 +20,7 @@ export const reactMachine = setup({
     input: {} as ReactInput,
     output: {} as TaskOutput,
     emitted: {} as ReactEmitted,
-    tags: {} as 'asks',
+    tags: {} as 'asks' | 'passing',
   },
   actors: {
     model: performed<ModelReply, ModelInput>(),
@@ -58,6 +58,7 @@ export const reactMachine = setup({
       initial: 'deciding',
       states: {
         deciding: {
+          tags: 'passing',
           always: [
             { guard: 'callsCanRun', target: 'running' },
             { guard: 'callNeedsApproval', target: 'awaitingApproval', actions: 'askForApproval' },

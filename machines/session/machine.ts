@@ -21,6 +21,7 @@ export const sessionMachine = setup({
     events: {} as SessionEvent,
     input: {} as SessionInput,
     emitted: {} as SessionEmitted,
+    tags: {} as 'passing',
   },
   actors: {
     screen: performed<ScreenOutput, ScreenInput>(),
@@ -105,13 +106,17 @@ export const sessionMachine = setup({
                 },
               },
               states: {
-                deciding: { always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }] },
+                deciding: {
+                  tags: 'passing',
+                  always: [{ guard: 'hasDeadline', target: 'heldUntil' }, { target: 'held' }],
+                },
                 held: {},
                 heldUntil: { after: { deadline: { target: '#releasing', actions: 'handBack' } } },
               },
             },
             releasing: {
               id: 'releasing',
+              tags: 'passing',
               always: { guard: not('atWork'), target: 'automated', actions: 'tellAutomated' },
             },
           },
@@ -144,6 +149,7 @@ export const sessionMachine = setup({
             },
             starting: {
               id: 'starting',
+              tags: 'passing',
               always: [
                 { guard: 'needsScreening', target: 'screening' },
                 { guard: 'isRouted', target: 'running' },
@@ -216,10 +222,14 @@ export const sessionMachine = setup({
                   },
                 },
                 backingOff: { id: 'backingOff', after: { backoff: 'attempting' } },
-                failingOver: { id: 'failingOver', always: { target: 'attempting', actions: 'tellFailover' } },
-                transferring: { id: 'transferring', always: 'attempting' },
+                failingOver: {
+                  id: 'failingOver',
+                  tags: 'passing',
+                  always: { target: 'attempting', actions: 'tellFailover' },
+                },
+                transferring: { id: 'transferring', tags: 'passing', always: 'attempting' },
                 // Rests only when control has paused: in between, the next message would find the AI with the floor.
-                handingOver: { id: 'handingOver', on: { escalated: '#idle' } },
+                handingOver: { id: 'handingOver', tags: 'passing', on: { escalated: '#idle' } },
                 awaitingInput: {
                   always: [
                     { guard: and(['nextGoesElsewhere', 'aiHasTheFloor']), target: '#idle', actions: 'abandonRun' },
