@@ -1,6 +1,7 @@
 // Every chart's drawings are fresh, and a drawing says what the machine says.
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { and, fromPromise, not, or, raise, setup, stateIn } from 'xstate';
 import { machines } from '../machines/index.ts';
@@ -16,6 +17,12 @@ test('the drawings beside the charts are fresh (if not: node scripts/diagrams.ts
   const check = spawnSync(process.execPath, ['scripts/diagrams.ts', '--check'], { encoding: 'utf8' });
   expect(check.stderr.split('\n').filter((line) => line.startsWith('stale'))).toEqual([]);
   expect(check.status).toBe(0);
+});
+
+test('docs/charts.md shows the overview of every chart, and README that of the session', () => {
+  const shown = readFileSync('docs/charts.md', 'utf8').matchAll(/\]\(\.\.\/machines\/(\w+)\/overview\.svg\)/g);
+  expect([...shown].map(([, name]) => name).toSorted()).toEqual(Object.keys(machines).toSorted());
+  expect(readFileSync('README.md', 'utf8')).toContain('](machines/session/overview.svg)');
 });
 
 /** A chart with one of everything that can be drawn. */
