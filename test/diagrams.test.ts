@@ -266,6 +266,25 @@ describe('an overview', () => {
     expect(await overview(graph)).toBe(picture);
   });
 
+  test.each(graphs)('$id: no text lies on other text or on a state', async (graph) => {
+    const rects = (await overview(graph)).matchAll(
+      /<rect class="(?:plate|box[^"]* leaf[^"]*)" x="([^"]+)" y="([^"]+)" width="([^"]+)" height="([^"]+)"/g,
+    );
+    const places = [...rects].map(([, ...numbers]) => {
+      const [x, y, width, height] = numbers.map(Number) as [number, number, number, number];
+      return { x, y, width, height };
+    });
+    expect(places.length).toBeGreaterThan(0);
+    expect(
+      places.flatMap((a, i) =>
+        places
+          .slice(i + 1)
+          .filter((b) => overlap(a, b))
+          .map((b) => [a, b]),
+      ),
+    ).toEqual([]);
+  });
+
   test.each(graphs)('$id: has the name of every state once, and of every event that leads elsewhere', async (graph) => {
     const { titles, events, lines } = wordsOf(await overview(graph));
     const names = graph.nodes.map(({ key, history }) => (history ? (history === 'deep' ? 'H*' : 'H') : key));

@@ -3,7 +3,7 @@
 import { liesIn } from './drawing.ts';
 import { elkHere } from './elk.ts';
 import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
-import { type Form, layOut } from './layout.ts';
+import { layOut } from './layout.ts';
 import { namesOnly } from './names.ts';
 import { arrange, type Direction } from './page.ts';
 import { draw, MARGIN } from './svg.ts';
@@ -11,21 +11,29 @@ import { draw, MARGIN } from './svg.ts';
 /** The width of a page, px. */
 export const PAGE = 1000;
 
-/** The picture, with the states one beside the other where a page is wide enough, else one below the other. */
+/** The picture: arrows lead to the right, as loosely as a page has room for, and down where it has none. */
 export async function overview(graph: ChartGraph): Promise<string> {
   const names = namesOnly(graph);
   const arrows = { ...names, edges: names.edges.filter((edge) => !leadsInside(edge)) };
-  const laid = (direction: Direction) =>
+  const laidOut = (direction: Direction, gaps: number) =>
     layOut(arrows, elkHere(), {
-      ...COMPACT,
+      names: 1,
+      captions: 1,
+      gaps,
+      frameless: true,
       lines: (node) => insideLines(node, names.edges),
       arrange: (page) => arrange(page, direction),
     });
-  const wide = await laid('RIGHT');
-  return draw(graph.id, wide.width + 2 * MARGIN <= PAGE ? wide : await laid('DOWN'), STYLE);
+  for (const gaps of [LOOSE, TIGHT]) {
+    const layout = await laidOut('RIGHT', gaps);
+    if (layout.width + 2 * MARGIN <= PAGE) return draw(graph.id, layout, STYLE);
+  }
+  return draw(graph.id, await laidOut('DOWN', LOOSE), STYLE);
 }
 
-const COMPACT: Form = { names: 1, captions: 1, gaps: 0.5, frameless: true };
+/** What is left free between boxes and arrows, as multiples of that in a full drawing. */
+const LOOSE = 0.5;
+const TIGHT = 0.35;
 
 // Arrows share their beginnings and ends, where colours would mix: only what is written on them is coloured.
 const STYLE = '.box.machine{fill:none;stroke:none}.arrow[class]{stroke:#7d8794}.head[class]{fill:#7d8794}\n';

@@ -17,7 +17,7 @@ export function arrange(page: ElkNode, direction: Direction): ElkNode {
       ports: portsOf(node.id).map((id) => ({ id, width: 0, height: 0 })),
       layoutOptions: {
         ...node.layoutOptions,
-        ...TIGHT,
+        'elk.layered.edgeLabels.centerLabelPlacementStrategy': 'SPACE_EFFICIENT_LAYER',
         'elk.direction': stacked ? 'DOWN' : direction,
         'elk.hierarchyHandling': stacked ? 'SEPARATE_CHILDREN' : 'INCLUDE_CHILDREN',
       },
@@ -27,11 +27,6 @@ export function arrange(page: ElkNode, direction: Direction): ElkNode {
   const { layoutOptions, ...all } = arranged(page);
   return { ...all, edges, layoutOptions: { ...layoutOptions, 'elk.padding': '[top=0,left=0,bottom=0,right=0]' } };
 }
-
-const TIGHT: Record<string, string> = {
-  'elk.layered.edgeLabels.centerLabelPlacementStrategy': 'SPACE_EFFICIENT_LAYER',
-  'elk.layered.spacing.edgeNodeBetweenLayers': '7',
-};
 
 /** What arrows have in common begins and ends at one point of a state: those that lead on, and those that lead back. */
 function joined(page: ElkNode): Pick<Required<ElkNode>, 'edges'> & { portsOf(state: string): string[] } {
