@@ -28,7 +28,7 @@ export function arrange(page: ElkNode, direction: Direction): ElkNode {
   return { ...all, edges, layoutOptions: { ...layoutOptions, 'elk.padding': '[top=0,left=0,bottom=0,right=0]' } };
 }
 
-/** What arrows have in common begins and ends at one point of a state: those that lead on, and those that lead back. */
+/** Arrows that lead on from a state begin at one point of it, those that lead back at another; they end likewise. */
 function joined(page: ElkNode): Pick<Required<ElkNode>, 'edges'> & { portsOf(state: string): string[] } {
   const order = new Map(flatten(page).map(({ id }, index) => [id, index]));
   const edges = page.edges!.map((edge) => {
