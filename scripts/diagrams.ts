@@ -1,10 +1,11 @@
-// Draws every chart into its folder, as Mermaid and as SVG; with --check, lists the drawings that are stale.
+// Draws every chart into its folder, as Mermaid, as SVG and as an overview; with --check, lists the drawings that are stale.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { AnyStateMachine } from 'xstate';
 import { machines } from '../machines/index.ts';
 import { chartGraph } from '../src/diagram/graph.ts';
 import { mermaid } from '../src/diagram/mermaid.ts';
+import { overview } from '../src/diagram/overview.ts';
 import { svg } from '../src/diagram/svg.ts';
 
 interface Drawing {
@@ -30,6 +31,7 @@ async function draw(name: string, machine: AnyStateMachine): Promise<Drawing[]> 
   return [
     { path: `machines/${name}/diagram.mmd`, content: `%% ${ORIGIN}\n${mermaid(graph)}` },
     { path: `machines/${name}/diagram.svg`, content: `<!-- ${ORIGIN} -->\n${await svg(graph)}` },
+    { path: `machines/${name}/overview.svg`, content: `<!-- ${ORIGIN} -->\n${await overview(graph)}` },
   ];
 }
 

@@ -1,19 +1,28 @@
 // Every chart's drawings are fresh, and a drawing says what the machine says.
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { and, fromPromise, not, or, raise, setup, stateIn } from 'xstate';
 import { machines } from '../machines/index.ts';
+import { staysInside } from '../src/diagram/drawing.ts';
 import { elkHere } from '../src/diagram/elk.ts';
-import { type ChartEdge, chartGraph } from '../src/diagram/graph.ts';
+import { type ChartEdge, chartGraph, isPassing } from '../src/diagram/graph.ts';
 import { headerHeight, layOut, type Rectangle } from '../src/diagram/layout.ts';
 import { mermaid } from '../src/diagram/mermaid.ts';
+import { overview, PAGE } from '../src/diagram/overview.ts';
 import { svg } from '../src/diagram/svg.ts';
 
 test('the drawings beside the charts are fresh (if not: node scripts/diagrams.ts)', () => {
   const check = spawnSync(process.execPath, ['scripts/diagrams.ts', '--check'], { encoding: 'utf8' });
   expect(check.stderr.split('\n').filter((line) => line.startsWith('stale'))).toEqual([]);
   expect(check.status).toBe(0);
+});
+
+test('docs/charts.md shows the overview of every chart, and README that of the session', () => {
+  const shown = readFileSync('docs/charts.md', 'utf8').matchAll(/\]\(\.\.\/machines\/(\w+)\/overview\.svg\)/g);
+  expect([...shown].map(([, name]) => name).toSorted()).toEqual(Object.keys(machines).toSorted());
+  expect(readFileSync('README.md', 'utf8')).toContain('](machines/session/overview.svg)');
 });
 
 /** A chart with one of everything that can be drawn. */
@@ -60,7 +69,7 @@ const lamp = setup({
           onDone: 'broken',
         },
         last: { type: 'history', history: 'deep', target: 'lit.warm' },
-        broken: { always: { guard: stateIn('#fine'), target: 'off' } },
+        broken: { tags: 'passing', always: { guard: stateIn('#fine'), target: 'off' } },
       },
     },
     switch: {
@@ -207,6 +216,8 @@ test('a chart as Mermaid', () => {
         }
       }
       last --> warm
+      classDef passing stroke-dasharray:3 3
+      class broken passing
     "
   `);
 });
@@ -221,7 +232,7 @@ describe('a chart as SVG', () => {
       .filter(({ kind }) => kind !== 'initial')
       .map((box) => {
         const around = boxes.some(({ id }) => id.startsWith(`${box.id}.`));
-        return around ? { ...box, height: headerHeight(box.lines) } : box;
+        return around ? { ...box, height: headerHeight(box) } : box;
       });
     const places: Rectangle[] = [...labels, ...names];
     const overlapping = places.flatMap((a, i) =>
@@ -241,6 +252,112 @@ describe('a chart as SVG', () => {
     expect(await svg(graph)).toBe(picture);
   });
 });
+
+describe('an overview', () => {
+  const graphs = [lamp, ...Object.values(machines)].map((machine) => chartGraph(machine));
+
+  test.each(graphs)('$id: fits a page, and is read without being scaled', async (graph) => {
+    const picture = await overview(graph);
+    expect(Number(/<svg[^>]* width="(\d+)"/.exec(picture)![1])).toBeLessThanOrEqual(PAGE);
+    const sizes = [...picture.matchAll(/font(?:-size)?:(\d+)px/g)].map(([, size]) => Number(size));
+    expect(sizes).not.toEqual([]);
+    expect(Math.min(...sizes)).toBeGreaterThanOrEqual(11);
+    expect(picture).not.toContain('scale(');
+    expect(await overview(graph)).toBe(picture);
+  });
+
+  test.each(graphs)('$id: no text lies on other text or on a state', async (graph) => {
+    const rects = (await overview(graph)).matchAll(
+      /<rect class="(?:plate|box[^"]* leaf[^"]*)" x="([^"]+)" y="([^"]+)" width="([^"]+)" height="([^"]+)"/g,
+    );
+    const places = [...rects].map(([, ...numbers]) => {
+      const [x, y, width, height] = numbers.map(Number) as [number, number, number, number];
+      return { x, y, width, height };
+    });
+    expect(places.length).toBeGreaterThan(0);
+    expect(
+      places.flatMap((a, i) =>
+        places
+          .slice(i + 1)
+          .filter((b) => overlap(a, b))
+          .map((b) => [a, b]),
+      ),
+    ).toEqual([]);
+  });
+
+  test.each(graphs)('$id: has the name of every state once, and of every event that leads elsewhere', async (graph) => {
+    const { titles, events, lines } = wordsOf(await overview(graph));
+    const names = graph.nodes.map(({ key, history }) => (history ? (history === 'deep' ? 'H*' : 'H') : key));
+    expect(titles.toSorted()).toEqual(names.toSorted());
+    const leading = graph.edges.filter((edge) => edge.kind !== 'always' && !staysInside(edge));
+    const below = lines.flatMap((line) => line.split(' → ')[0]!.split(', '));
+    expect(new Set([...events, ...below])).toEqual(new Set(leading.map(({ label }) => label)));
+  });
+
+  test.each(graphs)('$id: says nothing of guards, actions and actors', async (graph) => {
+    const { all } = wordsOf(await overview(graph));
+    const names = new Set([
+      ...graph.nodes.map(({ key }) => key),
+      ...graph.edges.flatMap(({ label }) => label.split(' ')),
+    ]);
+    const details = [
+      ...graph.nodes.flatMap(({ entry, exit, invokes }) => [...entry, ...exit, ...invokes.map(({ src }) => src)]),
+      ...graph.edges.flatMap(({ guard = '', actions }) => [...guard.split(/\W+/), ...actions]),
+    ];
+    // What an action or an actor shares with an event or a state is that one's name.
+    const told = details.filter((detail) => detail && !names.has(detail));
+    expect(all.flatMap((text) => text.split(/[\s,]+/)).filter((word) => told.includes(word))).toEqual([]);
+  });
+
+  test('what leads from the border of a state into it is written below its name', async () => {
+    const { lines } = wordsOf(await overview(chartGraph(machines.form)));
+    expect(lines).toEqual(['answer, change → deciding']);
+  });
+});
+
+describe('a state that the chart never rests in', () => {
+  const graphs = [lamp, ...Object.values(machines)].map((machine) => chartGraph(machine));
+
+  test.each(graphs)('$id: is dashed in every drawing, and no other is', async (graph) => {
+    const passing = graph.nodes.filter(isPassing);
+    for (const picture of [await svg(graph), await overview(graph)]) {
+      expect(picture).toContain('.passing{stroke-dasharray:');
+      expect(picture.match(/<rect class="box[^"]* passing"/g) ?? []).toHaveLength(passing.length);
+      expect(wordsOf(picture).passing.toSorted()).toEqual(passing.map(({ key }) => key).toSorted());
+    }
+    const dashed = /class (\S+) passing/.exec(mermaid(graph))?.[1]?.split(',') ?? [];
+    expect(dashed.map((name) => name.split('__').at(-1)).toSorted()).toEqual(passing.map(({ key }) => key).toSorted());
+  });
+
+  test('is smaller than one that it rests in', async () => {
+    const rests = setup({}).createMachine({ id: 'one', initial: 'deciding', states: { deciding: {} } });
+    const passes = setup({}).createMachine({
+      id: 'one',
+      initial: 'deciding',
+      states: { deciding: { tags: 'passing' } },
+    });
+    const [large, small] = await Promise.all(
+      [rests, passes].map(async (machine) => (await layOut(chartGraph(machine), elkHere())).boxes.at(-1)!),
+    );
+    expect(small!.width).toBeLessThan(large!.width);
+    expect(small!.height).toBeLessThan(large!.height);
+  });
+});
+
+/** What is written in a picture, by what it is. */
+function wordsOf(picture: string) {
+  const texts = [...picture.matchAll(/<text class="([^"]+)"[^>]*>(.*?)<\/text>/g)];
+  const of = (name: string) => texts.filter(([, names]) => names!.split(' ').includes(name)).map(([, , text]) => text!);
+  return {
+    all: texts.map(([, , text]) => text!.replaceAll(/<[^>]+>/g, '')),
+    titles: of('title'),
+    passing: of('passing'),
+    lines: of('line'),
+    events: of('caption').flatMap((text) =>
+      [...text.matchAll(/class="event[^>]*>([^<]*)/g)].map(([, event]) => event!),
+    ),
+  };
+}
 
 function overlap(a: Rectangle, b: Rectangle): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;

@@ -9,7 +9,7 @@ import { eventWords, span } from '../inspector/src/words.ts';
 import { machines } from '../machines/index.ts';
 import { staysInside } from '../src/diagram/drawing.ts';
 import { elkHere } from '../src/diagram/elk.ts';
-import { chartGraph } from '../src/diagram/graph.ts';
+import { chartGraph, isPassing } from '../src/diagram/graph.ts';
 import { layOut } from '../src/diagram/layout.ts';
 import { TEXT, TITLE, textWidth } from '../src/diagram/measure.ts';
 
@@ -125,11 +125,14 @@ describe('an outline', () => {
     expect(digest(outline(chartGraph(machines.session)))).toBe(digest(outline(JSON.parse(JSON.stringify(session)))));
   });
 
-  test('is laid out with room for a line of figures in every state that has none inside', async () => {
+  test('is laid out with room for a line of figures in every state that has none inside, but in none that never rests', async () => {
     const { boxes } = await layOut(outline(session), elkHere(), LARGE);
     const room = (fonts: number) => fonts * (TITLE + TEXT);
-    for (const { kind, lines, height, title, width } of boxes)
-      if (kind === 'atomic' || kind === 'final') {
+    expect(boxes.filter(({ passing }) => passing).map(({ id, lines }) => [id, lines])).toEqual(
+      session.nodes.filter(isPassing).map(({ id }) => [id, []]),
+    );
+    for (const { kind, lines, height, title, width, passing } of boxes)
+      if ((kind === 'atomic' || kind === 'final') && !passing) {
         expect(lines).toHaveLength(1);
         expect(height).toBeGreaterThanOrEqual(room(LARGE.names));
         expect(width).toBeGreaterThan(LARGE.names * textWidth(title, TITLE, true));

@@ -10,7 +10,7 @@ import { sessionMachine } from '../machines/session/machine.ts';
 import { traceEntries } from '../src/charts/transitions.ts';
 import { SteppedClock } from '../src/clock.ts';
 import { defineTool } from '../src/define.ts';
-import { chartGraph } from '../src/diagram/graph.ts';
+import { chartGraph, isPassing } from '../src/diagram/graph.ts';
 import type { Entry } from '../src/journal.ts';
 import { failing, held, scripted, streamed } from '../src/testing/scripted.ts';
 import { createTroupe } from '../src/troupe.ts';
@@ -239,6 +239,12 @@ describe('what lights up in a chart', () => {
     expect(partOf(graph, 'session.open.control.human.held')).toBe('human.held');
     expect(partOf(graph, 'session.closed')).toBe('closed');
     expect(partOf(graph, 'session.open.turn')).toBeUndefined();
+  });
+
+  test('no list is asked for a state that no session rests in', () => {
+    const passing = graph.nodes.filter(isPassing);
+    expect(passing).not.toEqual([]);
+    expect(passing.map(({ id }) => partOf(graph, id)).filter(Boolean)).toEqual([]);
   });
 
   test('is every arrow that a step took, and no other', () => {

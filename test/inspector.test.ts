@@ -8,6 +8,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createActor, createMachine } from 'xstate';
 import { ServiceProcess } from '../scripts/service.ts';
+import { type ChartGraph, isPassing } from '../src/diagram/graph.ts';
 import { replay } from '../src/testing.ts';
 import { hindrances, openTab, type Tab } from './browser.ts';
 import { noBrowser, startBrowser } from './chromium.ts';
@@ -88,6 +89,24 @@ describe.skipIf(noBrowser).each(['embedded', 'on a nats-server'])(title, (kind) 
     expect(await list.locator('li[data-testid^=session-row]').count()).toBe(1);
     await list.getByRole('link', { name: 's2' }).click();
     await expect.poll(() => text(page, 'session-state')).toBe('human.held/idle');
+  });
+
+  test('a state that no session rests in is dashed, has no number, and cannot be chosen', async () => {
+    const { page } = await open('#/fleet');
+    const { nodes } = (await ask('/v1/machines')).machines.session as ChartGraph;
+    await page.getByText('States as a list').click();
+    await page.getByTestId('count-session.open.turn.idle').nth(1).waitFor();
+    const seen = [];
+    for (const { id } of nodes.filter(isPassing)) {
+      const box = page.getByTestId(`state-${id}`);
+      const style = await page.evaluate(
+        `getComputedStyle(document.querySelector('[data-testid="state-${id}"]')).borderStyle`,
+      );
+      const buttons = await box.getByRole('button').count();
+      seen.push({ id, style, buttons, numbers: await page.getByTestId(`count-${id}`).count() });
+    }
+    expect(seen).not.toEqual([]);
+    expect(seen).toEqual(seen.map(({ id }) => ({ id, style: 'dashed', buttons: 0, numbers: 0 })));
   });
 
   test('a session shows the words as they come', async () => {

@@ -69,6 +69,11 @@ export function chartGraph(machine: AnyStateMachine): ChartGraph {
   };
 }
 
+/** Whether the chart never rests in this state: it leaves it in the step that enters it. Charts say so by the tag `passing`. */
+export function isPassing({ tags }: Pick<ChartNode, 'tags'>): boolean {
+  return tags.includes('passing');
+}
+
 /** The state and all below it, parents first. */
 export function* descend(state: AnyStateNode): Generator<AnyStateNode> {
   yield state;

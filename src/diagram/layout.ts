@@ -2,7 +2,7 @@
 
 import type { ELK, ElkExtendedEdge, ElkNode, ElkPoint } from 'elkjs/lib/elk-api.js';
 import { type Caption, caption, stateLines, staysInside } from './drawing.ts';
-import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
+import { type ChartEdge, type ChartGraph, type ChartNode, isPassing } from './graph.ts';
 import { LINE_HEIGHT, TEXT, TITLE, textWidth, wrap } from './measure.ts';
 
 export interface Layout {
@@ -26,6 +26,8 @@ export interface Box extends Rectangle {
   readonly depth: number;
   /** One of several that are active at once. */
   readonly region: boolean;
+  /** The chart never rests in it. */
+  readonly passing: boolean;
   readonly title: string;
   readonly lines: readonly string[];
 }
@@ -54,8 +56,8 @@ export interface Words {
 }
 
 /** The band on top of a box that holds its name and its lines. */
-export function headerHeight(lines: readonly string[]): number {
-  return 30 + (lines.length > 0 ? lines.length * LINE_HEIGHT + 6 : 0);
+export function headerHeight({ lines, passing }: Pick<Box, 'lines' | 'passing'>): number {
+  return (passing ? 20 : 30) + (lines.length > 0 ? lines.length * LINE_HEIGHT + 6 : 0);
 }
 
 const WIDEST_LINE = { atomic: 250, compound: 420, parallel: 420, final: 250, history: 250 };
@@ -89,45 +91,52 @@ const EACH_BOX: Record<string, string> = {
   'elk.layered.spacing.edgeEdgeBetweenLayers': '12',
 };
 
-/** How large things are, as multiples of what they are in a drawing. */
-export interface Sizes {
-  /** What is written in boxes. */
+/** What one way of drawing a chart does differently. Sizes are multiples of those in a full drawing. */
+export interface Form {
+  /** The size of what is written in boxes. */
   readonly names: number;
-  /** What is written on arrows. */
+  /** The size of what is written on arrows. */
   readonly captions: number;
-  /** What is left free between them. */
+  /** The space that is left free between them. */
   readonly gaps: number;
+  /** Whether the machine's name is a heading, without a box around everything. */
+  readonly frameless?: boolean;
+  /** What is written in a state's box below its name; all that the state does when absent. */
+  readonly lines?: (node: ChartNode, graph: ChartGraph) => readonly string[];
+  /** Changes what ELK is asked for. */
+  readonly arrange?: (page: ElkNode) => ElkNode;
 }
 
-const AS_DRAWN: Sizes = { names: 1, captions: 1, gaps: 1 };
+const FULL: Form = { names: 1, captions: 1, gaps: 1 };
 
 /** Places a chart. Which ELK does it is the caller's: here, or in a browser's worker. */
-export async function layOut(graph: ChartGraph, elk: Pick<ELK, 'layout'>, sizes = AS_DRAWN): Promise<Layout> {
-  const draft = new Draft(graph, sizes);
-  const placed = await elk.layout(draft.root());
+export async function layOut(graph: ChartGraph, elk: Pick<ELK, 'layout'>, form = FULL): Promise<Layout> {
+  const draft = new Draft(graph, form);
+  const page = draft.page();
+  const placed = await elk.layout(form.arrange ? form.arrange(page) : page);
   return draft.read(placed);
 }
 
 /** The chart as ELK wants it, and what to draw at the places that ELK finds. */
 class Draft {
   readonly #graph: ChartGraph;
-  readonly #sizes: Sizes;
+  readonly #form: Form;
   readonly #eachBox: Record<string, string>;
   readonly #boxes = new Map<string, Omit<Box, keyof Rectangle>>();
   readonly #arrows = new Map<string, Omit<Arrow, 'points' | 'label'> & { lines: Words[][] }>();
 
-  constructor(graph: ChartGraph, sizes: Sizes) {
+  constructor(graph: ChartGraph, form: Form) {
     this.#graph = graph;
-    this.#sizes = sizes;
+    this.#form = form;
     this.#eachBox = Object.fromEntries(
       Object.entries(EACH_BOX).map(([option, value]) => [
         option,
-        option.includes('spacing.') ? String(Number(value) * sizes.gaps) : value,
+        option.includes('spacing.') ? String(Number(value) * form.gaps) : value,
       ]),
     );
   }
 
-  root(): ElkNode {
+  page(): ElkNode {
     return {
       id: '',
       layoutOptions: { ...WHOLE, ...this.#eachBox },
@@ -153,15 +162,18 @@ class Draft {
 
   #state(node: ChartNode, depth: number, region: boolean): ElkNode {
     const title = node.type === 'history' ? (node.history === 'deep' ? 'H*' : 'H') : node.key;
-    const { names, gaps } = this.#sizes;
-    const lines = stateLines(node, this.#graph).flatMap((line) => wrap(line, TEXT, WIDEST_LINE[node.type]));
+    const { names, gaps, frameless, lines: linesOf = stateLines } = this.#form;
+    const lines = linesOf(node, this.#graph).flatMap((line) => wrap(line, TEXT, WIDEST_LINE[node.type]));
     const around = 18 * gaps;
-    this.#boxes.set(node.id, { id: node.id, kind: node.type, depth, region, title, lines });
+    const beside = frameless && depth === 0 ? 0 : around;
+    const passing = isPassing(node);
+    this.#boxes.set(node.id, { id: node.id, kind: node.type, depth, region, passing, title, lines });
     const x = FAR * this.#graph.nodes.indexOf(node);
     if (node.type === 'history') return { id: node.id, x, width: 28, height: 28 };
-    const inner = names * Math.max(textWidth(title, TITLE, true), ...lines.map((line) => textWidth(line, TEXT)));
-    const width = Math.max(inner + 2 * INSET, 72);
-    const header = headerHeight(lines) + (names - 1) * (TITLE + lines.length * TEXT);
+    const name = passing ? textWidth(title, TEXT) : textWidth(title, TITLE, true);
+    const inner = names * Math.max(name, ...lines.map((line) => textWidth(line, TEXT)));
+    const width = Math.max(inner + 2 * INSET, passing ? 0 : 72 * gaps);
+    const header = headerHeight({ lines, passing }) + (names - 1) * (TITLE + lines.length * TEXT);
     const children = this.#graph.nodes
       .filter(({ parent }) => parent === node.id)
       .map((child) => this.#state(child, depth + 1, node.type === 'parallel'));
@@ -173,7 +185,7 @@ class Draft {
       children: [...first, ...children],
       layoutOptions: {
         ...this.#eachBox,
-        'elk.padding': `[top=${header + around},left=${around},bottom=${around},right=${around}]`,
+        'elk.padding': `[top=${header + around},left=${beside},bottom=${beside},right=${beside}]`,
         'elk.nodeSize.constraints': 'MINIMUM_SIZE',
         'elk.nodeSize.minimum': `(${width},${header})`,
       },
@@ -182,7 +194,7 @@ class Draft {
 
   #initial(node: ChartNode, depth: number): ElkNode {
     const id = `${node.id} initial`;
-    this.#boxes.set(id, { id, kind: 'initial', depth, region: false, title: '', lines: [] });
+    this.#boxes.set(id, { id, kind: 'initial', depth, region: false, passing: false, title: '', lines: [] });
     return { id, x: 0, width: DOT, height: DOT };
   }
 
@@ -215,7 +227,7 @@ class Draft {
     this.#arrows.set(id, { kind, source, target, edges, lines });
     const label = {
       text: id,
-      ...labelSize(lines, this.#sizes.captions),
+      ...labelSize(lines, this.#form.captions),
       layoutOptions: { 'elk.edgeLabels.inline': 'true' },
     };
     return {
@@ -249,7 +261,8 @@ function labelSize(lines: Words[][], times: number): { width: number; height: nu
   return { width: times * Math.max(...widths), height: times * (lines.length * LINE_HEIGHT + 4) };
 }
 
-function flatten(node: ElkNode): ElkNode[] {
+/** The box and all inside of it. */
+export function flatten(node: ElkNode): ElkNode[] {
   return [node, ...(node.children ?? []).flatMap(flatten)];
 }
 

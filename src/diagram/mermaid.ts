@@ -1,7 +1,7 @@
 // A chart as a Mermaid state diagram.
 
 import { caption, liesIn, stateLines, staysInside } from './drawing.ts';
-import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
+import { type ChartEdge, type ChartGraph, type ChartNode, isPassing } from './graph.ts';
 
 export function mermaid(graph: ChartGraph): string {
   return `${['stateDiagram-v2', ...indent(new StateDiagram(graph).lines())].join('\n')}\n`;
@@ -41,7 +41,13 @@ class StateDiagram {
       // Regions need a state around them; otherwise the page is the chart.
       ...(this.#root.type === 'parallel' ? this.#state(this.#root) : [...remarks, ...this.#inside(this.#root)]),
       ...this.#arrowLines(undefined),
+      ...this.#passing(),
     ];
+  }
+
+  #passing(): string[] {
+    const names = this.#graph.nodes.filter(isPassing).map(({ id }) => this.#name(id));
+    return names.length > 0 ? ['classDef passing stroke-dasharray:3 3', `class ${names.join(',')} passing`] : [];
   }
 
   #inside(node: ChartNode): string[] {

@@ -5,15 +5,20 @@ import type { ChartEdge, ChartGraph } from './graph.ts';
 import { type Arrow, type Box, headerHeight, type Label, type Layout, layOut, type Words } from './layout.ts';
 import { LINE_HEIGHT, TEXT, TITLE } from './measure.ts';
 
-const MARGIN = 8;
+export const MARGIN = 8;
 
+/** The full drawing: guards, actions and actors included. */
 export async function svg(graph: ChartGraph): Promise<string> {
-  const layout = await layOut(graph, elkHere());
+  return draw(graph.id, await layOut(graph, elkHere()));
+}
+
+/** A layout as a picture that is as large as the layout and `MARGIN` around it. */
+export function draw(id: string, layout: Layout, style = ''): string {
   const width = Math.ceil(layout.width) + 2 * MARGIN;
   const height = Math.ceil(layout.height) + 2 * MARGIN;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" role="img" aria-label="Statechart ${escaped(graph.id)}">`,
-    `<style>${STYLE}</style>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" role="img" aria-label="Statechart ${escaped(id)}">`,
+    `<style>${STYLE}${style}</style>`,
     `<rect class="paper" x="${-MARGIN}" y="${-MARGIN}" width="${width}" height="${height}"/>`,
     ...picture(layout),
     '</svg>',
@@ -32,27 +37,34 @@ function picture({ boxes, arrows }: Layout): string[] {
 }
 
 function shape(box: Box): string {
-  const { x, y, width, height, kind, depth, region } = box;
+  const { x, y, width, height, kind, depth, region, passing } = box;
   if (kind === 'initial') return circle('initial', box);
   if (kind === 'history') return circle('history', box);
   const inner = kind === 'compound' || kind === 'parallel';
-  const name = ['box', inner ? `inner${depth % 2}` : 'leaf', region && 'region'].filter(Boolean).join(' ');
-  const outline = rect(name, x, y, width, height, 10);
+  const name = [
+    'box',
+    depth === 0 && 'machine',
+    inner ? `inner${depth % 2}` : 'leaf',
+    region && 'region',
+    passing && 'passing',
+  ];
+  const outline = rect(name.filter(Boolean).join(' '), x, y, width, height, 10);
   return kind === 'final' ? outline + rect('ring', x + 3, y + 3, width - 6, height - 6, 7) : outline;
 }
 
 function text(box: Box): string[] {
-  const { x, y, width, kind, title, lines } = box;
+  const { x, y, width, kind, title, lines, passing } = box;
   if (kind === 'initial') return [];
   const middle = x + width / 2;
   if (kind === 'history') return [words('title', middle, y + 19, escaped(title))];
   const header = kind === 'compound' || kind === 'parallel';
-  const bottom = y + headerHeight(lines);
+  const bottom = y + headerHeight(box);
+  const first = y + headerHeight({ lines: [], passing });
   return [
     ...(header ? [`<path class="rule" d="M${at(x)} ${at(bottom)}h${at(width)}"/>`] : []),
-    words('title', middle, y + 20, escaped(title)),
+    words(passing ? 'title passing' : 'title', middle, y + (passing ? 16 : 20), escaped(title)),
     ...lines.map((line, i) =>
-      words(line.startsWith('invoke ') ? 'invoke' : 'line', middle, y + 30 + (i + 0.8) * LINE_HEIGHT, escaped(line)),
+      words(line.startsWith('invoke ') ? 'invoke' : 'line', middle, first + (i + 0.8) * LINE_HEIGHT, escaped(line)),
     ),
   ];
 }
@@ -153,7 +165,7 @@ function colouring({ paper, leaf, inner, border, ink, faint, kinds }: Colours): 
   return [
     `.paper,.plate{fill:${paper}}.leaf,.history{fill:${leaf}}.inner0{fill:${inner[0]}}.inner1{fill:${inner[1]}}`,
     `.box,.ring,.rule,.history{stroke:${border}}.initial{fill:${ink}}`,
-    `.title,.guard{fill:${ink}}.line,.actions{fill:${faint}}.invoke{fill:${kinds.done}}`,
+    `.title,.guard{fill:${ink}}.title.passing,.line,.actions{fill:${faint}}.invoke{fill:${kinds.done}}`,
     `.arrow{stroke:${faint}}.head{fill:${faint}}`,
     ...Object.entries(kinds).map(
       ([kind, colour]) => `.arrow.on-${kind}{stroke:${colour}}.head.on-${kind},.event.on-${kind}{fill:${colour}}`,
@@ -164,7 +176,8 @@ function colouring({ paper, leaf, inner, border, ink, faint, kinds }: Colours): 
 const STYLE = `
 text{font:${TEXT}px Helvetica,Arial,"Liberation Sans",Arimo,sans-serif;text-anchor:middle}
 .title{font-size:${TITLE}px;font-weight:bold}.event{font-weight:bold}
-.box,.history{stroke-width:1.2}.region{stroke-dasharray:6 4}.ring,.arrow{fill:none}.arrow{stroke-width:1.3}
+.title.passing{font-size:${TEXT}px;font-weight:normal}
+.box,.history{stroke-width:1.2}.region{stroke-dasharray:6 4}.passing{stroke-dasharray:3 3}.ring,.arrow{fill:none}.arrow{stroke-width:1.3}
 .arrow.on-always,.arrow.on-fallback{stroke-dasharray:4 3}
 ${colouring(LIGHT)}
 @media(prefers-color-scheme:dark){

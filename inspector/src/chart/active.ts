@@ -1,6 +1,6 @@
 // Which states of a chart are active, from a snapshot's value or from how a list of sessions names them; and which arrows led there.
 import type { Transition } from '../../../src/charts/transitions.ts';
-import type { ChartGraph } from '../../../src/diagram/graph.ts';
+import { type ChartGraph, isPassing } from '../../../src/diagram/graph.ts';
 
 /** Ids of the active states, outer ones included, from the value of a snapshot. */
 export function idsOfValue(root: string, value: unknown): Set<string> {
@@ -35,8 +35,12 @@ export function idsByState(graph: ChartGraph): (state: string) => readonly strin
   };
 }
 
-/** A state's name in a list of sessions: what follows its region, as in `human.held`. None for what surrounds regions. */
+/**
+ * A state's name in a list of sessions: what follows its region, as in `human.held`. None for what surrounds regions, and
+ * none for a state that no session rests in.
+ */
 export function partOf(graph: ChartGraph, id: string): string | undefined {
+  if (graph.nodes.some((node) => node.id === id && isPassing(node))) return;
   const parallel = new Set(graph.nodes.filter(({ type }) => type === 'parallel').map((node) => node.id));
   const regions = graph.nodes.filter(({ parent }) => parent !== null && parallel.has(parent)).map((node) => node.id);
   const region = regions.findLast((one) => id.startsWith(`${one}.`));

@@ -9,12 +9,13 @@ export type BoxNode = Node<{ readonly box: Place }, 'box'>;
 
 export const Box = memo(function Box({ data: { box } }: NodeProps<BoxNode>) {
   const { graph, active, Figures, selected, onState } = useLights();
-  const { id, kind, region, title, lines, depth } = box;
+  const { id, kind, region, passing, title, lines, depth } = box;
   if (kind === 'initial') return <Dot />;
   const names = [
     'box',
     kind,
     region && 'region',
+    passing && 'passing',
     depth % 2 === 1 && 'odd',
     active && (active.has(id) ? 'active' : 'resting'),
     selected === id && 'selected',
@@ -22,7 +23,7 @@ export const Box = memo(function Box({ data: { box } }: NodeProps<BoxNode>) {
   const content = (
     <>
       <span className="title">{title}</span>
-      {kind === 'history' ? null : Figures ? (
+      {kind === 'history' || (Figures && passing) ? null : Figures ? (
         <span className="line">
           <Figures id={id} />
         </span>
@@ -36,7 +37,7 @@ export const Box = memo(function Box({ data: { box } }: NodeProps<BoxNode>) {
       )}
     </>
   );
-  const reacts = onState && id !== graph.id && kind !== 'history';
+  const reacts = onState && id !== graph.id && kind !== 'history' && !passing;
   return (
     <div className={names.filter(Boolean).join(' ')} data-testid={`state-${id}`} data-active={active?.has(id)}>
       <Ends />

@@ -1,33 +1,24 @@
 // A chart with less said about it, and the name under which its layout is known.
-import { staysInside } from '../../../src/diagram/drawing.ts';
-import type { ChartEdge, ChartGraph } from '../../../src/diagram/graph.ts';
-import type { Sizes } from '../../../src/diagram/layout.ts';
+import { type ChartGraph, isPassing } from '../../../src/diagram/graph.ts';
+import type { Form } from '../../../src/diagram/layout.ts';
+import { namesOnly } from '../../../src/diagram/names.ts';
 
 /** Keeps room in every box for one line of figures. */
 export const ROOM = '0,000 · 00.0 s';
 
 /** An outline is to be read at a glance, also where it is drawn small. */
-export const LARGE: Sizes = { names: 2.2, captions: 1.5, gaps: 0.6 };
+export const LARGE: Form = { names: 2.2, captions: 1.5, gaps: 0.6 };
 
-/** States and the names of events: no guards, actions or work. Each box has room for a line of figures. */
+/** States and the names of events. Each box has room for a line of figures, but for those of states that no session rests in. */
 export function outline(graph: ChartGraph): ChartGraph {
-  const said = new Set<string>();
-  const once = ({ source, targets, event }: ChartEdge): boolean => {
-    const name = [source, ...targets, event].join(' ');
-    return !said.has(name) && said.add(name) !== undefined;
-  };
+  const names = namesOnly(graph);
   return {
-    ...graph,
-    nodes: graph.nodes.map((node) => ({
+    ...names,
+    nodes: names.nodes.map((node) => ({
       ...node,
-      invokes: [],
       // What surrounds others has them beside its name.
-      entry: node.type === 'atomic' || node.type === 'final' ? [ROOM] : [],
-      exit: [],
+      entry: (node.type === 'atomic' || node.type === 'final') && !isPassing(node) ? [ROOM] : [],
     })),
-    edges: graph.edges
-      .filter((edge) => !staysInside(edge) && once(edge))
-      .map(({ guard: _, ...edge }) => ({ ...edge, actions: [], alternative: 0 })),
   };
 }
 
@@ -36,7 +27,16 @@ export function digest(graph: ChartGraph): string {
   const { id, nodes, edges } = graph;
   const text = JSON.stringify([
     id,
-    nodes.map((node) => [node.id, node.type, node.initial, node.fallback, node.invokes, node.entry, node.exit]),
+    nodes.map((node) => [
+      node.id,
+      node.type,
+      node.initial,
+      node.fallback,
+      node.invokes,
+      node.entry,
+      node.exit,
+      isPassing(node),
+    ]),
     edges.map((edge) => [edge.source, edge.targets, edge.kind, edge.label, edge.guard, edge.alternative, edge.actions]),
   ]);
   let high = 0x811c9dc5;

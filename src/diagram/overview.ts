@@ -1,0 +1,51 @@
+// A chart at a glance: its states and the names of events, as an SVG picture that fits a page without being scaled down.
+
+import { liesIn } from './drawing.ts';
+import { elkHere } from './elk.ts';
+import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
+import { layOut } from './layout.ts';
+import { namesOnly } from './names.ts';
+import { arrange, type Direction } from './page.ts';
+import { draw, MARGIN } from './svg.ts';
+
+/** The width of a page, px. */
+export const PAGE = 1000;
+
+/** The picture: arrows lead to the right, as loosely as a page has room for, and down where it has none. */
+export async function overview(graph: ChartGraph): Promise<string> {
+  const names = namesOnly(graph);
+  const arrows = { ...names, edges: names.edges.filter((edge) => !leadsInside(edge)) };
+  const laidOut = (direction: Direction, gaps: number) =>
+    layOut(arrows, elkHere(), {
+      names: 1,
+      captions: 1,
+      gaps,
+      frameless: true,
+      lines: (node) => insideLines(node, names.edges),
+      arrange: (page) => arrange(page, direction),
+    });
+  for (const gaps of [LOOSE, TIGHT]) {
+    const layout = await laidOut('RIGHT', gaps);
+    if (layout.width + 2 * MARGIN <= PAGE) return draw(graph.id, layout, STYLE);
+  }
+  return draw(graph.id, await laidOut('DOWN', LOOSE), STYLE);
+}
+
+/** What is left free between boxes and arrows, as multiples of that in a full drawing. */
+const LOOSE = 0.5;
+const TIGHT = 0.35;
+
+// Arrows share their beginnings and ends, where colours would mix: only what is written on them is coloured.
+const STYLE = '.box.machine{fill:none;stroke:none}.arrow[class]{stroke:#7d8794}.head[class]{fill:#7d8794}\n';
+
+/** An arrow from a state's border to a state in it would start nowhere: it is written below the name of the outer state. */
+function leadsInside({ source, targets }: ChartEdge): boolean {
+  return targets.every((target) => liesIn(target, source));
+}
+
+/** `takeover, pause → suspended`, one line per state that is led to. */
+function insideLines(node: ChartNode, edges: readonly ChartEdge[]): string[] {
+  const inside = edges.filter((edge) => edge.source === node.id && leadsInside(edge));
+  const byTarget = Map.groupBy(inside, ({ targets }) => targets.map((id) => id.split('.').at(-1)).join(', '));
+  return [...byTarget].map(([target, group]) => `${group.map(({ label }) => label).join(', ')} → ${target}`);
+}
