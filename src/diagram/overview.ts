@@ -33,7 +33,7 @@ export async function overview(graph: ChartGraph): Promise<string> {
 
 /** What is left free between boxes and arrows, as multiples of that in a full drawing. */
 const LOOSE = 0.5;
-const TIGHT = 0.35;
+const TIGHT = 0.2;
 
 // Arrows share their beginnings and ends, where colours would mix: only what is written on them is coloured.
 const STYLE = '.box.machine{fill:none;stroke:none}.arrow[class]{stroke:#7d8794}.head[class]{fill:#7d8794}\n';
