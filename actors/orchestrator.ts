@@ -16,6 +16,7 @@ import type { Log } from '../src/log.ts';
 import { Alarms } from './alarms.ts';
 import { Answers, type PartListener } from './answers.ts';
 import type { Part } from './parts.ts';
+import { failureOf } from './performer.ts';
 import { Performing } from './performing.ts';
 import type { AgentPool } from './pool.ts';
 import { Recent } from './recent.ts';
@@ -24,6 +25,8 @@ import { type Host, type Receipt, Session, type Work } from './session.ts';
 export interface OrchestratorOptions {
   readonly journal: Journal;
   readonly clock: Clock;
+  /** Draws the jitter of failures, 0 up to 1; Math.random unless told. */
+  readonly random?: () => number;
   readonly pool: AgentPool;
   readonly directory: Directory;
   readonly hooks: Hooks;
@@ -315,11 +318,7 @@ export class Orchestrator implements Host {
   }
 
   failure(error: unknown): Failure {
-    if (error instanceof Failed) {
-      const { code, message, retryable, details } = error;
-      const { endpoint, alternatives, retry_after_s, told } = details as Partial<Failure>;
-      return { code, message, retryable, endpoint, alternatives, retry_after_s, ...(told && { told }) };
-    }
+    if (error instanceof Failed) return failureOf(error, this.#options.random ?? Math.random);
     const message = error instanceof Error ? error.message : String(error);
     return {
       code: error instanceof Refused ? error.code : 'internal',

@@ -1,4 +1,5 @@
 // What performs an attempt: the promise every kind of agent keeps to the pool, whether it is a function or far away.
+import type { Failure } from '../machines/session/events.ts';
 import type { AgentCall, AgentResult, HistoryMessage } from '../src/agent.ts';
 import { Failed, Refused } from '../src/errors.ts';
 import type { Emitted } from '../src/journal.ts';
@@ -64,6 +65,13 @@ export function asFailed(error: unknown, signal: AbortSignal, agent_id: string):
   const failed = new Failed('agent_failed', error instanceof Error ? error.message : String(error));
   failed.cause = error;
   return failed;
+}
+
+/** A failure as it is journaled; `random` draws its jitter, so that replaying it draws nothing. */
+export function failureOf({ code, message, retryable, details }: Failed, random: () => number): Failure {
+  const { endpoint, alternatives, retry_after_s, told } = details as Partial<Failure>;
+  const jitter = retryable ? random() : undefined;
+  return { code, message, retryable, endpoint, alternatives, retry_after_s, jitter, ...(told && { told }) };
 }
 
 function asAborted(reason: unknown, agent_id: string): Failed {

@@ -26,6 +26,8 @@ import { quiet } from './quiet.ts';
 
 export interface PoolOptions {
   readonly clock?: Clock;
+  /** Draws the jitter of failures, 0 up to 1; Math.random unless told. */
+  readonly random?: () => number;
   /** `round_robin` unless told. */
   readonly balancing?: Balancing;
   readonly breaker?: BreakerInput;
@@ -240,7 +242,8 @@ export class AgentPool {
 
   #asAgents(): Agents {
     const fallbacks = (tenant: string, agent_id: string) => this.get(tenant, agent_id)?.definition.fallbacks ?? [];
-    return { clock: this.#clock, call: (call, io) => this.call(call, io), fallbacks };
+    const { random = Math.random } = this.#options;
+    return { clock: this.#clock, random, call: (call, io) => this.call(call, io), fallbacks };
   }
 
   #endpointsOf(definition: AgentDefinition): EndpointDefinition[] {

@@ -54,12 +54,14 @@ export interface TroupeOptions extends HookFunctions {
   /** Where messages on subjects come in and agents of kind `nats` are called; in this process only unless told. */
   readonly transport?: Transport;
   readonly clock?: Clock;
+  /** Chance, 0 up to 1: the jitter of back-offs. Math.random unless told. */
+  readonly random?: () => number;
   readonly log?: Log;
   /** What sessions are created with; see `settings` for each one's meaning and default. */
   readonly settings?: Partial<Settings>;
   /** How models are called: levels by founder, tenant and user; `OPENAI_API_KEY` and `OPENAI_BASE_URL` are the level below. */
   readonly llm?: LlmSettings;
-  readonly pool?: Omit<PoolOptions, 'clock' | 'transport'>;
+  readonly pool?: Omit<PoolOptions, 'clock' | 'random' | 'transport'>;
   /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
   readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
   /** Charts of the user's own, for viewers: `GET /v1/machines` shows them, and they can be tried out there. */

@@ -95,7 +95,7 @@ export class Troupe {
   #unoffer: (() => void) | undefined;
 
   constructor(options: TroupeOptions) {
-    const { agents = [], handleNoMatch, clock = realClock, log = silent, journal = memoryJournal() } = options;
+    const { agents = [], handleNoMatch, clock = realClock, random, log = silent, journal = memoryJournal() } = options;
     this.journal = journal;
     this.log = log;
     this.clock = clock;
@@ -104,7 +104,14 @@ export class Troupe {
     this.models = openModels(options.llm, { clock, journal });
     this.access = new Access(options.authorize);
     const permit = this.access.asks ? (call: AgentCall) => permitCall(this.access, call) : undefined;
-    this.pool = new AgentPool({ models: this.models, ...options.pool, clock, transport: this.transport, permit });
+    this.pool = new AgentPool({
+      models: this.models,
+      ...options.pool,
+      clock,
+      random,
+      transport: this.transport,
+      permit,
+    });
     this.charts = new Charts(options.machines, agents);
     for (const agent of agents) this.#declare(agent);
     if (handleNoMatch && options.default_agent !== undefined)
@@ -132,6 +139,7 @@ export class Troupe {
       run: (key, input, work) => this.jobs.perform(key, input, work),
       journal,
       clock,
+      random,
       pool: this.pool,
       directory: this.directory,
       hooks: new Hooks(options),

@@ -1,7 +1,7 @@
 // The attempt policy, exhaustively: everything that can become of an attempt, and what must hold of what follows.
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Policy } from '../machines/attempt/policy.ts';
 import * as policy from '../machines/attempt/policy.ts';
-import type { Policy } from '../machines/session/attempts.ts';
 import { CounterExample, type Graph } from '../src/testing.ts';
 import { attempts } from './attempt/facts.ts';
 import { exploreAttempts } from './attempt/world.ts';

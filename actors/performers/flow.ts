@@ -34,6 +34,7 @@ export function flowPerformer(agent: FlowAgent, agents: Agents): Performer {
         agent,
         declared,
         call.input.map(({ content }) => content),
+        (id) => agents.fallbacks(call.tenant, id),
       ),
       call,
       io,
@@ -42,9 +43,9 @@ export function flowPerformer(agent: FlowAgent, agents: Agents): Performer {
         steps: async (input: StepsInput, work) => {
           await Promise.all(
             input.steps.map((step) => {
-              const { agent: first, prompt } = declared.find(({ id }) => id === step.id)!;
+              const { prompt } = declared.find(({ id }) => id === step.id)!;
               const shown = step.id === answering;
-              return performStep({ step, input, work, call, io, agents, flow: agent, first, prompt, shown });
+              return performStep({ step, input, work, call, io, agents, flow: agent, prompt, shown });
             }),
           );
         },
@@ -77,13 +78,23 @@ function free(agent: string, used: ReadonlySet<string>): string {
   return id;
 }
 
-function inputOf(agent: FlowAgent, declared: readonly Declared[], words: string[]): FlowInput {
-  const { mode, on_failure = 'stop', aggregate } = agent;
-  const all = declared.map(({ id, agent, timeout_ms }) => ({ id, agent, ...(timeout_ms && { timeout_ms }) }));
+function inputOf(
+  agent: FlowAgent,
+  declared: readonly Declared[],
+  words: string[],
+  fallbacksOf: (agent_id: string) => readonly string[],
+): FlowInput {
+  const { mode, on_failure = 'stop', attempts, backoff_ms, aggregate } = agent;
+  const all = declared.map(({ id, agent, timeout_ms }) => {
+    const fallbacks = [...fallbacksOf(agent)];
+    return { id, agent, ...(timeout_ms && { timeout_ms }), ...(fallbacks.length > 0 && { fallbacks }) };
+  });
   const last = all.find(({ id }) => id === AGGREGATE);
   return {
     mode,
     on_failure,
+    ...(attempts !== undefined && { attempts }),
+    ...(backoff_ms !== undefined && { backoff_ms }),
     steps: all.filter(({ id }) => id !== AGGREGATE),
     ...(last && { aggregate: last }),
     ...(typeof aggregate === 'function' && { aggregate: 'function' }),

@@ -78,3 +78,6 @@ export const giveBack = (plan: Plan): Plan => ({ ...startOver(plan), next: plan.
 export const recover = (plan: Plan): Plan => ({ ...plan, recoveries: plan.recoveries + 1 });
 
 export const mayRecover = ({ recoveries }: Pick<Plan, 'recoveries'>, most: number): boolean => recoveries < most;
+
+/** These functions. What charts do with them is explored over others that may say anything. */
+export type Policy = typeof import('./policy.ts');

@@ -1,5 +1,6 @@
 // What can happen to a flow over other agents: the schemas of its events, its input and its context.
 import { z } from 'zod';
+import { failure, plan } from '../attempt/events.ts';
 import type { Decision } from '../session/events.ts';
 import { decided, heard, type Question, usage } from '../task/events.ts';
 
@@ -7,6 +8,8 @@ const declaredStep = z.object({
   id: z.string(),
   agent: z.string(),
   timeout_ms: z.int().positive().optional(),
+  /** Agents to try, in order, when its own has failed for good. */
+  fallbacks: z.array(z.string()).optional(),
 });
 
 const error = z.object({ code: z.string(), message: z.string() });
@@ -37,12 +40,10 @@ const step = declaredStep.extend({
       answering: z.boolean().optional(),
     })
     .optional(),
-  /** How often it went to another agent. */
+  /** How often it went to another agent, and how often its present one has failed: calls are named by both. */
   moves: z.int(),
-  /** How often its present agent has failed, and how often since it last got on; the instances that did. */
   failures: z.int(),
-  tries: z.int(),
-  tried: z.array(z.string()),
+  plan,
   /** When it may be tried again, ms since the epoch. */
   not_before: z.number().optional(),
   output: z.string().optional(),
@@ -54,6 +55,10 @@ export const flowInput = z.object({
   mode: z.enum(['sequential', 'parallel']),
   steps: z.array(declaredStep).min(1),
   on_failure: z.enum(['stop', 'continue']),
+  /** Failed attempts of each agent of a step before its fallbacks are tried; 3 unless told. */
+  attempts: z.int().positive().optional(),
+  /** The first wait between them, ms; it doubles up to 30 s; 500 unless told. */
+  backoff_ms: z.number().optional(),
   /** Who makes one answer of the results: another agent, or the function that comes with the flow; a default unless told. */
   aggregate: z.union([declaredStep, z.literal('function')]).optional(),
   /** The user's words. */
@@ -64,6 +69,8 @@ export type FlowInput = z.infer<typeof flowInput>;
 export const flowContext = z.object({
   mode: flowInput.shape.mode,
   on_failure: flowInput.shape.on_failure,
+  attempts: flowInput.shape.attempts,
+  backoff_ms: flowInput.shape.backoff_ms,
   aggregates: z.boolean(),
   words: z.array(z.string()),
   steps: z.array(step),
@@ -83,27 +90,18 @@ export const flowEvent = z.discriminatedUnion('type', [
   decided,
   /** The agent of a step got so far that it must not do it again. */
   z.object({ type: z.literal('step.progressed'), step: id, task: z.unknown(), told }),
-  /** Its agent failed, and is called again: at another instance, or after a while. */
+  /** An attempt of its agent failed; the attempt policy says what follows. `at` is ms since the epoch. */
+  z.object({ type: z.literal('step.failed'), step: id, failure, at: z.number(), ms: z.number(), told }),
+  /** Its agent gave it to another one, which begins afresh; `task` is what the giver goes on with should that one fail. */
   z.object({
-    type: z.literal('step.retried'),
-    step: id,
-    error,
-    endpoint: z.string().optional(),
-    not_before: z.number().optional(),
-    told,
-  }),
-  /** It goes to another agent, which begins afresh: its own failed for good, or gave it away and would go on with `task`. */
-  z.object({
-    type: z.literal('step.moved'),
+    type: z.literal('step.transferred'),
     step: id,
     agent: z.string(),
     reason: z.string(),
-    transfer: z.boolean(),
     task: z.unknown().optional(),
+    ms: z.number(),
     told,
   }),
-  /** The agent that it was given to cannot: it is back with the one that gave it away. */
-  z.object({ type: z.literal('step.returned'), step: id, error, told }),
   z.object({
     type: z.literal('step.finished'),
     step: id,
@@ -112,7 +110,6 @@ export const flowEvent = z.discriminatedUnion('type', [
     ms: z.number(),
     told,
   }),
-  z.object({ type: z.literal('step.failed'), step: id, error, ms: z.number(), told }),
   z.object({
     type: z.literal('step.asked'),
     step: id,

@@ -3,6 +3,7 @@ import { or, setup } from 'xstate';
 import { performed } from '../../actors/durable.ts';
 import type { TaskOutput } from '../task/events.ts';
 import type { AggregateInput, FlowContext, FlowEmitted, FlowEvent, FlowInput, StepsInput } from './events.ts';
+import { migrate } from './migrate.ts';
 import { actions, guards, initialContext, inputs, outcome, outputs } from './rules.ts';
 
 export const flowMachine = setup({
@@ -22,7 +23,8 @@ export const flowMachine = setup({
   actions,
 }).createMachine({
   id: 'flow',
-  version: '1',
+  version: '2',
+  meta: { migrate },
   context: initialContext,
   output: outcome,
   initial: 'deciding',
@@ -45,11 +47,18 @@ export const flowMachine = setup({
         // Those at work have not heard them.
         heard: { target: 'performing', reenter: true, actions: 'hear' },
         'step.progressed': { guard: 'isAtWork', actions: 'recordProgress' },
-        'step.retried': { guard: 'isAtWork', actions: 'countFailure' },
-        'step.moved': { guard: 'isAtWork', actions: 'move' },
-        'step.returned': { guard: 'isGiven', actions: 'moveBack' },
+        'step.failed': [
+          { guard: 'triesElsewhere', actions: 'countFailure' },
+          { guard: 'triesAgain', actions: 'countFailure' },
+          { guard: 'givesBack', actions: 'undoTransfer' },
+          { guard: 'triesNextAgent', actions: 'nextAgent' },
+          { guard: 'isAtWork', actions: 'recordFailure' },
+        ],
+        'step.transferred': [
+          { guard: 'transfersLeft', actions: 'transfer' },
+          { guard: 'isAtWork', actions: 'failTransfer' },
+        ],
         'step.finished': { guard: 'isAtWork', actions: 'recordResult' },
-        'step.failed': { guard: 'isAtWork', actions: 'recordFailure' },
         'step.asked': { guard: 'isAtWork', actions: 'recordQuestion' },
         'step.handed_over': { guard: 'isAtWork', target: 'handedOver', actions: ['handOver', 'tellFinished'] },
       },

@@ -1,43 +1,40 @@
 // The bodies of the flow chart's names.
-import { setup } from 'xstate';
+import * as policy from '../attempt/policy.ts';
 import type { Decision } from '../session/events.ts';
 import type { TaskFailure, TaskOutput } from '../task/events.ts';
-import { addUsage, known } from '../task/rules.ts';
-import type {
-  AggregateInput,
-  FlowContext,
-  FlowEmitted,
-  FlowEvent,
-  FlowInput,
-  Step,
-  StepResult,
-  StepsInput,
-} from './events.ts';
-
-type Args = { context: FlowContext; event: FlowEvent };
-type Of<T extends FlowEvent['type']> = Extract<FlowEvent, { type: T }>;
-/** The events that are about one step. */
-type StepEvent = Extract<FlowEvent, { step: string }>;
-
-const { assign, enqueueActions } = setup({
-  types: { context: {} as FlowContext, events: {} as FlowEvent, emitted: {} as FlowEmitted },
-});
-
-const untried = { failures: 0, tries: 0, tried: [], not_before: undefined };
+import { known } from '../task/rules.ts';
+import { attemptActions, attemptGuards } from './attempts.ts';
+import type { AggregateInput, FlowContext, FlowInput, Step, StepResult, StepsInput } from './events.ts';
+import {
+  type Args,
+  assign,
+  changing,
+  emitOwn,
+  ended,
+  enqueueActions,
+  isAtWork,
+  nothingLeft,
+  type Of,
+  record,
+  type StepEvent,
+} from './step.ts';
 
 export const initialContext = ({ input }: { input: FlowInput }): FlowContext => {
-  const { mode, on_failure, aggregate } = input;
+  const { mode, on_failure, attempts, backoff_ms, aggregate } = input;
   const last = typeof aggregate === 'object' ? [{ ...aggregate, aggregates: true }] : [];
-  const steps = [...input.steps, ...last].map((step) => ({
+  const steps = [...input.steps, ...last].map(({ fallbacks, ...step }) => ({
     ...step,
-    ...untried,
     state: 'waiting' as const,
     words: [],
     moves: 0,
+    failures: 0,
+    plan: policy.begin(fallbacks),
   }));
   return {
     mode,
     on_failure,
+    attempts,
+    backoff_ms,
     aggregates: aggregate === 'function',
     words: [...input.input],
     steps,
@@ -48,7 +45,6 @@ export const initialContext = ({ input }: { input: FlowInput }): FlowContext => 
   };
 };
 
-const isAtWork = ({ state }: Step): boolean => state === 'running';
 const isOver = ({ state }: Step): boolean => state === 'done' || state === 'failed';
 /** The steps themselves, without the one that makes an answer of their results. */
 const own = ({ steps }: FlowContext): Step[] => steps.filter(({ aggregates }) => !aggregates);
@@ -106,6 +102,7 @@ const asking = ({ steps }: FlowContext): Step => steps.find(({ state }) => state
 const answers: Record<string, Decision['kind']> = { approval_required: 'approval', tool_required: 'tool' };
 
 export const guards = {
+  ...attemptGuards(policy),
   // Nobody else makes an answer of the results, so a flow ends with whoever should have.
   mustStop: ({ context }: Args) =>
     context.steps.some(
@@ -118,56 +115,15 @@ export const guards = {
   noneAtWork: ({ context }: Args) => !context.steps.some(isAtWork),
   isAtWork: ({ context, event }: Args) =>
     context.steps.some((step) => isAtWork(step) && step.id === (event as StepEvent).step),
-  isGiven: ({ context, event }: Args) =>
-    context.steps.some((step) => isAtWork(step) && step.id === (event as StepEvent).step && step.back !== undefined),
   isAnswer: ({ context, event }: Args) => answers[context.question!.type] === (event as Of<'decided'>).decision.kind,
   asksForInput: ({ context }: Args) => context.question!.type === 'input_required',
 };
 
-const changing = (steps: readonly Step[], which: (step: Step) => boolean, change: (step: Step) => Partial<Step>) =>
-  steps.map((step) => (which(step) ? { ...step, ...change(step) } : step));
-
-/** What a step's agent told, with the way to it: flows may be steps of flows. */
-const tellOn = ({ id, agent }: Step, told: readonly FlowEmitted[] = []): FlowEmitted[] =>
-  told.map((one) => ({ agent, ...one, path: one.path === undefined ? id : `${id}/${one.path}` }));
-
-const ended = ({ id, agent }: Step, ms: number, error?: Step['error']): FlowEmitted => ({
-  type: 'step_finished',
-  step: id,
-  agent,
-  ms,
-  ...(error && { error }),
-});
-
-/** Takes what is told of one step: changes it, tells on what its agent told, and what there is to tell besides. */
-const record = <T extends StepEvent['type']>(
-  change: (event: Of<T>, step: Step, context: FlowContext) => Partial<Step>,
-  tell: (event: Of<T>, step: Step) => FlowEmitted[] = () => [],
-) =>
-  enqueueActions(({ context, event: any, enqueue }) => {
-    const event = any as Of<T>;
-    const isIt = ({ id }: Step) => id === (event as StepEvent).step;
-    const step = context.steps.find(isIt)!;
-    const { told, usage } = event as { told?: FlowEmitted[]; usage?: object };
-    enqueue.assign({
-      steps: changing(context.steps, isIt, () => change(event, step, context)),
-      usage: addUsage(context.usage, usage),
-    });
-    for (const one of [...tellOn(step, told), ...tell(event, step)]) enqueue.emit(one);
-  });
-
-/** What a step went on with is of no use once it is over. */
-const nothingLeft = {
-  task: undefined,
-  decision: undefined,
-  question: undefined,
-  back: undefined,
-  not_before: undefined,
-} as const;
-
 const joined = (steps: readonly Step[]): string => steps.map(({ output }) => output!).join('\n\n');
 
 export const actions = {
+  ...attemptActions(policy),
+
   hear: assign(({ context, event }) => {
     const { input } = event as Of<'heard'>;
     const hasBegun = (step: Step) => step.from !== undefined && !isOver(step);
@@ -191,71 +147,19 @@ export const actions = {
     for (const { id, agent, from } of next)
       enqueue.emit({ type: from === undefined ? 'step_started' : 'step_resumed', step: id, agent });
   }),
-  // Whoever got on has heard what was decided.
-  recordProgress: record<'step.progressed'>(({ task }) => ({
-    task,
-    decision: undefined,
-    tries: 0,
-    tried: [],
-    not_before: undefined,
-  })),
-  countFailure: record<'step.retried'>(
-    ({ endpoint, not_before }, { failures, tries, tried }) => ({
-      failures: failures + 1,
-      tries: tries + 1,
-      tried: endpoint === undefined ? tried : [...tried, endpoint],
-      not_before,
-    }),
-    ({ error, endpoint }, { id, agent }) => [{ type: 'step_retried', step: id, agent, endpoint, ...error }],
-  ),
-  /** Another agent begins with all that was said since the step began. */
-  move: record<'step.moved'>(
-    ({ agent, reason, transfer, task }, step, { words }) => ({
-      ...nothingLeft,
-      ...untried,
-      agent,
-      moves: step.moves + 1,
-      words: words.slice(step.from),
-      answering: undefined,
-      ...(transfer && {
-        back: { agent: step.agent, reason, task, words: step.words, answering: step.answering },
-      }),
-    }),
-    ({ agent, reason }, step) => [{ type: 'step_moved', step: step.id, from: step.agent, agent, reason }],
-  ),
-  moveBack: record<'step.returned'>(
-    ({ error }, { agent: to, moves, back }) => {
-      const { agent, task, words, answering } = back!;
-      return {
-        ...nothingLeft,
-        ...untried,
-        ...{ agent, task, words, answering },
-        moves: moves + 1,
-        decision: { kind: 'transfer', to, error: `${error.code}: ${error.message}` },
-      };
-    },
-    ({ error }, { id, agent: from, back }) => [
-      { type: 'step_moved', step: id, from, agent: back!.agent, reason: `${error.code}: ${error.message}` },
-    ],
-  ),
   recordResult: record<'step.finished'>(
     ({ output }) => ({ ...nothingLeft, state: 'done', output }),
     ({ ms }, step) => [ended(step, ms)],
   ),
-  recordFailure: record<'step.failed'>(
-    ({ error }) => ({ ...nothingLeft, state: 'failed', error }),
-    ({ ms, error }, step) => [ended(step, ms, error)],
-  ),
-  recordQuestion: record<'step.asked'>(({ question, task }) => ({
+  recordQuestion: record<'step.asked'>(({ question, task }, { plan }) => ({
     state: 'asking',
     question,
     task,
     decision: undefined,
-    tries: 0,
-    tried: [],
     not_before: undefined,
+    plan: policy.startOver(plan),
   })),
-  /** Whoever performs steps tells of each; one that it forgot must not be performed for ever. */
+  /** Each step is reported on; one that was forgotten must not be performed for ever. */
   noteMissing: enqueueActions(({ context, enqueue }) => {
     const error = { code: 'no_result', message: 'nothing came of this step' };
     enqueue.assign({
@@ -265,7 +169,7 @@ export const actions = {
   }),
   handOver: enqueueActions(({ context, event, enqueue }) => {
     const { step: id, final_message, reason, told } = event as Of<'step.handed_over'>;
-    for (const one of tellOn(context.steps.find((step) => step.id === id)!, told)) enqueue.emit(one);
+    emitOwn(context.steps.find((step) => step.id === id)!, told, enqueue.emit);
     enqueue.assign({ handover: { final_message, reason } });
   }),
 

@@ -3,7 +3,7 @@ import { byType, type Samples } from '../samples.ts';
 import { flowEvent, flowInput } from './events.ts';
 import type { flowMachine } from './machine.ts';
 
-const error = { code: 'agent_failed', message: 'it cannot' };
+const failure = { code: 'agent_failed', message: 'it cannot', retryable: true };
 
 export const flow = {
   events: byType(flowEvent),
@@ -21,11 +21,9 @@ export const flow = {
     heard: { input: ['Barn owls.'] },
     decided: { decision: { kind: 'approval', decision: 'approve', by: 'ann' } },
     'step.progressed': { step: 'research', task: {} },
-    'step.moved': { step: 'research', agent: 'librarian', reason: 'knows more', transfer: true },
-    'step.retried': { step: 'research', error },
-    'step.returned': { step: 'research', error },
+    'step.transferred': { step: 'research', agent: 'librarian', reason: 'knows more', ms: 9 },
     'step.finished': { step: 'research', output: 'Owls hunt at night.', ms: 9 },
-    'step.failed': { step: 'research', error, ms: 9 },
+    'step.failed': { step: 'research', failure, at: 0, ms: 9 },
     'step.asked': { step: 'research', question: { type: 'input_required', prompt: 'Which owls?' } },
     'step.handed_over': { step: 'research', final_message: 'Ann takes over.', reason: 'too hard' },
   },

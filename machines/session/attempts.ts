@@ -1,7 +1,6 @@
 // The bodies of the session chart's names that are about attempts. What follows from a failure is the policy's to say.
 import type { AgentResult } from '../../src/agent.ts';
-import type * as attemptPolicy from '../attempt/policy.ts';
-import { LONGEST_BACKOFF } from '../attempt/policy.ts';
+import { LONGEST_BACKOFF, type Policy } from '../attempt/policy.ts';
 import type { AttemptOutput, Run } from './events.ts';
 import {
   type Args,
@@ -17,9 +16,6 @@ import {
   question,
   settle,
 } from './run.ts';
-
-/** The functions of `machines/attempt/policy.ts`; facts about sessions are explored over one that may say anything. */
-export type Policy = typeof attemptPolicy;
 
 /** What one agent asked and was answered, nothing that another may act on. */
 const nothingAsked = { verdict: undefined, task: undefined, question: undefined, decision: undefined } as const;

@@ -108,6 +108,7 @@ export async function callAgent(
 /** The pool as the flow calls it, noting what each step came to: the flow itself keeps no instance and no code of a failure. */
 class Calls {
   readonly clock: Clock;
+  readonly random = Math.random;
   readonly #calling: Calling;
   readonly #asked: Asked;
   readonly #came = new Map<string, Omit<Answered, 'asked' | 'ms'>>();

@@ -1,8 +1,8 @@
 // The attempt policy alone: a chart that only follows it, and all that can happen to the attempts of one piece of work.
 import { type AnyMachineSnapshot, assign, setup } from 'xstate';
 import type { Failure, Limits, Plan, Verdict } from '../../machines/attempt/events.ts';
+import type { Policy } from '../../machines/attempt/policy.ts';
 import * as attemptPolicy from '../../machines/attempt/policy.ts';
-import type { Policy } from '../../machines/session/attempts.ts';
 import { explore, type Graph } from '../../src/testing/explore.ts';
 
 export const limits: Limits & { readonly transfers: number; readonly recoveries: number } = {

@@ -1,5 +1,6 @@
 // What must hold of a flow in every state it can reach, each fact as a check of the explored graph.
 import { isDeepStrictEqual } from 'node:util';
+import type { Verdict } from '../../machines/attempt/events.ts';
 import type { FlowContext, FlowEvent, Step, StepsInput } from '../../machines/flow/events.ts';
 import type { Graph, GraphEdge, GraphState } from '../../src/testing/explore.ts';
 import { everyEdge, everyState } from '../../src/testing/facts.ts';
@@ -13,6 +14,12 @@ const own = ({ steps }: FlowContext): Step[] => steps.filter(({ aggregates }) =>
 const isOver = ({ state }: Step): boolean => state === 'done' || state === 'failed';
 const eventOf = ({ event }: GraphEdge): FlowEvent => event as unknown as FlowEvent;
 const told = ({ step }: GraphEdge, type: string) => step.emitted.filter((one) => one.type === type);
+
+/** The verdict on a failure, where the event is one about this step: it stands in the failure, whatever policy the chart is over. */
+const verdictOn = ({ id }: Step, event: FlowEvent): Verdict['type'] | undefined =>
+  event.type === 'step.failed' && event.step === id
+    ? (event.failure as { verdict?: Verdict }).verdict!.type
+    : undefined;
 
 /** Every step before and after an edge. */
 const pairs = (edge: GraphEdge): [Step, Step][] =>
@@ -103,7 +110,8 @@ export const flow: Record<string, Fact> = {
     everyEdge(graph, name, (edge) =>
       pairs(edge).every(([step, then]) => {
         const event = eventOf(edge);
-        if (event.type === 'step.returned' && event.step === step.id) {
+        const verdict = verdictOn(step, event);
+        if (verdict === 'give_back') {
           const { agent, task, words, answering } = step.back!;
           const { kind, to } = then.decision as { kind: string; to: string };
           if (kind !== 'transfer' || to !== step.agent || then.back !== undefined) return false;
@@ -112,28 +120,35 @@ export const flow: Record<string, Fact> = {
             [agent, task, words, answering],
           );
         }
-        const moved = event.type === 'step.moved' && event.step === step.id;
-        if (!moved) return step.agent === then.agent && (isOver(then) || isDeepStrictEqual(back(step), back(then)));
+        const given = event.type === 'step.transferred' && event.step === step.id && !isOver(then);
+        if (!given && verdict !== 'next_agent')
+          return step.agent === then.agent && (isOver(then) || isDeepStrictEqual(back(step), back(then)));
         if (then.task !== undefined || then.decision !== undefined || then.answering) return false;
-        return event.transfer
-          ? then.back?.agent === step.agent && then.back.task === event.task
-          : then.back === undefined;
+        if (!given) return then.back === undefined && then.agent === 'w';
+        return then.back?.agent === step.agent && then.back.task === event.task && then.agent === event.agent;
       }),
     ),
 
-  'a failure counts until the step gets on or goes to another agent, and an instance that failed is known': (
-    graph,
-    name,
-  ) =>
+  'every call has a name of its own: a failure counts, and so does every move to another agent': (graph, name) =>
     everyEdge(graph, name, (edge) => {
-      const event = eventOf(edge) as { type: string; step?: string; endpoint?: string };
+      const event = eventOf(edge);
       return pairs(edge).every(([step, then]) => {
         if (isOver(then)) return true;
-        const isIt = step.id === event.step;
-        if (isIt && event.type === 'step.retried')
-          return then.tries === step.tries + 1 && then.tried.at(-1) === event.endpoint && then.failures > step.failures;
-        const isFresh = isIt && /progressed|moved|returned|asked/.test(event.type);
-        return isFresh ? then.tries === 0 && then.tried.length === 0 : then.tries === step.tries;
+        const verdict = verdictOn(step, event);
+        const isTriedAgain = verdict === 'again' || verdict === 'elsewhere';
+        if (step.agent !== then.agent || verdict === 'give_back')
+          return then.moves === step.moves + 1 && then.failures === 0;
+        return then.moves === step.moves && then.failures === step.failures + (isTriedAgain ? 1 : 0);
+      });
+    }),
+
+  'only a step that backs off waits, and as long as the policy says': (graph, name) =>
+    everyEdge(graph, name, (edge) => {
+      const event = eventOf(edge);
+      return pairs(edge).every(([step, then]) => {
+        const about = 'step' in event && event.step === step.id;
+        const waits = verdictOn(step, event) === 'again' ? 1_010 : undefined;
+        return about && edge.to.name !== 'handedOver' ? then.not_before === waits : then.not_before === step.not_before;
       });
     }),
 

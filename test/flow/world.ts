@@ -1,10 +1,13 @@
 // Everything that can happen to a flow of two steps, as little of it as its guards can tell apart.
 import type { AnyMachineSnapshot } from 'xstate';
+import { attemptActions, attemptGuards } from '../../machines/flow/attempts.ts';
 import type { FlowContext, FlowEvent, FlowInput, Step } from '../../machines/flow/events.ts';
 import { flowMachine } from '../../machines/flow/machine.ts';
+import { stepAtWork } from '../../machines/flow/step.ts';
 import type { Decision } from '../../machines/session/events.ts';
 import type { Question } from '../../machines/task/events.ts';
 import { explore, type Graph, type Result } from '../../src/testing/explore.ts';
+import { allowed, anyPolicy, failures } from '../attempt/any-policy.ts';
 
 export type Shape = Pick<FlowInput, 'mode' | 'on_failure' | 'aggregate'>;
 
@@ -17,14 +20,22 @@ export const shapes: Shape[] = (['sequential', 'parallel'] as const).flatMap((mo
 );
 
 const steps = [
-  { id: 'a', agent: 'x' },
-  { id: 'b', agent: 'y' },
+  { id: 'a', agent: 'x', fallbacks: ['w'] },
+  { id: 'b', agent: 'y', fallbacks: ['w'] },
 ];
 
 export const inputOf = (shape: Shape): FlowInput => ({ ...shape, steps, input: ['hello'] });
 
-export const exploreFlow = (shape: Shape, machine = flowMachine): Graph =>
-  explore(machine, { input: inputOf(shape), limit: 20_000, ...world });
+/** The flow's chart over any attempt policy; what else it is made of is its own. */
+export const overAnyPolicy = () =>
+  flowMachine.provide({
+    actions: attemptActions(anyPolicy),
+    guards: { ...attemptGuards(anyPolicy), transfersLeft: (args) => allowed(args) && stepAtWork(args) !== undefined },
+  });
+
+/** `change` is what a broken copy of the chart does otherwise. */
+export const exploreFlow = (shape: Shape, change: object = {}): Graph =>
+  explore(overAnyPolicy().provide(change), { input: inputOf(shape), limit: 20_000, ...world });
 
 /** One of the steps asks all kinds of questions, another only one: that is enough for them to get in each other's way. */
 const questions: Question[] = [
@@ -41,25 +52,25 @@ const decisions: Decision[] = [
 
 const told = [{ type: 'tool_called', call: 'c1' }];
 
-function toldOf(step: string, { moves, tries }: Pick<Step, 'moves' | 'tries'>): FlowEvent[] {
+function reportsOn(
+  step: string,
+  { moves, failures: failed, back }: Pick<Step, 'moves' | 'failures' | 'back'>,
+): FlowEvent[] {
+  const mayMove = moves < 1 && step !== 'sum';
+  const transferred = { type: 'step.transferred', step, agent: 'v', reason: 'knows more', task: 't0', ms: 1 } as const;
+  const offered = failures(back !== undefined).filter(({ error: { verdict } }) => {
+    if (verdict.type === 'next_agent') return mayMove;
+    return failed < 1 || (verdict.type !== 'again' && verdict.type !== 'elsewhere');
+  });
   return [
     { type: 'step.progressed', step, task: 't1', told },
-    ...(moves < 1 && step !== 'sum'
-      ? [true, false].map((transfer) => ({
-          type: 'step.moved' as const,
-          step,
-          agent: transfer ? 'v' : 'w',
-          reason: 'knows more',
-          transfer,
-          ...(transfer && { task: 't0' }),
-        }))
-      : []),
-    ...(tries < 1
-      ? [{ type: 'step.retried' as const, step, error: { code: 'busy', message: 'later' }, endpoint: 'x/1' }]
-      : []),
-    { type: 'step.returned', step, error: { code: 'busy', message: 'later' } },
+    ...(mayMove ? [transferred] : []),
+    Object.assign({ allowed: false }, transferred),
+    ...offered.map(({ error }) => {
+      const failure = { ...error, endpoint: 'x/1' };
+      return { type: 'step.failed' as const, step, failure, at: 10, ms: 1 };
+    }),
     { type: 'step.finished', step, output: `said by ${step}`, usage: { total_tokens: 1 }, ms: 1, told },
-    { type: 'step.failed', step, error: { code: 'broken', message: 'no' }, ms: 1 },
     ...(step === 'b' ? questions.slice(-1) : questions).map((question) => ({
       type: 'step.asked' as const,
       step,
@@ -75,8 +86,8 @@ function events({ context }: AnyMachineSnapshot): FlowEvent[] {
   const { steps, words, question } = context as FlowContext;
   const more = words.length < 2 || question?.type === 'input_required';
   return [
-    ...steps.flatMap((step) => toldOf(step.id, step)),
-    ...toldOf('wrong', { moves: 0, tries: 0 }),
+    ...steps.flatMap((step) => reportsOn(step.id, step)),
+    ...reportsOn('wrong', { moves: 0, failures: 0 }),
     ...decisions.map((decision) => ({ type: 'decided' as const, decision })),
     ...(more ? [{ type: 'heard' as const, input: ['and quickly'] }] : []),
   ];
@@ -91,7 +102,7 @@ function serialize({ value, context }: AnyMachineSnapshot): unknown {
     value,
     question?.type,
     Math.min(words.length, 2),
-    steps.map(({ state, agent, from, task, decision, question, answering, moves, tries, back }) =>
+    steps.map(({ state, agent, from, task, decision, question, answering, moves, failures, plan, back }) =>
       // Nobody reads what a step was before it was over.
       state === 'done' || state === 'failed'
         ? state
@@ -104,7 +115,8 @@ function serialize({ value, context }: AnyMachineSnapshot): unknown {
             question?.type,
             answering,
             Math.min(moves, 1),
-            tries > 0,
+            failures > 0,
+            plan,
             back && [back.agent, back.task, back.answering],
           ],
     ),

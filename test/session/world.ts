@@ -1,8 +1,6 @@
 // Everything that can happen to a session, as little of it as its guards can tell apart: what the exhaustive facts explore.
 import type { AnyMachineSnapshot } from 'xstate';
-import type { Verdict } from '../../machines/attempt/events.ts';
-import * as attemptPolicy from '../../machines/attempt/policy.ts';
-import { attemptActions, attemptGuards, type Policy } from '../../machines/session/attempts.ts';
+import { attemptActions, attemptGuards } from '../../machines/session/attempts.ts';
 import {
   type Route,
   type SessionContext,
@@ -12,27 +10,11 @@ import {
 } from '../../machines/session/events.ts';
 import { sessionMachine } from '../../machines/session/machine.ts';
 import { type ExploreOptions, explore, type Graph, type Result } from '../../src/testing/explore.ts';
+import { allowed, anyPolicy, failures } from '../attempt/any-policy.ts';
 
 /** Small limits, so that each is met. */
 export const small = (more: Partial<Settings>): Settings =>
   settings.parse({ queue_limit: 2, attempts: 2, recoveries: 1, transfers: 1, ...more });
-
-/**
- * A policy that may say anything, whatever happened before: what it says stands in the event. It keeps nothing, so a session over
- * it has few states; what holds for a session over it holds over every policy that keeps to the verdicts. Which verdicts the
- * product's own policy gives, and when, are the facts of `test/attempt`.
- */
-export const anyPolicy: Policy = {
-  ...attemptPolicy,
-  fail: (plan) => plan,
-  judge: (_, failure) => (failure as { verdict?: Verdict }).verdict ?? { type: 'give_up' },
-  advance: (plan) => plan,
-  transfer: (plan) => plan,
-  giveBack: (plan) => plan,
-  recover: (plan) => plan,
-};
-
-const allowed = ({ event }: { event: object }): boolean => (event as { allowed?: boolean }).allowed !== false;
 
 /** The session's chart over any policy; what else it is made of is its own. */
 export const overAnyPolicy = (machine = sessionMachine) =>
@@ -97,22 +79,12 @@ function events(snapshot: AnyMachineSnapshot): SessionEvent[] {
 const timeouts = (snapshot: AnyMachineSnapshot): SessionEvent[] =>
   snapshot._nodes.flatMap(({ id, after }) => {
     const timer = id === 'attempting' && after.find(({ delay }) => delay === 'attemptTimeout');
-    return timer ? failures(snapshot).map((failure) => ({ type: timer.eventType, ...failure }) as never) : [];
+    return timer
+      ? failures(snapshot.context.run.transfer !== undefined).map(
+          (failure) => ({ type: timer.eventType, ...failure }) as never,
+        )
+      : [];
   });
-
-/** A failure with every verdict that can be given there. */
-const failures = ({ context }: AnyMachineSnapshot): Result[] =>
-  verdicts
-    .filter(({ type }) => type !== 'give_back' || context.run.transfer !== undefined)
-    .map((verdict) => ({ error: { code: 'test', message: 'no', retryable: true, verdict } }));
-
-const verdicts: Verdict[] = [
-  { type: 'elsewhere' },
-  { type: 'again', wait_ms: 1_000 },
-  { type: 'give_back' },
-  { type: 'next_agent' },
-  { type: 'give_up' },
-];
 
 const attempted = (result: object): Result => ({ output: { result, endpoint: 'a/1', ms: 1 } });
 const failed: Result = { error: { code: 'test', message: 'no', retryable: true } };
@@ -130,7 +102,7 @@ const results: NonNullable<ExploreOptions<typeof sessionMachine>['results']> = {
     attempted({ type: 'tool_required', name: 'look', arguments: {} }),
     transferred,
     Object.assign({ allowed: false }, transferred),
-    ...failures(snapshot),
+    ...failures(snapshot.context.run.transfer !== undefined),
   ],
 };
 

@@ -3,7 +3,7 @@ import type { AnyStateMachine } from 'xstate';
 import { machines } from '../../machines/index.ts';
 import type { Settings } from '../../machines/session/events.ts';
 import type { ExploreOptions } from '../../src/testing/explore.ts';
-import { world as flowWorld, inputOf, type Shape } from '../flow/world.ts';
+import { overAnyPolicy as flowOverAnyPolicy, world as flowWorld, inputOf, type Shape } from '../flow/world.ts';
 import { MAX_STEPS, world as reactWorld } from '../react/world.ts';
 import { overAnyPolicy, world as sessionWorld, small } from '../session/world.ts';
 import { agentWorld } from './agent.ts';
@@ -23,10 +23,11 @@ const session = (settings: Partial<Settings>) => ({
 
 const flow = (shape: Shape) => ({ input: inputOf(shape), ...flowWorld });
 
-/** The charts as they are explored: sessions over a policy that may say anything, whose own facts say what the product's says. */
+/** The charts as they are explored: sessions and flows over a policy that may say anything, whose own facts say what the product's says. */
 export const explored: Readonly<Record<keyof typeof machines, AnyStateMachine>> = {
   ...machines,
   session: overAnyPolicy(),
+  flow: flowOverAnyPolicy(),
 };
 
 export const worlds: Readonly<Record<keyof typeof machines, readonly ExploreOptions<any>[]>> = {

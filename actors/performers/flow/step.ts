@@ -1,10 +1,9 @@
-// Performs one step of a flow: calls its agent until it has a result, at another instance, again, or by another agent.
-import type { FlowEvent, Step, StepResult, StepsInput } from '../../../machines/flow/events.ts';
+// Performs one step of a flow: calls the agent that the chart says until the step is over or asks.
+import type { FlowContext, FlowEvent, Step, StepResult, StepsInput } from '../../../machines/flow/events.ts';
 import type { AgentCall, AgentResult, FlowAgent, FlowStep } from '../../../src/agent.ts';
 import type { Clock } from '../../../src/clock.ts';
-import type { Failed } from '../../../src/errors.ts';
 import type { Emitted } from '../../../src/journal.ts';
-import { asFailed, type CallIO, type PerformerIO, type ToolStep } from '../../performer.ts';
+import { asFailed, type CallIO, failureOf, type PerformerIO, type ToolStep } from '../../performer.ts';
 import type { Performed } from '../../pool.ts';
 import type { Work } from '../../session.ts';
 import { stepPrompt } from './prompt.ts';
@@ -12,6 +11,8 @@ import { stepPrompt } from './prompt.ts';
 /** The agents that a flow can call, as a pool has them. */
 export interface Agents {
   readonly clock: Clock;
+  /** 0 up to 1. */
+  readonly random: () => number;
   /** As `AgentPool.call`. */
   readonly call: (call: AgentCall, io: CallIO) => Promise<Performed>;
   /** The agents to try, in order, when this one has failed for good. */
@@ -26,48 +27,27 @@ export interface StepOptions {
   readonly io: PerformerIO;
   readonly agents: Agents;
   readonly flow: FlowAgent;
-  /** The agent that the step was declared with; it may have moved since. */
-  readonly first: string;
   readonly prompt: FlowStep['prompt'];
   /** Whether its answer is the flow's, so that it is shown while it is written. */
   readonly shown: boolean;
 }
 
-const ATTEMPTS = 3;
-const BACKOFF_MS = 500;
-const LONGEST_BACKOFF_MS = 30_000;
-/** How often a step may go from one agent to another. */
-const MOVES = 8;
+/** The time of the whole step is over, whatever could still be tried. */
+const timedOut = { code: 'timed_out', retryable: false, final: true } as const;
 
-/**
- * Tells the chart what becomes of the step; resolves when it is over or asks. Rejects only when the flow has left, or cannot
- * remember any more.
- */
+/** Reports on the step to the chart; resolves when it is over or asks. Rejects only when the flow has left, or cannot be journaled. */
 export const performStep = (options: StepOptions): Promise<void> => new StepWork(options).perform();
 
-/** What is to be told of a step, without its id. */
-type Told = FlowEvent extends infer E ? (E extends { step: string } ? Omit<E, 'step'> : never) : never;
-
-/** How a try failed, and what its agent told at its end. */
-interface Came {
-  readonly error: { code: string; message: string };
-  readonly told?: Emitted[] | undefined;
-}
-
-/** What a pool says of a failure. */
-interface Located {
-  readonly endpoint?: string;
-  readonly alternatives?: number;
-  readonly retry_after_s?: number;
-  readonly told?: readonly Emitted[];
-}
+/** An event about the step, without its id. */
+type StepReport = FlowEvent extends infer E ? (E extends { step: string } ? Omit<E, 'step'> : never) : never;
 
 class StepWork {
   readonly #options: StepOptions;
   readonly #began: number;
   readonly #late = new AbortController();
-  /** The step as the chart has it: everything that changes here is told first. */
+  /** The step as the chart has it after the last event. */
   #step: Step;
+  #isOver = false;
   #calls = 0;
 
   constructor(options: StepOptions) {
@@ -83,147 +63,79 @@ class StepWork {
       this.#late.abort(new DOMException(`step "${id}" took longer than ${timeout_ms} ms`, 'TimeoutError'));
     const timer = timeout_ms && clock.setTimeout(expire, timeout_ms);
     try {
-      while (!(await this.#try()));
+      while (!this.#isOver) await this.#attempt();
     } finally {
       if (timer) clock.clearTimeout(timer);
     }
   }
 
-  /** One call of the agent that has the step. True when the step needs no other. */
-  async #try(): Promise<boolean> {
+  /** One call of the agent that has the step; what follows from it is the chart's to say. */
+  async #attempt(): Promise<void> {
     const { work, io, agents } = this.#options;
     const signal = AbortSignal.any([work.signal, this.#late.signal]);
     await this.#wait(signal);
     this.#calls += 1;
-    const call = this.#call();
-    let done: Performed;
+    let report: StepReport;
+    let told: readonly Emitted[] | undefined;
     try {
-      done = await agents.call(call, {
+      const done = await agents.call(this.#call(), {
         signal,
         // A second try would be written behind the first.
         part: this.#options.shown && this.#calls === 1 ? io.part : () => {},
         history: io.history,
         tools: io.tools,
-        remember: ({ task, told }) => this.#progress(task, told),
+        remember: ({ task, told }) => this.#report({ type: 'step.progressed', task }, told),
       });
+      io.steps.push(...done.steps);
+      report = this.#reportOf(done.result);
+      told = done.told;
     } catch (error) {
       work.signal.throwIfAborted();
       const failed = asFailed(error, signal, this.#step.agent);
       io.steps.push(...((failed.details.steps as ToolStep[] | undefined) ?? []));
-      if (!this.#late.signal.aborted) return this.#next(failed);
-      return this.#fail({ error: { code: 'timed_out', message: this.#late.signal.reason.message } });
+      const { told: own, ...failure } = failureOf(failed, agents.random);
+      const expired = this.#late.signal.aborted && { ...timedOut, message: this.#late.signal.reason.message };
+      report = { type: 'step.failed', failure: expired || failure, at: agents.clock.now(), ms: this.#ms };
+      told = expired ? undefined : own;
     }
-    io.steps.push(...done.steps);
-    return this.#end(done.result, done.told.length > 0 ? { told: [...done.told] } : {});
+    await this.#report(report, told);
   }
 
-  async #end(result: AgentResult, told: { told?: Emitted[] }): Promise<boolean> {
-    const ms = this.#options.agents.clock.now() - this.#began;
+  /** What an agent came to, as the chart takes it. */
+  #reportOf(result: AgentResult): StepReport {
+    const ms = this.#ms;
     switch (result.type) {
       case 'answer': {
         const { final_message: output, usage } = result;
-        await this.#tell({ type: 'step.finished', output, ...(usage && { usage }), ms, ...told });
-        return true;
+        return { type: 'step.finished', output, ...(usage && { usage }), ms };
       }
-      case 'transfer':
-        return this.#move(result.agent, result.reason, { transfer: true, task: result.task, ...told });
+      case 'transfer': {
+        const { agent, reason, task } = result;
+        return { type: 'step.transferred', agent, reason, task, ms };
+      }
       case 'handoff': {
         const { final_message, reason } = result;
-        await this.#tell({ type: 'step.handed_over', final_message, reason, ...told });
-        return true;
+        return { type: 'step.handed_over', final_message, reason };
       }
       default: {
         const { task, ...question } = result;
-        await this.#tell({ type: 'step.asked', question, task, ...told });
-        return true;
+        return { type: 'step.asked', question, task };
       }
     }
   }
 
-  /** What follows from a failure: another instance, another try, the agent that gave the step away, another agent, or nothing. */
-  async #next(failed: Failed): Promise<boolean> {
-    const { agents, call, first, flow } = this.#options;
-    const { agent, back } = this.#step;
-    const { endpoint, alternatives = 0, retry_after_s = 0, told } = failed.details as Located;
-    const error = { code: failed.code, message: failed.message };
-    const came = { error, ...(told && { told: [...told] }) };
-    if (failed.retryable && alternatives > 0) return this.#retry(came, endpoint);
-    const chain = [first, ...agents.fallbacks(call.tenant, first)];
-    const another = chain.includes(agent) ? chain[chain.indexOf(agent) + 1] : undefined;
-    // Nobody waits for an agent that is out, if there is another.
-    const isOut = failed.code === 'no_agent_available' && (back ?? another) !== undefined;
-    const failures = this.#step.tries + 1;
-    if (failed.retryable && !isOut && failures < (flow.attempts ?? ATTEMPTS)) {
-      const backoff = Math.min(LONGEST_BACKOFF_MS, (flow.backoff_ms ?? BACKOFF_MS) * 2 ** (failures - 1));
-      const wait = Math.max(backoff, retry_after_s * 1_000);
-      return this.#retry(came, endpoint, agents.clock.now() + wait);
-    }
-    if (back) {
-      await this.#tell({ type: 'step.returned', ...came });
-      const { reason: _, ...before } = back;
-      const decision = { kind: 'transfer' as const, to: agent, error: `${error.code}: ${error.message}` };
-      this.#begin({ back: undefined, ...before, decision });
-      return false;
-    }
-    if (another !== undefined)
-      return this.#move(another, `${agent}: ${error.code}: ${error.message}`, { transfer: false, told: came.told });
-    return this.#fail(came);
+  get #ms(): number {
+    return this.#options.agents.clock.now() - this.#began;
   }
 
-  async #move(
-    agent: string,
-    reason: string,
-    how: { transfer: boolean; task?: unknown; told?: Emitted[] },
-  ): Promise<boolean> {
-    if (this.#step.moves >= MOVES)
-      return this.#fail({
-        error: { code: 'too_many_transfers', message: `it went from agent to agent ${MOVES} times` },
-        told: how.told,
-      });
-    await this.#tell({ type: 'step.moved', agent, reason, ...how });
-    const { agent: from, words, answering } = this.#step;
-    this.#begin({
-      agent,
-      task: undefined,
-      decision: undefined,
-      words: this.#options.input.words.slice(this.#step.from),
-      answering: undefined,
-      back: how.transfer ? { agent: from, reason, task: how.task, words, answering } : undefined,
-    });
-    return false;
-  }
-
-  async #retry(came: Came, endpoint?: string, not_before?: number): Promise<boolean> {
-    await this.#tell({
-      type: 'step.retried',
-      ...came,
-      ...(endpoint && { endpoint }),
-      ...(not_before && { not_before }),
-    });
-    const { failures, tries, tried } = this.#step;
-    const all = endpoint === undefined ? tried : [...tried, endpoint];
-    this.#step = { ...this.#step, failures: failures + 1, tries: tries + 1, tried: all, not_before };
-    return false;
-  }
-
-  #begin(change: Partial<Step>): void {
-    const untried = { failures: 0, tries: 0, tried: [], not_before: undefined };
-    this.#step = { ...this.#step, ...untried, ...change, moves: this.#step.moves + 1 };
-  }
-
-  async #fail(came: Came): Promise<boolean> {
-    await this.#tell({ type: 'step.failed', ...came, ms: this.#options.agents.clock.now() - this.#began });
-    return true;
-  }
-
-  /** Whoever gets on may try again, and has heard what was decided. */
-  async #progress(task: unknown, told: readonly Emitted[] = []): Promise<void> {
-    await this.#tell({ type: 'step.progressed', task, ...(told.length > 0 && { told: [...told] }) });
-    this.#step = { ...this.#step, task, decision: undefined, tries: 0, tried: [] };
-  }
-
-  async #tell(event: Told): Promise<void> {
-    await this.#options.work.tell({ ...event, step: this.#step.id } as never);
+  /** Journals an event about the step, and goes on with the step as the chart then has it. */
+  async #report(event: StepReport, told: readonly Emitted[] = []): Promise<void> {
+    const { id } = this.#step;
+    const about = { ...event, step: id, ...(told.length > 0 && { told }) };
+    const { entry } = await this.#options.work.tell(about);
+    const { status, context } = entry.snapshot;
+    this.#step = (context as FlowContext).steps.find((step) => step.id === id)!;
+    this.#isOver = status !== undefined || this.#step.state !== 'running';
   }
 
   /** Until it may be tried again. */
@@ -244,7 +156,7 @@ class StepWork {
 
   #call(): AgentCall {
     const { call, work, input } = this.#options;
-    const { id, agent, moves, failures, tried, task, decision, back } = this.#step;
+    const { id, agent, moves, failures, plan, task, decision, back } = this.#step;
     // An agent that has the step for the second time begins another task, whose work has other keys.
     const name = moves === 0 ? id : `${id}~${moves}`;
     return {
@@ -261,7 +173,7 @@ class StepWork {
       },
       task,
       decision,
-      tried,
+      tried: plan.tried,
     };
   }
 

@@ -1,0 +1,106 @@
+// The bodies of the flow chart's names that are about attempts. What follows from a failure is the policy's to say.
+import type { Verdict } from '../attempt/events.ts';
+import { LONGEST_BACKOFF, type Policy } from '../attempt/policy.ts';
+import type { FlowContext, FlowEvent, Step } from './events.ts';
+import { type Args, ended, moved, nothingLeft, type Of, record, stepAtWork } from './step.ts';
+
+/** Attempts of an agent, and the first wait between them, ms, unless the flow says otherwise. */
+const ATTEMPTS = 3;
+const BACKOFF_MS = 500;
+/** How often a step may be given from one agent to another. */
+const TRANSFERS = 8;
+
+type Failed = Of<'step.failed'>;
+
+const verdictOf = (policy: Policy, context: FlowContext, { failure }: Failed, { plan }: Step): Verdict => {
+  const { attempts = ATTEMPTS, backoff_ms = BACKOFF_MS } = context;
+  return policy.judge(policy.fail(plan, failure), failure, { attempts, backoff_ms, longest_ms: LONGEST_BACKOFF });
+};
+
+const errorOf = ({ failure: { code, message } }: Failed) => ({ code, message });
+const reasonOf = ({ failure: { code, message } }: Failed): string => `${code}: ${message}`;
+const giver = ({ back }: Step): NonNullable<Step['back']> => back!;
+const tooMany = { code: 'too_many_transfers', message: `it went from agent to agent ${TRANSFERS} times` };
+
+/** Another agent begins with all that was said since the step began. */
+const afresh = ({ moves, from }: Step, { words }: FlowContext) => ({
+  ...nothingLeft,
+  failures: 0,
+  moves: moves + 1,
+  words: words.slice(from),
+  answering: undefined,
+});
+
+export const attemptGuards = (policy: Policy) => {
+  const says =
+    (verdict: Verdict['type']) =>
+    ({ context, event }: { context: FlowContext; event: FlowEvent }): boolean => {
+      const step = stepAtWork({ context, event });
+      return step !== undefined && verdictOf(policy, context, event as Failed, step).type === verdict;
+    };
+  return {
+    triesElsewhere: says('elsewhere'),
+    triesAgain: says('again'),
+    givesBack: says('give_back'),
+    triesNextAgent: says('next_agent'),
+    transfersLeft: (args: Args) => {
+      const step = stepAtWork(args);
+      return step !== undefined && policy.mayTransfer(step.plan, TRANSFERS);
+    },
+  };
+};
+
+export const attemptActions = (policy: Policy) => ({
+  // An agent that got on has seen what was decided.
+  recordProgress: record<'step.progressed'>(({ task }, { plan }) => ({
+    task,
+    plan: policy.progress(plan),
+    decision: undefined,
+    not_before: undefined,
+  })),
+  countFailure: record<'step.failed'>(
+    (event, step, context) => {
+      const verdict = verdictOf(policy, context, event, step);
+      const not_before = verdict.type === 'again' ? event.at + verdict.wait_ms : undefined;
+      return { failures: step.failures + 1, plan: policy.fail(step.plan, event.failure), not_before };
+    },
+    (event, { id, agent }) => {
+      const { endpoint } = event.failure;
+      return [{ type: 'step_retried', step: id, agent, endpoint, ...errorOf(event) }];
+    },
+  ),
+  nextAgent: record<'step.failed'>(
+    (_, step, context) => ({
+      ...afresh(step, context),
+      agent: step.plan.next[0]!,
+      plan: policy.advance(step.plan),
+    }),
+    (event, step) => [moved(step, step.plan.next[0]!, `${step.agent}: ${reasonOf(event)}`)],
+  ),
+  transfer: record<'step.transferred'>(
+    ({ agent, reason, task }, step, context) => ({
+      ...afresh(step, context),
+      agent,
+      plan: policy.transfer(step.plan),
+      back: { agent: step.agent, reason, task, words: step.words, answering: step.answering },
+    }),
+    ({ agent, reason }, step) => [moved(step, agent, reason)],
+  ),
+  /** The other agent cannot: the step goes back to the one that gave it away, which sees why. */
+  undoTransfer: record<'step.failed'>(
+    (event, step, context) => {
+      const { agent, task, words, answering } = giver(step);
+      const decision = { kind: 'transfer' as const, to: step.agent, error: reasonOf(event) };
+      return { ...afresh(step, context), plan: policy.giveBack(step.plan), agent, task, words, answering, decision };
+    },
+    (event, step) => [moved(step, giver(step).agent, reasonOf(event))],
+  ),
+  failTransfer: record<'step.transferred'>(
+    () => ({ ...nothingLeft, state: 'failed', error: tooMany }),
+    ({ ms }, step) => [ended(step, ms, tooMany)],
+  ),
+  recordFailure: record<'step.failed'>(
+    (event) => ({ ...nothingLeft, state: 'failed', error: errorOf(event) }),
+    (event, step) => [ended(step, event.ms, errorOf(event))],
+  ),
+});
