@@ -195,7 +195,7 @@ export const flow: Record<string, Fact> = {
       if (!own(context).every(isOver)) return 'a step is not over';
       const said = own(context).flatMap(({ output }) => output ?? []);
       const done = context.steps.filter(({ state }) => state === 'done');
-      if (usage.total_tokens !== done.length) return `${usage.total_tokens} tokens`;
+      if ((usage?.total_tokens ?? 0) !== done.length) return `${usage?.total_tokens} tokens`;
       if (context.aggregates) return final_message === 'in short';
       if (context.steps.length > own(context).length) return final_message === 'said by sum';
       return final_message === (context.mode === 'sequential' ? said.at(-1) : said.join('\n\n'));
