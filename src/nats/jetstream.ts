@@ -97,6 +97,9 @@ export function isSilence(error: unknown): boolean {
 // message id is still being replicated.
 export const PASSING: ReadonlySet<number> = new Set([10005, 10008, 10009, 10158]);
 
+/** The stream has no such message. */
+export const NOT_FOUND = 10037;
+
 /** Whether the same request may succeed in a moment. */
 function mayPass(error: unknown): boolean {
   return isSilence(error) || (error instanceof ApiError && PASSING.has(error.code));
