@@ -1,4 +1,4 @@
-// Properties are tried with the same values in every run, unless SEED says otherwise, and so often as RUNS says; a failure prints the seed.
+// Properties are tried with the same values in every run, unless SEED says otherwise, and RUNS how many; a failure prints the seed.
 import fc from 'fast-check';
 
 fc.configureGlobal({
