@@ -1,12 +1,19 @@
 // Nodes as processes, killed without a warning: what was acknowledged is kept, and what was being said is said elsewhere.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Caller } from '../src/prove/caller.ts';
 import { holds, proveFailover } from '../src/prove/failover.ts';
+import { Ledger } from '../src/prove/ledger.ts';
+import { Load } from '../src/prove/load.ts';
 import { onPath } from '../src/prove/nats-binaries.ts';
 import { NatsServer } from '../src/prove/nats-server.ts';
 import type { Report } from '../src/prove/node.ts';
-import { type Node, startNodes } from '../src/prove/nodes.ts';
+import { type Node, programIn, startNodes } from '../src/prove/nodes.ts';
 import { answerTo } from '../src/prove/script.ts';
 import { judge } from '../src/prove/transcripts.ts';
 import { random } from '../src/testing/random.ts';
@@ -118,6 +125,38 @@ describe.skipIf(without !== '')(`the proof of failover${without}`, () => {
     expect(holds(proof)).toBe(true);
     expect(read).toBe(proof.sessions);
     expect(proof.blows).toEqual({ SIGKILL: 2, SIGSTOP: 0 });
+  });
+
+  test('holds while every node is upgraded, and the new ones go on with all that the old ones wrote', async () => {
+    const from = fileURLToPath(new URL('..', import.meta.url));
+    const options = { nodes: 3, kills: 0, sessions: 20, callers: 4, seed: 5, from };
+    const proof = await proveFailover(options, { struck() {}, reading() {}, read() {} });
+    expect(proof).toMatchObject({ refused: [], lost: [], duplicated: [], disordered: [], failed: [], spoken: 0 });
+    expect(holds(proof)).toBe(true);
+    const { restarts, written, woken } = proof.upgrade!;
+    expect([restarts, woken]).toEqual([3, written]);
+    expect(written).toBeGreaterThan(0);
+    // It would not hold if one of them had been left asleep, or one request had been refused.
+    expect(holds({ ...proof, upgrade: { restarts, written, woken: woken - 1 } })).toBe(false);
+    expect(holds({ ...proof, refused: ['409 machine_version'] })).toBe(false);
+  });
+
+  test('sees a request that a node refuses', async () => {
+    const node = createServer((_, response) =>
+      response.writeHead(409).end(JSON.stringify({ code: 'machine_version' })),
+    );
+    await once(node.listen(0, '127.0.0.1'), 'listening');
+    const caller = new Caller([`http://127.0.0.1:${(node.address() as AddressInfo).port}`], random(1));
+    const ledger = new Ledger();
+    const load = new Load(caller, ledger, random(1), { sessions: 1, callers: 0 });
+    await load.say('s1');
+    expect(caller.refused).toEqual([expect.stringContaining('409 machine_version')]);
+    expect([ledger.said[0]!.acknowledged, ledger.failed]).toEqual([undefined, []]);
+    await once(node.close(), 'close');
+  });
+
+  test('needs an older version that is there', () => {
+    expect(() => programIn(tmpdir())).toThrow(`there is no troupe in ${tmpdir()}`);
   });
 
   test('sees what is lost, doubled and out of order', () => {

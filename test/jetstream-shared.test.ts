@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Conflict } from '../src/errors.ts';
 import type { JetstreamJournal } from '../src/journal/jetstream.ts';
 import { type Journal, keyName, type Version } from '../src/journal.ts';
+import { NODES_BUCKET, natsNode, SHARDS_BUCKET } from '../src/nats/node.ts';
 import {
   api,
   connect,
@@ -59,6 +60,19 @@ describe('a journal that processes share', () => {
         await journals[0]!.append(key('a'), 0, entry(1));
         expect(await journals[7]!.last(key('a'))).toBeDefined();
       }
+    }
+  });
+
+  test('nodes that start together have the same buckets, whichever creates them', async () => {
+    const [binary] = natsBinaries();
+    const server = await serve({ binary });
+    const operator = await connect(server);
+    for (let rounds = 0; rounds < 100; rounds += 1) {
+      const nodes = await Promise.all(upTo(8).map(() => natsNode({ url: server.url })));
+      await nodes[0]!.cluster.buckets.shards.put('1', 'here');
+      expect((await nodes[7]!.cluster.buckets.shards.get('1'))!.string()).toBe('here');
+      await Promise.all(nodes.map((node) => node.close()));
+      for (const bucket of [NODES_BUCKET, SHARDS_BUCKET]) await api(operator, `STREAM.DELETE.KV_${bucket}`);
     }
   });
 

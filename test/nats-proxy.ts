@@ -10,6 +10,8 @@ export interface Proxy {
   deafen(): void;
   /** From now on nothing reaches the server. */
   mute(): void;
+  /** From now on the server's counts of what its consumers are still to deliver are one too high. */
+  miscount(): void;
   /** What comes back from the server takes so much longer, ms. */
   delay(ms: number): void;
   /** Drops all connections, and lets new ones through unharmed. */
@@ -22,6 +24,7 @@ export async function proxyTo(port: number): Promise<Proxy> {
   let deaf = false;
   let mute = false;
   let late = 0;
+  let miscounting = false;
   const listener = createServer((client) => {
     const server = connect(port, '127.0.0.1');
     for (const socket of [client, server]) {
@@ -34,8 +37,17 @@ export async function proxyTo(port: number): Promise<Proxy> {
       });
     }
     client.on('data', (data) => mute || server.write(data));
-    server.on('data', (data) => {
+    let rest = '';
+    server.on('data', (chunk) => {
       if (deaf) return;
+      let data: Buffer = chunk;
+      if (miscounting) {
+        // Only whole lines, so that no count is cut in two.
+        const text = rest + chunk.toString('latin1');
+        const end = text.lastIndexOf('\n') + 1;
+        rest = text.slice(end);
+        data = Buffer.from(miscounted(text.slice(0, end)), 'latin1');
+      }
       if (late > 0) setTimeout(() => client.write(data), late);
       else client.write(data);
     });
@@ -56,6 +68,9 @@ export async function proxyTo(port: number): Promise<Proxy> {
     mute: () => {
       mute = true;
     },
+    miscount: () => {
+      miscounting = true;
+    },
     delay: (ms) => {
       late = ms;
     },
@@ -66,3 +81,9 @@ export async function proxyTo(port: number): Promise<Proxy> {
     },
   };
 }
+
+/** Counts that end a reply subject, and those in what is told of a consumer; there the length must stay as it is. */
+const miscounted = (text: string): string =>
+  text
+    .replace(/(\$JS\.ACK\.(?:[^\s.]+\.){6})(\d+) /g, (_, before, count) => `${before}${Number(count) + 1} `)
+    .replace(/("num_pending":)([0-8])(?!\d)/g, (_, before, count) => `${before}${Number(count) + 1}`);

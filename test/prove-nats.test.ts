@@ -33,7 +33,7 @@ describe.skipIf(without !== '')(`the proof with NATS servers that are killed${wi
 });
 
 describe('the proof does not hold', () => {
-  const verdict = { lost: [], duplicated: [], disordered: [], failed: [], spoken: 0, acknowledged: 1 };
+  const verdict = { lost: [], duplicated: [], disordered: [], refused: [], failed: [], spoken: 0, acknowledged: 1 };
   const served = (served_ms: number | null) =>
     holds({ ...verdict, servers: [{ server: 's1', leader: true, served_ms }] } as never);
 

@@ -1,4 +1,7 @@
-// Properties are tried with the same values in every run, unless SEED says otherwise; a failure prints the seed.
+// Properties are tried with the same values in every run, unless SEED says otherwise, and RUNS how many; a failure prints the seed.
 import fc from 'fast-check';
 
-fc.configureGlobal({ seed: Number(process.env.SEED ?? 20_261_121) });
+fc.configureGlobal({
+  seed: Number(process.env.SEED ?? 20_261_121),
+  ...(process.env.RUNS && { numRuns: Number(process.env.RUNS) }),
+});

@@ -7,7 +7,18 @@ export interface Progress {
   done(): void;
 }
 
-export function progress(label: string, total: number, stream: NodeJS.WriteStream = process.stderr): Progress {
+export interface ProgressOptions {
+  /** Standard error unless told. */
+  readonly stream?: NodeJS.WriteStream;
+  /** Lines between the bar and the cursor, where several bars stand one below the other; none unless told. */
+  readonly above?: number;
+}
+
+export function progress(label: string, total: number, options: ProgressOptions = {}): Progress {
+  const { stream = process.stderr, above = 0 } = options;
+  const write = (text: string): void => {
+    stream.write(above === 0 ? `\r${text}` : `\x1b[${above}A\r${text}\x1b[${above}B\r`);
+  };
   let count = 0;
   let drawn = -1;
   const draw = (): void => {
@@ -16,7 +27,8 @@ export function progress(label: string, total: number, stream: NodeJS.WriteStrea
     if (step === drawn) return;
     drawn = step;
     const bar = '█'.repeat(Math.round(part * WIDTH)).padEnd(WIDTH, '░');
-    stream.write(stream.isTTY ? `\r${label} ${bar} ${count}/${total}` : `${label} ${count}/${total}\n`);
+    if (stream.isTTY) write(`${label} ${bar} ${count}/${total}`);
+    else stream.write(`${label} ${count}/${total}\n`);
   };
   draw();
   return {
@@ -25,7 +37,7 @@ export function progress(label: string, total: number, stream: NodeJS.WriteStrea
       draw();
     },
     done() {
-      if (stream.isTTY) stream.write('\r\x1b[2K');
+      if (stream.isTTY) write('\x1b[2K');
     },
   };
 }

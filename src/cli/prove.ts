@@ -13,6 +13,7 @@ interface FailoverFlags {
   readonly sessions: string;
   readonly callers: string;
   readonly seed?: string;
+  readonly from?: string;
   readonly json?: true;
 }
 
@@ -29,8 +30,12 @@ const failover = new Command('failover')
   .option('--sessions <count>', 'conversations', '2000')
   .option('--callers <count>', 'how many talk at once', '16')
   .option('--seed <number>', 'repeats the same blows; drawn unless told')
+  .option(
+    '--from <directory>',
+    'a rolling upgrade first: the nodes run the older troupe in this directory (a checkout, or node_modules/troupe), and each is told to stop and started again from this one; nothing is refused or lost',
+  )
   .option('--json', 'for programs')
-  .action(async ({ json, seed, ...flags }: FailoverFlags) => {
+  .action(async ({ json, seed, from, ...flags }: FailoverFlags) => {
     const options = {
       nodes: count('nodes', flags.nodes, 2),
       kills: count('kills', flags.kills, 0),
@@ -39,12 +44,15 @@ const failover = new Command('failover')
       sessions: count('sessions', flags.sessions, 1),
       callers: count('callers', flags.callers, 1),
       seed: seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('seed', seed, 0),
+      from,
     };
     const { holds, late, proveFailover } = await import('../prove/failover.ts');
     console.error(`seed ${options.seed}`);
     // Whoever stops it wants no servers left behind; they are ended when this process exits.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-    let bar: Progress = progress('kills', options.kills + options.nats_kills);
+    const blows = options.kills + options.nats_kills;
+    let bar: Progress =
+      from === undefined ? progress('kills', blows) : progress('upgrades and kills', options.nodes + blows);
     const proof = await proveFailover(options, {
       struck: () => bar.add(),
       reading: (sessions) => {
@@ -67,7 +75,7 @@ function count(name: string, text: string, least: number): number {
 }
 
 function told(proof: Proof, late: readonly ServerKill[]): string {
-  const { options, blows, servers, recovery } = proof;
+  const { options, blows, servers, recovery, upgrade } = proof;
   const never = (label: string, what: readonly string[]): string =>
     [verdict(label, what.length), ...what.slice(0, 10).map((one) => `      ${one}`)].join('\n');
   return [
@@ -80,7 +88,18 @@ function told(proof: Proof, late: readonly ServerKill[]): string {
     never('lost', proof.lost),
     never('duplicated', proof.duplicated),
     never('out of order', proof.disordered),
-    never('refused or unanswered', proof.failed),
+    never('refused', proof.refused),
+    never('unanswered', proof.failed),
+    ...(upgrade
+      ? [
+          line('restarts', `${upgrade.restarts} nodes of ${options.from} told to stop, and started from this version`),
+          verdict(
+            'not woken',
+            upgrade.written - upgrade.woken,
+            `of ${upgrade.written} sessions that the old nodes wrote`,
+          ),
+        ]
+      : []),
     verdict('spoken after a takeover', proof.spoken, `of ${proof.takeovers} takeovers`),
     line(
       'on their way then',

@@ -12,8 +12,6 @@ import { ConnectionLost } from './replies.ts';
 export interface Delivery {
   /** The message's sequence in the stream. */
   readonly sequence: number;
-  /** How many messages are still to come, as far as the server knows. */
-  readonly pending: number;
   readonly message: Msg;
 }
 
@@ -44,19 +42,19 @@ export class Consumer {
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** Resolves, when the server follows the stream, to what it said of the consumer. Rejects as `JetStream.call` does. */
+  /** Resolves when the server follows the stream. Rejects as `JetStream.call` does. */
   static async start(
     js: JetStream,
     stream: string,
     config: Partial<ConsumerConfig>,
     handlers: ConsumerHandlers,
-  ): Promise<{ consumer: Consumer; info: ConsumerInfo }> {
+  ): Promise<Consumer> {
     const consumer = new Consumer(js, stream, handlers);
     try {
-      const info = await consumer.#create(config);
+      await consumer.#create(config);
       if (consumer.#closed) throw new ConnectionLost('the consumer was lost while it started');
       consumer.#started = true;
-      return { consumer, info };
+      return consumer;
     } catch (error) {
       consumer.close();
       throw error;
@@ -87,8 +85,8 @@ export class Consumer {
     if (this.#name) this.#js.ask(`$JS.API.CONSUMER.DELETE.${this.#stream}.${this.#name}`).catch(() => {});
   }
 
-  async #create(config: Partial<ConsumerConfig>): Promise<ConsumerInfo> {
-    const info = await this.#js.call<ConsumerInfo>(`CONSUMER.CREATE.${this.#stream}`, {
+  async #create(config: Partial<ConsumerConfig>): Promise<void> {
+    const { name } = await this.#js.call<ConsumerInfo>(`CONSUMER.CREATE.${this.#stream}`, {
       stream_name: this.#stream,
       config: {
         ...config,
@@ -104,10 +102,9 @@ export class Consumer {
         num_replicas: 1,
       },
     });
-    this.#name = info.name;
+    this.#name = name;
     this.#watch = setInterval(() => this.#checkSilence(), SILENCE);
     this.#watch.unref();
-    return info;
   }
 
   #heardOf(message: Msg): void {
@@ -116,13 +113,13 @@ export class Consumer {
       this.#control(message);
       return;
     }
-    const { sequence, delivered, pending } = parseReply(message.reply!);
+    const { sequence, delivered } = parseReply(message.reply!);
     if (delivered !== this.#delivered + 1) {
       this.#break();
       return;
     }
     this.#delivered = delivered;
-    this.#handlers.onDelivery({ sequence, pending, message });
+    this.#handlers.onDelivery({ sequence, message });
   }
 
   /** Flow control wants an answer; a heartbeat says how much should have arrived, and may carry a stalled flow control. */
@@ -151,12 +148,8 @@ export class Consumer {
 }
 
 /** `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<sequence>.<delivered>.<time>.<pending>[.<random>]` */
-function parseReply(reply: string): { sequence: number; delivered: number; pending: number } {
+function parseReply(reply: string): { sequence: number; delivered: number } {
   const tokens = reply.split('.');
   const shift = tokens.length > 9 ? 2 : 0;
-  return {
-    sequence: Number(tokens[5 + shift]),
-    delivered: Number(tokens[6 + shift]),
-    pending: Number(tokens[8 + shift]),
-  };
+  return { sequence: Number(tokens[5 + shift]), delivered: Number(tokens[6 + shift]) };
 }

@@ -97,6 +97,15 @@ export function isSilence(error: unknown): boolean {
 // message id is still being replicated.
 export const PASSING: ReadonlySet<number> = new Set([10005, 10008, 10009, 10158]);
 
+/** The stream has no such message. */
+export const NOT_FOUND = 10037;
+
+/**
+ * What is said to a process that creates a stream while another one does: the name is in use, with other settings; its store
+ * cannot be created; its subjects overlap with a stream's.
+ */
+export const BEING_CREATED: ReadonlySet<number> = new Set([10058, 10049, 10065]);
+
 /** Whether the same request may succeed in a moment. */
 function mayPass(error: unknown): boolean {
   return isSilence(error) || (error instanceof ApiError && PASSING.has(error.code));

@@ -19,6 +19,8 @@ export class Caller {
   readonly #random: Random;
   /** How often a request had to be sent again. */
   repeats = 0;
+  /** What nodes answered with a no, in words. */
+  readonly refused: string[] = [];
 
   constructor(urls: readonly string[], random: Random) {
     this.#urls = urls;
@@ -49,7 +51,11 @@ export class Caller {
     for (let url = this.node(); ; url = this.node(url)) {
       asks?.(url);
       const response = await ask(url, path, init);
-      if (response && response.status !== 503) return { ...response, url };
+      if (response && response.status !== 503) {
+        const { status, body } = response;
+        if (status >= 400) this.refused.push(`${path} at ${url}: ${status} ${body?.code ?? ''} ${body?.detail ?? ''}`);
+        return { ...response, url };
+      }
       if (Date.now() > end) throw new Error(`nobody answers ${path}: ${JSON.stringify(response?.body ?? null)}`);
       this.repeats += 1;
       await pause(10 + this.#random.below(20));

@@ -1,5 +1,5 @@
-// The proof of failover: real nodes under load, killed and frozen at random, and their NATS servers killed as well if asked for;
-// then everything that was acknowledged is looked for.
+// The proof of failover: real nodes under load, killed and frozen at random, and if asked for upgraded first, and their NATS servers
+// killed as well; then everything that was acknowledged is looked for.
 import { setTimeout as pause } from 'node:timers/promises';
 import { random } from '../testing/random.ts';
 import { Caller } from './caller.ts';
@@ -8,7 +8,7 @@ import { type Blow, Ledger, type Said } from './ledger.ts';
 import { Load } from './load.ts';
 import { COPIES, NatsCluster } from './nats-cluster.ts';
 import { NatsServer } from './nats-server.ts';
-import { type Node, startNodes } from './nodes.ts';
+import { type Node, programIn, startNodes } from './nodes.ts';
 import { Takeovers } from './takeovers.ts';
 import { readBack, type Verdict } from './transcripts.ts';
 
@@ -20,6 +20,8 @@ export interface FailoverOptions {
   readonly sessions: number;
   readonly callers: number;
   readonly seed: number;
+  /** The directory of an older version: the nodes start from it, and are upgraded one by one before the kills. */
+  readonly from?: string;
 }
 
 export interface Distribution {
@@ -51,7 +53,11 @@ export interface Proof extends Verdict {
   readonly servers: readonly ServerKill[];
   /** From the blow to the answer of whoever was waiting for one, ms. */
   readonly recovery: Readonly<Record<Blow | 'server', Distribution>>;
-  /** Messages that were refused, or that nobody took. */
+  /** What happened in the course of an upgrade: nodes restarted, sessions that the old ones wrote, and that the new ones went on with. */
+  readonly upgrade: { readonly restarts: number; readonly written: number; readonly woken: number } | null;
+  /** Requests that were answered with a no, such as `machine_version`. */
+  readonly refused: readonly string[];
+  /** Messages that nobody took. */
   readonly failed: readonly string[];
   /** What the nodes complained about. */
   readonly errors: readonly string[];
@@ -59,16 +65,17 @@ export interface Proof extends Verdict {
 
 /** Whether everything that is promised was kept. */
 export const holds = (proof: Proof): boolean => {
-  const { acknowledged, lost, duplicated, disordered, failed, spoken } = proof;
-  const broken = lost.length + duplicated.length + disordered.length + failed.length + spoken + late(proof).length;
-  return acknowledged > 0 && broken === 0;
+  const { acknowledged, lost, duplicated, disordered, refused, failed, spoken, upgrade } = proof;
+  const broken = [lost, duplicated, disordered, refused, failed, late(proof)].some(({ length }) => length > 0);
+  const upgraded = !upgrade || (upgrade.written > 0 && upgrade.woken === upgrade.written);
+  return acknowledged > 0 && !broken && spoken === 0 && upgraded;
 };
 
 /** Deaths of servers after which nobody was served for longer than 10 s: an election takes up to 9. */
 export const late = ({ servers }: Pick<Proof, 'servers'>): readonly ServerKill[] =>
   servers.filter(({ served_ms }) => served_ms === null || served_ms > 10_000);
 
-/** Told how far the proof is: blows struck, then transcripts read. */
+/** Told how far the proof is: nodes upgraded and blows struck, then transcripts read. */
 export interface Watcher {
   struck(): void;
   reading(sessions: number): void;
@@ -83,15 +90,18 @@ const READERS = 8;
 /** Rejects with `Refused` when there is no nats-server, or a node does not come up. */
 export async function proveFailover(options: FailoverOptions, watcher: Watcher): Promise<Proof> {
   const began = Date.now();
-  const { nats_kills = 0 } = options;
+  const { nats_kills = 0, from } = options;
+  const program = from === undefined ? undefined : programIn(from);
   await using nats = await (nats_kills > 0 ? NatsCluster.start() : NatsServer.start());
   const ledger = new Ledger();
-  const nodes = await startNodes(nats.url, options.nodes, ledger.hear, nats instanceof NatsCluster ? COPIES : 1);
+  const replicas = nats instanceof NatsCluster ? COPIES : 1;
+  const nodes = await startNodes(nats.url, options.nodes, ledger.hear, { replicas, program });
   try {
     const urls = nodes.map(({ url }) => url);
     const caller = new Caller(urls, random(options.seed + 1));
     const load = new Load(caller, ledger, random(options.seed + 2), options);
     const takeovers = new Takeovers(caller, ledger, random(options.seed + 3), load);
+    if (program) await upgrade(nodes, ledger, load, options, watcher);
     const { blows, servers } = await strike({ nodes, nats, ledger, takeovers }, options, watcher);
     await takeovers.stop();
     await load.stop();
@@ -118,6 +128,8 @@ export async function proveFailover(options: FailoverOptions, watcher: Watcher):
         SIGSTOP: distribution(ledger.recoveries.SIGSTOP),
         server: distribution(ledger.recoveries.server),
       },
+      upgrade: program ? { restarts: nodes.length, written: ledger.written.size, woken: ledger.woken.size } : null,
+      refused: caller.refused,
       failed: ledger.failed,
       errors: ledger.errors,
     };
@@ -131,6 +143,24 @@ interface Stage {
   readonly nats: NatsServer | NatsCluster;
   readonly ledger: Ledger;
   readonly takeovers: Takeovers;
+}
+
+/** One node after the other, while all are talked to; then every session that the old ones wrote is talked to again. */
+async function upgrade(
+  nodes: readonly Node[],
+  { written, woken }: Ledger,
+  load: Load,
+  { seed, callers }: FailoverOptions,
+  watcher: Watcher,
+): Promise<void> {
+  const chance = random(seed + 4);
+  for (const node of nodes) {
+    await pause(1_000 + chance.below(2_000));
+    await node.upgrade();
+    watcher.struck();
+  }
+  const asleep = [...written].filter((session) => !woken.has(session));
+  await forEach(asleep, callers, (session) => load.say(session));
 }
 
 async function strike(
@@ -164,20 +194,23 @@ async function judgeAll(caller: Caller, said: readonly Said[], watcher: Watcher)
   const bySession = Object.entries(Object.groupBy(said, ({ session }) => session)) as [string, Said[]][];
   watcher.reading(bySession.length);
   const verdicts: Verdict[] = [];
-  const left = bySession.values();
-  await Promise.all(
-    Array.from({ length: READERS }, async () => {
-      for (const [session, told] of left) {
-        verdicts.push(await readBack(caller, session, told));
-        watcher.read();
-      }
-    }),
-  );
+  await forEach(bySession, READERS, async ([session, told]) => {
+    verdicts.push(await readBack(caller, session, told));
+    watcher.read();
+  });
   return {
     lost: verdicts.flatMap(({ lost }) => lost),
     duplicated: verdicts.flatMap(({ duplicated }) => duplicated),
     disordered: verdicts.flatMap(({ disordered }) => disordered),
   };
+}
+
+async function forEach<T>(items: readonly T[], atOnce: number, go: (item: T) => Promise<unknown>): Promise<void> {
+  const left = items.values();
+  const work = async () => {
+    for (const item of left) await go(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
 }
 
 function distribution(times: readonly number[]): Distribution {

@@ -22,19 +22,26 @@ export type Blow = 'SIGKILL' | 'SIGSTOP';
 export class Ledger {
   readonly said: Said[] = [];
   readonly errors: string[] = [];
-  /** Messages that were refused, or that nobody answered for a minute. */
+  /** Messages that nobody answered for a minute. */
   readonly failed: string[] = [];
   readonly invocations = new Map<string, number>();
   readonly recoveries: Record<Blow | 'server', number[]> = { SIGKILL: [], SIGSTOP: [], server: [] };
   /** When the words of each attempt were said; of those that a killed process was saying nothing is known. */
   readonly words = new Map<string, readonly Word[]>();
+  /** Sessions that nodes of the older version wrote, and those of them that nodes of this one went on with. */
+  readonly written = new Set<string>();
+  readonly woken = new Set<string>();
   stale = 0;
   readonly #open = new Set<Said>();
   readonly #hit = new Map<Said, { blow: Blow | 'server'; at: number }>();
   readonly #longing = new Set<{ since: number; served: (ms: number) => void }>();
 
   hear = (node: Node, report: Report): void => {
-    if (report.type === 'invoked') this.invocations.set(report.key, (this.invocations.get(report.key) ?? 0) + 1);
+    if (report.type === 'invoked') {
+      this.invocations.set(report.key, (this.invocations.get(report.key) ?? 0) + 1);
+      if (node.isOld) this.written.add(report.session);
+      else if (this.written.has(report.session)) this.woken.add(report.session);
+    }
     if (report.type === 'ended') this.words.set(report.attempt, report.words);
     if (report.type === 'stale') this.stale += 1;
     if (report.type === 'error') this.errors.push(`${node.name}: ${report.message}`);

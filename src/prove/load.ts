@@ -50,9 +50,8 @@ export class Load {
       const asked = (url: string) => {
         said.asked = url;
       };
-      const { status, body } = await this.#caller.post(`/v1/sessions/${session}/messages`, { content }, content, asked);
+      const { status } = await this.#caller.post(`/v1/sessions/${session}/messages`, { content }, content, asked);
       if (status === 200 || status === 202) this.#ledger.acknowledge(said, status === 200);
-      else this.#ledger.failed.push(`"${content}" to ${session}: ${status} ${body?.detail}`);
     } catch (error) {
       this.#ledger.failed.push(`"${content}" to ${session}: ${(error as Error).message}`);
     } finally {

@@ -1,6 +1,8 @@
-// The nodes of the proof: processes that are killed, frozen, and started again at the same place.
+// The nodes of the proof: processes that are killed, frozen, upgraded, and started again at the same place.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Refused } from '../errors.ts';
 import type { Report } from './node.ts';
@@ -9,11 +11,15 @@ import { freePort } from './ports.ts';
 const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './node.ts' : './node.js', import.meta.url));
 /** A process that has not said anything for so long does not come up, ms. */
 const PATIENCE = 30_000;
+/** Longer than a node takes to hand over its sessions and to let its last requests end, ms. */
+const LEAVING = 60_000;
 
 export class Node {
   readonly url: string;
   readonly #nats: string;
   readonly #replicas: number;
+  /** The program of the older version, until it is upgraded. */
+  #older: string | undefined;
   readonly #name: string;
   readonly #hear: (node: Node, report: Report) => void;
   /** The sessions whose answers this node is writing, by the key of the call. */
@@ -21,9 +27,16 @@ export class Node {
   #child: ChildProcess | undefined;
   #lives = 0;
 
-  constructor(nats: string, name: string, port: number, hear: (node: Node, report: Report) => void, replicas: number) {
+  constructor(
+    nats: string,
+    name: string,
+    port: number,
+    hear: (node: Node, report: Report) => void,
+    { replicas = 1, program }: NodesOptions,
+  ) {
     this.#nats = nats;
     this.#replicas = replicas;
+    this.#older = program;
     this.#name = name;
     this.url = `http://127.0.0.1:${port}`;
     this.#hear = hear;
@@ -33,17 +46,22 @@ export class Node {
     return this.#name;
   }
 
+  /** It does not run this code, but that of the older version that it was started from. */
+  get isOld(): boolean {
+    return this.#older !== undefined;
+  }
+
   /** Resolves when it listens. Every life has its own id: a node that died does not come back. */
   async start(): Promise<void> {
     this.#lives += 1;
     const args = [this.#nats, new URL(this.url).port, `${this.#name}-${this.#lives}`, `${this.#replicas}`];
-    const child = fork(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const child = fork(this.#older ?? PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     this.#child = child;
     let said = '';
     child.stderr!.on('data', (chunk) => {
       said += chunk;
     });
-    await new Promise<void>((resolve, reject) => {
+    await new Promise<void>((listens, reject) => {
       const refuse = (why: string) => reject(new Refused('no_node', `a node ${why}\n${said}`, 503));
       const late = setTimeout(() => refuse('does not come up'), PATIENCE);
       child.once('exit', (code, signal) => {
@@ -56,11 +74,25 @@ export class Node {
         if (report.type === 'ended') this.working.delete(report.key);
         if (report.type === 'listening') {
           clearTimeout(late);
-          resolve();
+          listens();
         }
         this.#hear(this, report);
       });
     });
+  }
+
+  /** Tells it to leave (SIGTERM) and starts this code in its place. Rejects with `Refused` when it does not leave, or come up. */
+  async upgrade(): Promise<void> {
+    const child = this.#child!;
+    const late = setTimeout(() => child.kill('SIGKILL'), LEAVING);
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    const [code, signal] = await ended;
+    clearTimeout(late);
+    if (code !== 0)
+      throw new Refused('no_node', `${this.#name} does not leave in order: it ended with ${signal ?? code}`, 503);
+    this.#older = undefined;
+    await this.start();
   }
 
   /** `kill -9`; resolves when the process is gone. */
@@ -83,16 +115,35 @@ export class Node {
   }
 }
 
+export interface NodesOptions {
+  /** Copies of the journal; 1 unless told. */
+  readonly replicas?: number;
+  /** What the nodes run until they are upgraded, see `programIn`; this code unless told. */
+  readonly program?: string;
+}
+
+/** The nodes' program in a checkout or an installed package. Throws `Refused('no_troupe')` when there is none. */
+export function programIn(directory: string): string {
+  const places = ['src/prove/node.ts', 'dist/src/prove/node.js'].map((place) => resolve(directory, place));
+  const found = places.find((place) => existsSync(place));
+  if (found) return found;
+  throw new Refused(
+    'no_troupe',
+    `there is no troupe in ${directory} that could be upgraded: neither ${places.join(' nor ')}`,
+    404,
+  );
+}
+
 /** Starts so many nodes on a NATS server, or on several of one cluster; resolves when all of them listen. */
 export async function startNodes(
   nats: string,
   count: number,
   hear: (node: Node, report: Report) => void,
-  replicas = 1,
+  options: NodesOptions = {},
 ): Promise<Node[]> {
   const nodes: Node[] = [];
   for (let index = 0; index < count; index += 1)
-    nodes.push(new Node(nats, `n${index + 1}`, await freePort(), hear, replicas));
+    nodes.push(new Node(nats, `n${index + 1}`, await freePort(), hear, options));
   process.once('exit', () => {
     for (const node of nodes) void node.kill();
   });

@@ -3,11 +3,10 @@
 import type { Msg } from '@nats-io/transport-node';
 import type { Key, Stored, Version } from '../../journal.ts';
 import { keyName } from '../../journal.ts';
-import { ApiError, answer, type JetStream } from '../../nats/jetstream.ts';
+import { ApiError, answer, type JetStream, NOT_FOUND } from '../../nats/jetstream.ts';
 import { journalFailure } from './failures.ts';
 import { type Found, fromDirectGet, fromLeader, numberOf, type Subjects, stored, versionBefore } from './messages.ts';
 
-const NOT_FOUND = 10037;
 /** Sessions whose entries' places are remembered between reads: for pages of a long session. */
 const REMEMBERED = 256;
 /** So many gets at once keep a server busy; more only fill its memory. */

@@ -1,10 +1,9 @@
 // Listing: the last entry of each session of some shards, or of all, by its headers alone.
 
-import type { ConsumerInfo } from '@nats-io/jetstream';
 import type { Row, Version } from '../../journal.ts';
 import { hasVersion } from '../../nats/connect.ts';
 import { Consumer } from '../../nats/consumer.ts';
-import { answer, type JetStream } from '../../nats/jetstream.ts';
+import { ApiError, answer, type JetStream, NOT_FOUND } from '../../nats/jetstream.ts';
 import { ConnectionLost } from '../../nats/replies.ts';
 import { shardOf } from '../shards.ts';
 import { rowOf, type Subjects } from './messages.ts';
@@ -28,18 +27,21 @@ export async function scan(
   { shards, replicated }: ScanOptions,
 ): Promise<Scanned[]> {
   if (shards?.length === 0) return [];
-  const mark = replicated ? await leaveMark(js, stream, subjects.marks) : 0;
   const wanted = shards ? shards.map((shard) => subjects.all(shard)) : [subjects.all()];
   if (shards && replicated) wanted.push(subjects.marks);
   // Several filters need 2.10. Before that it is quicker to read all shards once than a few of them one by one.
   const filterable = wanted.length === 1 || hasVersion(js.connection, '2.10.0');
-  const found = await js.patiently(() => attempt(js, stream, subjects, filterable ? wanted : [subjects.all()], mark));
+  const filters = filterable ? wanted : [subjects.all()];
+  const end = () => (replicated ? leaveMark(js, stream, subjects.marks) : lastOf(js, stream, filters));
+  // A session that was removed just now is still listed by a replica that has not heard of it; it gets the time that a mark takes.
+  if (replicated) await end();
+  const found = await js.patiently(() => attempt(js, stream, subjects, filters, end));
   return filterable ? found : found.filter(({ row }) => shards!.includes(shardOf(row.key, subjects.shards)));
 }
 
 /**
  * A consumer may run on a replica that is behind. A message that was stored just now shows how far it must have come: behind it
- * lies everything that was acknowledged before the scan.
+ * lies everything that was acknowledged before.
  */
 async function leaveMark(js: JetStream, stream: string, subject: string): Promise<Version> {
   const { seq } = await js.patiently(async (timeout) => answer<{ seq: Version }>(await js.ask(subject, '', timeout)));
@@ -47,41 +49,59 @@ async function leaveMark(js: JetStream, stream: string, subject: string): Promis
   return seq;
 }
 
+/** The last message on any of these subjects; 0 when there is none. */
+async function lastOf(js: JetStream, stream: string, filters: readonly string[]): Promise<Version> {
+  const last = (filter: string) =>
+    js.call<{ message: { seq: Version } }>(`STREAM.MSG.GET.${stream}`, { last_by_subj: filter }).then(
+      ({ message }) => message.seq,
+      (error) => {
+        if (error instanceof ApiError && error.code === NOT_FOUND) return 0;
+        throw error;
+      },
+    );
+  return Math.max(...(await Promise.all(filters.map(last))));
+}
+
+/**
+ * `end` is asked once the consumer is there: whatever it has to deliver lies before that, or comes on top. The server's own count
+ * of what is still to come is no sign of the end: nats-server 2.9.10 leaves it one too high when a message is stored while the
+ * consumer is made, and sessions that are removed are counted and never come.
+ */
 async function attempt(
   js: JetStream,
   stream: string,
   subjects: Subjects,
   filters: readonly string[],
-  mark: Version,
+  end: () => Promise<Version>,
 ): Promise<Scanned[]> {
   const found: Scanned[] = [];
-  const { promise: end, resolve, reject } = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  let last = Number.POSITIVE_INFINITY;
+  let reached = 0;
+  const reach = () => reached >= last && ended.resolve();
+  const look = async () => {
+    last = Math.min(last, await end());
+    reach();
+  };
   const filter = filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: [...filters] };
   const config = { deliver_policy: 'last_per_subject', headers_only: true, ...filter } as const;
-  let name = '';
-  const { consumer, info } = await Consumer.start(js, stream, config, {
-    onDelivery: ({ sequence: version, pending, message }) => {
+  const consumer = await Consumer.start(js, stream, config, {
+    onDelivery: ({ sequence: version, message }) => {
       try {
         const key = subjects.key(message.subject);
         if (key) found.push({ row: rowOf(key, message.headers, version), version });
-        if (pending === 0 && version >= mark) resolve();
+        reached = version;
+        reach();
       } catch (error) {
-        reject(error);
+        ended.reject(error);
       }
     },
-    // Sessions that are removed during the scan are counted as pending and never come.
-    onIdle: () => {
-      js.call<ConsumerInfo>(`CONSUMER.INFO.${stream}.${name}`).then(
-        ({ num_pending, delivered }) => num_pending === 0 && delivered.stream_seq >= mark && resolve(),
-        reject,
-      );
-    },
-    onBroken: () => reject(new ConnectionLost('the scan was interrupted')),
+    // The last message may have been removed since, and then it never comes.
+    onIdle: () => void look().catch(ended.reject),
+    onBroken: () => ended.reject(new ConnectionLost('the scan was interrupted')),
   });
-  name = info.name;
-  if (info.num_pending === 0 && mark === 0) resolve();
   try {
-    await end;
+    await Promise.all([look(), ended.promise]);
     return found;
   } finally {
     consumer.close();

@@ -3,7 +3,7 @@
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { JournalError } from '../../errors.ts';
 import { assertReplicable } from '../../nats/connect.ts';
-import { ApiError, type JetStream } from '../../nats/jetstream.ts';
+import { ApiError, BEING_CREATED, type JetStream } from '../../nats/jetstream.ts';
 import { NoResponders } from '../../transport.ts';
 import { journalFailure } from './failures.ts';
 
@@ -22,8 +22,6 @@ export interface OpenedStream {
 
 const SHARDS = 64;
 const STREAM_NOT_FOUND = 10059;
-/** The name is in use, with other settings; its store cannot be created; its subjects overlap with a stream's. */
-const BEING_CREATED = new Set([10058, 10049, 10065]);
 const TRIES = 20;
 
 /** The stream that keeps the journal of this name. */

@@ -75,9 +75,9 @@ export class Tap {
     return (await this.#js.call<StreamInfo>(`STREAM.INFO.${this.#stream}`)).state.last_seq;
   }
 
-  async #follow(): Promise<Consumer> {
+  #follow(): Promise<Consumer> {
     const config = { deliver_policy: 'by_start_sequence', opt_start_seq: this.#position + 1 } as const;
-    const { consumer } = await Consumer.start(this.#js, this.#stream, config, {
+    return Consumer.start(this.#js, this.#stream, config, {
       onDelivery: ({ sequence, message }) => {
         if (sequence <= this.#position) return;
         this.#position = sequence;
@@ -85,6 +85,5 @@ export class Tap {
       },
       onBroken: () => void this.#open(),
     });
-    return consumer;
   }
 }
