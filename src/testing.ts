@@ -14,6 +14,7 @@ export {
   type Result,
 } from './testing/explore.ts';
 export { deadlocks, everyEdge, everyState, type Holds, type Reach, reaches } from './testing/facts.ts';
+export { fingerprint } from './testing/fingerprint.ts';
 export { AnotherLife, replay } from './testing/fixture.ts';
 export {
   type ErrorAnswer,
