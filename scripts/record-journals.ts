@@ -38,7 +38,7 @@ async function recordJetstream(): Promise<void> {
   const node = () => natsNode({ url: server.url, shards: 4 });
   await play(async () => {
     const { journal, transport, close } = await node();
-    const running = await startProgram(journal, { live: false }, transport);
+    const running = await startProgram(journal, { live: false }, { transport });
     return { ...running, close: () => running.close().then(close) };
   });
   const { journal, close } = await node();

@@ -9,8 +9,8 @@ import {
   defineTool,
   Failed,
   type Journal,
-  type Transport,
   type Troupe,
+  type TroupeOptions,
 } from '../../src/index.ts';
 import { OpenAiModels } from '../../src/llm/models.ts';
 import { type ModelServer, modelServer } from '../../src/testing.ts';
@@ -51,8 +51,8 @@ function agents({ live }: Mode): AgentDefinition[] {
     defineAgent({
       id: 'flaky',
       triggers: ['flake'],
-      run: (message, { call }) => {
-        if (call.attempt < 2 || !live) throw new Failed('not_yet', 'it does not work yet');
+      run: (message) => {
+        if (!live) throw new Failed('not_yet', 'it does not work yet');
         return `It works now: ${message}`;
       },
     }),
@@ -197,12 +197,17 @@ export interface Running {
 }
 
 /** Starts the program on a journal; `close` leaves what is owed in it. */
-export async function startProgram(journal: Journal, mode: Mode, transport?: Transport): Promise<Running> {
+export async function startProgram(
+  journal: Journal,
+  mode: Mode,
+  { transport, clock }: Pick<TroupeOptions, 'transport' | 'clock'> = {},
+): Promise<Running> {
   const server = await model(mode);
   const models = new OpenAiModels({ settings: { founder: { base_url: server.url, api_key: KEY, model: 'm' } } });
   const troupe = await createTroupe({
     journal,
     ...(transport && { transport }),
+    ...(clock && { clock }),
     agents: agents(mode),
     orchestrators: [campaign(mode)],
     pool: { models },

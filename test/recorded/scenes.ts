@@ -168,13 +168,18 @@ export const scenes: readonly Scene[] = [
     goesOn: all(answers('3'), answers('yes')),
     says: '3 nights in Oslo are booked.',
   },
-  { session: 'flow', records: say('trip, stop here'), rests: 'automated/running.attempting', says: 'flow' },
+  {
+    session: 'flow',
+    records: say('trip, stop here'),
+    rests: 'automated/running.attempting',
+    says: 'You said: trip, stop here\n\nWhat the steps before came to:\n\nplan: You said: plan it',
+  },
   {
     session: 'flow-asks',
     records: say('survey'),
     rests: 'automated/running.attempting',
     goesOn: answers('the blue one'),
-    says: 'survey',
+    says: 'You answered the blue one.\n\nYou said: survey\n\nIt works now: survey',
   },
   {
     session: 'llm',
