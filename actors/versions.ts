@@ -27,16 +27,14 @@ export function migrated<P extends Position>(position: P, machine: AnyStateMachi
   const refused = (why: string) =>
     new Refused('machine_version', `${what} was written by ${position.machine}, and this is ${pure.name}: ${why}`, 409);
   if (!canMigrate(position.machine, machine)) throw refused(waysTo(machine));
-  let snapshot: Dump;
-  let restored: AnyMachineSnapshot;
   try {
-    snapshot = throughMigrations(position, machine);
-    restored = pure.restore(snapshot);
+    const snapshot = throughMigrations(position, machine);
+    const restored = pure.restore(snapshot);
+    const owed = owing(position, pure, restored);
+    return { ...position, machine: pure.name, state: stateName(restored.value), snapshot, owed };
   } catch (error) {
     throw refused(`its migration failed: ${(error as Error).message}`);
   }
-  const owed = owing(position, pure, restored);
-  return { ...position, machine: pure.name, state: stateName(restored.value), snapshot, owed };
 }
 
 /** Whether a chart has a way from this version, `name@version`, to its own. */

@@ -1,5 +1,6 @@
 // What `import … from 'troupe'` gives.
-export { performed } from '../actors/durable.ts';
+export { type Dump, performed } from '../actors/durable.ts';
+export type { Migrations } from '../actors/versions.ts';
 export type { StepResult } from '../machines/flow/events.ts';
 export type { Decision } from '../machines/session/events.ts';
 export type { AccessRequest, Authorize } from './access.ts';
