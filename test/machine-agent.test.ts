@@ -1,6 +1,6 @@
 // Agents that are a chart of their user's: each step is remembered, questions go out, and nothing that ended is done again.
 import { expect, onTestFinished, test } from 'vitest';
-import { type AnyStateMachine, assign, setup } from 'xstate';
+import { type AnyStateMachine, setup } from 'xstate';
 import { performed } from '../actors/durable.ts';
 import type { Migrations } from '../actors/versions.ts';
 import { refunds } from '../examples/refund.ts';
