@@ -2,9 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assign } from 'xstate';
 import { busyPolicies } from '../machines/session/events.ts';
+import { sessionMachine } from '../machines/session/machine.ts';
 import { CounterExample, type Graph } from '../src/testing.ts';
 import { abstraction, control, machinery, messages } from './session/facts.ts';
+import { refine } from './session/refinement.ts';
 import { exploreSession } from './session/world.ts';
+
+const SEED = Number(process.env.SEED ?? 20_261_121);
 
 const facts = { ...control, ...messages, ...machinery };
 
@@ -29,6 +33,21 @@ describe.each(busyPolicies.flatMap((busy) => [false, true].map((hooks) => ({ bus
 
 test('what the exploration leaves out of the context changes no step', () => {
   abstraction(exploreSession({ busy: 'steer', hooks: true }), 'snapshots that count as one state go on alike');
+});
+
+describe("over the product's own policy", () => {
+  test.each(busyPolicies)('a session does nothing but what it may do over any policy (busy: %s)', (busy) => {
+    const { steps, at } = refine({ busy, hooks: true, queue_limit: 3 }, SEED, 250);
+    expect(at).toBeUndefined();
+    console.log(`session, busy: ${busy}: ${steps} steps compared`);
+  });
+
+  test('one that does more is found', () => {
+    const pushing = sessionMachine.provide({ guards: { transfersLeft: () => true } });
+    expect(refine({ transfers: 0 }, SEED, 250, pushing as typeof sessionMachine).at).toMatch(
+      /^xstate\.done\.actor\.agent in /,
+    );
+  });
 });
 
 describe('a broken chart is caught, with the shortest way to where it breaks', () => {
