@@ -211,6 +211,8 @@ export class Model {
           recoveries: 100,
         },
         // A breaker's memory is a node's own and dies with it; it is not what this model is about.
+        // Two runs of the same script back off alike.
+        random: () => 0.5,
         pool: { breaker: { failure_threshold: 1_000_000 }, models: { call: (...args) => this.#think(node, ...args) } },
         passivate_ms: 2_000,
         shouldProcess: ({ message }) => !message.includes('forbidden'),

@@ -125,7 +125,7 @@ test('a job that fails waits longer and longer, then it is dead; a person may tr
       attempts.push([attempt, idempotency_key]);
       if (!well) throw new Failed('no_luck', 'it did not work');
     },
-    { clock, more: { attempts: 3, backoff_ms: 1_000 } },
+    { clock, random: () => 0, more: { attempts: 3, backoff_ms: 1_000 } },
   );
   const { job_id } = await troupe.enqueue('work', 1);
   for (const [wait, count] of [

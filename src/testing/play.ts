@@ -78,7 +78,7 @@ class Stage {
 
   static async of(options: TroupeOptions): Promise<Stage> {
     const { clock = new SteppedClock(), journal = memoryJournal() } = options;
-    const begin = () => createTroupe({ ...options, clock, journal: unclosed(journal) });
+    const begin = () => createTroupe({ random: () => 0, ...options, clock, journal: unclosed(journal) });
     return new Stage(await begin(), begin);
   }
 
