@@ -1,5 +1,5 @@
 // Rings for sessions that left memory while they wait for a time to come: a timer and a name each, instead of an actor.
-import type { Clock } from '../src/clock.ts';
+import type { Clock } from '../src/platform/clock.ts';
 
 export class Alarms {
   readonly #clock: Clock;

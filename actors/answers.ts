@@ -1,5 +1,5 @@
 // The answers that are being written on this node, and who hears their pieces.
-import { type Key, keyName } from '../src/journal.ts';
+import { type Key, keyName } from '../src/journal/journal.ts';
 import type { OpenAnswer, Part } from './parts.ts';
 
 export type PartListener = (part: Part) => void;

@@ -11,7 +11,7 @@ import {
   type InspectionEvent,
   type Snapshot,
 } from 'xstate';
-import type { Emitted } from '../src/journal.ts';
+import type { Emitted } from '../src/journal/journal.ts';
 
 /** What a step asks the world to do, in this order. */
 export type Effect =

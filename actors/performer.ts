@@ -1,9 +1,9 @@
 // What performs an attempt: the promise every kind of agent keeps to the pool, whether it is a function or far away.
 import type { Failure } from '../machines/session/events.ts';
-import type { AgentCall, AgentResult, HistoryMessage } from '../src/agent.ts';
-import { Failed, Refused } from '../src/errors.ts';
-import type { Emitted } from '../src/journal.ts';
-import type { Tool } from '../src/tools.ts';
+import type { AgentCall, AgentResult, HistoryMessage } from '../src/agents/definition.ts';
+import type { Emitted } from '../src/journal/journal.ts';
+import { Failed, Refused } from '../src/platform/errors.ts';
+import type { Tool } from '../src/tools/tool.ts';
 
 /** How far an agent is in an attempt: what it goes on with (`call.task` of whoever does), and what there is to tell of it. */
 export interface Progress {

@@ -11,14 +11,14 @@ import type {
   SessionContext,
 } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
-import type { AgentCall } from '../src/agent.ts';
-import { Failed } from '../src/errors.ts';
-import { asHistory, before, messagesOf, type TranscriptMessage } from '../src/transcript.ts';
+import type { AgentCall } from '../src/agents/definition.ts';
+import { Failed } from '../src/platform/errors.ts';
 import type { Answers } from './answers.ts';
 import type { OrchestratorOptions } from './orchestrator.ts';
 import { OpenAnswer } from './parts.ts';
 import type { Recent } from './recent.ts';
 import type { Session, Work } from './session.ts';
+import { asHistory, before, messagesOf, type TranscriptMessage } from './transcript.ts';
 
 export class Performing {
   readonly #options: OrchestratorOptions;

@@ -1,6 +1,6 @@
 // What was said lately in the sessions at work, so that an agent is told it without reading the journal at every turn.
-import type { Entry } from '../src/journal.ts';
-import { messagesOf, type TranscriptMessage } from '../src/transcript.ts';
+import type { Entry } from '../src/journal/journal.ts';
+import { messagesOf, type TranscriptMessage } from './transcript.ts';
 
 /** Messages kept of a session: those that an agent is given unless it asks for more, and some that may wait to be answered. */
 const MOST = 64;

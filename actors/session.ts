@@ -1,9 +1,17 @@
 // A resident session: one mailbox, and for every event the same three steps in the same order: decide, remember, do.
 import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
 import { stateName } from '../machines/state-name.ts';
-import type { Clock } from '../src/clock.ts';
-import { Conflict, Refused } from '../src/errors.ts';
-import { type Entry, type Journal, type Key, keyName, type Owed, type Stored, type Version } from '../src/journal.ts';
+import {
+  type Entry,
+  type Journal,
+  type Key,
+  keyName,
+  type Owed,
+  type Stored,
+  type Version,
+} from '../src/journal/journal.ts';
+import type { Clock } from '../src/platform/clock.ts';
+import { Conflict, Refused } from '../src/platform/errors.ts';
 import { createDurable, type Step, stepper } from './durable.ts';
 import { migrated, type Position } from './versions.ts';
 

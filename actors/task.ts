@@ -2,13 +2,13 @@
 import type { AnyStateMachine, EventObject } from 'xstate';
 import { z } from 'zod';
 import type { TaskFailure } from '../machines/task/events.ts';
-import type { AgentCall, AgentResult } from '../src/agent.ts';
-import type { Clock } from '../src/clock.ts';
-import { Failed, Refused } from '../src/errors.ts';
-import type { Emitted, Entry, Version } from '../src/journal.ts';
+import type { AgentCall, AgentResult } from '../src/agents/definition.ts';
+import { resultSchema } from '../src/agents/performers/answer.ts';
+import type { Emitted, Entry, Version } from '../src/journal/journal.ts';
+import type { Clock } from '../src/platform/clock.ts';
+import { Failed, Refused } from '../src/platform/errors.ts';
 import { stepper } from './durable.ts';
 import { asFailed, type PerformerIO } from './performer.ts';
-import { resultSchema } from './performers/answer.ts';
 import { CREATE, type Host, Session, type Work } from './session.ts';
 import { migrated, type Position } from './versions.ts';
 

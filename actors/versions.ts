@@ -1,8 +1,8 @@
 // What an earlier version of a chart has stored, as the version that runs goes on with it: the chart's own `migrate`, applied.
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { stateName } from '../machines/state-name.ts';
-import { Refused } from '../src/errors.ts';
-import type { Entry, Owed } from '../src/journal.ts';
+import type { Entry, Owed } from '../src/journal/journal.ts';
+import { Refused } from '../src/platform/errors.ts';
 import { type Dump, type Stepper, stepper } from './durable.ts';
 
 /**

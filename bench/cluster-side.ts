@@ -1,8 +1,8 @@
 // One side of the cluster bench as a process of its own: a node, what a node could cost at the least, or the agent of both.
 import type { Msg } from '@nats-io/transport-node';
+import { natsNode } from '../src/cluster/node.ts';
 import { jetstreamJournal } from '../src/journal/jetstream.ts';
 import { connectNats } from '../src/nats/connect.ts';
-import { natsNode } from '../src/nats/node.ts';
 import { createTroupe } from '../src/troupe.ts';
 import { bareAsk, fencedPublish } from './nats.ts';
 

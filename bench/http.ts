@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createPlain, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createServer } from '../src/http/server.ts';
+import { createServer } from '../src/interfaces/http/server.ts';
 import { createTroupe } from '../src/troupe.ts';
 import { type Figure, sideBySide } from './measure.ts';
 import { bareTurns, benchTroupe, sqlite } from './turns.ts';

@@ -1,7 +1,7 @@
 // What the inspector costs its reader: frames per second of the fleet view while 10,000 sessions change, beside the same page idle.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
-import { createServer } from '../src/http/server.ts';
+import { createServer } from '../src/interfaces/http/server.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 import { noBrowser, startBrowser } from '../test/chromium.ts';
 import { type Figure, say, sideBySide } from './measure.ts';

@@ -2,7 +2,7 @@
 
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { jetstreamJournal } from '../src/journal/jetstream.ts';
-import { keyName } from '../src/journal.ts';
+import { keyName } from '../src/journal/journal.ts';
 import { connectNats } from '../src/nats/connect.ts';
 import { natsTransport } from '../src/transport/nats.ts';
 import { entry, key } from '../test/journal.entries.ts';

@@ -1,6 +1,7 @@
 // How long it takes to route a message by trigger, for sets of agents ten times apart, beside cutting it into words alone.
-import { type Candidate, compileTriggers } from '../src/routing.ts';
-import { wordsOf } from '../src/words.ts';
+
+import { wordsOf } from '../src/platform/words.ts';
+import { type Candidate, compileTriggers } from '../src/routing/triggers.ts';
 
 const TRIGGERS = 5;
 const MESSAGES = 20_000;

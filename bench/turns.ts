@@ -6,8 +6,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { createActor } from 'xstate';
 import { settings } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
-import type { SessionHandle } from '../src/handle.ts';
 import { type Journal, memoryJournal, sqliteJournal } from '../src/index.ts';
+import type { SessionHandle } from '../src/sessions/handle.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 import { type Figure, median, perOperation, sideBySide } from './measure.ts';
 

@@ -1,6 +1,6 @@
 // Writes the permissions of each role into docs/nats.md, as `troupe permissions` prints them.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { authorization, roles } from '../src/nats/permissions.ts';
+import { authorization, roles } from '../src/interfaces/nats/permissions.ts';
 
 const BEGIN = '<!-- permissions: written by scripts/permissions.ts -->';
 const END = '<!-- end of permissions -->';

@@ -7,11 +7,11 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
+import { eventsOf, messagesOf } from '../actors/transcript.ts';
+import { natsNode } from '../src/cluster/node.ts';
+import { isSession, type Journal } from '../src/journal/journal.ts';
 import { sqliteJournal } from '../src/journal/sqlite.ts';
-import { isSession, type Journal } from '../src/journal.ts';
 import { connectNats } from '../src/nats/connect.ts';
-import { natsNode } from '../src/nats/node.ts';
-import { eventsOf, messagesOf } from '../src/transcript.ts';
 import { startNats } from '../test/nats.ts';
 import { type Running, startProgram } from '../test/recorded/program.ts';
 import { jobs, scenes } from '../test/recorded/scenes.ts';

@@ -1,22 +1,23 @@
 // What a runtime is created with.
-import type { PoolOptions } from '../actors/pool.ts';
+
+import type { HookFunctions } from '../actors/hooks.ts';
 import type { Settings } from '../machines/session/events.ts';
-import type { Authorize } from './access.ts';
-import type { AgentDefinition, AgentFunction } from './agent.ts';
+import type { AgentDefinition, AgentFunction } from './agents/definition.ts';
+import type { PoolOptions } from './agents/pool.ts';
 import type { OwnMachine } from './charts/charts.ts';
-import type { Clock } from './clock.ts';
 import type { ClusterOptions } from './cluster/cluster.ts';
-import type { Flow } from './directory.ts';
-import type { HookFunctions } from './hooks.ts';
-import type { Journal } from './journal.ts';
+import type { AgentProtocolOptions } from './interfaces/nats/agent-protocol.ts';
+import type { Journal } from './journal/journal.ts';
 import type { LlmSettings } from './llm/settings.ts';
-import type { Log } from './log.ts';
-import type { McpOptions } from './mcp.ts';
-import type { AgentProtocolOptions } from './nats/agent-protocol.ts';
 import type { OrchestratorDefinition } from './orchestration/definition.ts';
-import type { RoutingStrategy } from './routing.ts';
-import type { Tool, ToolSource } from './tools.ts';
-import type { Transport } from './transport.ts';
+import type { Clock } from './platform/clock.ts';
+import type { Log } from './platform/log.ts';
+import type { Authorize } from './routing/access.ts';
+import type { Flow } from './routing/directory.ts';
+import type { RoutingStrategy } from './routing/triggers.ts';
+import type { McpOptions } from './tools/mcp.ts';
+import type { Tool, ToolSource } from './tools/tool.ts';
+import type { Transport } from './transport/transport.ts';
 
 export interface TroupeOptions extends HookFunctions {
   readonly agents?: readonly AgentDefinition[];

@@ -2,14 +2,14 @@
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { shardLimits } from '../machines/shard/events.ts';
-import type { Config, Database } from './config.ts';
-import { Refused } from './errors.ts';
-import { createServer } from './http/server.ts';
-import { startIngress } from './ingress.ts';
+import { natsNode } from './cluster/node.ts';
+import type { Config, Database } from './config/config.ts';
+import { createServer } from './interfaces/http/server.ts';
+import { startIngress } from './interfaces/ingress.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { sqliteJournal } from './journal/sqlite.ts';
-import { natsNode } from './nats/node.ts';
 import { type NatsPort, natsPort } from './nats/port.ts';
+import { Refused } from './platform/errors.ts';
 import { createTroupe, type Troupe } from './troupe.ts';
 
 export interface Service {

@@ -1,8 +1,8 @@
 // What `import … from 'troupe/testing'` gives: everything to test machines and whole troupes without a clock, I/O or mocks.
 export type { Transition } from './charts/transitions.ts';
-export { SteppedClock } from './clock.ts';
-export type { Fixture } from './fixture.ts';
 export { memoryJournal } from './journal/memory.ts';
+export { SteppedClock } from './platform/clock.ts';
+export type { Fixture } from './sessions/fixture.ts';
 export {
   CounterExample,
   type ExploreOptions,

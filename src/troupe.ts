@@ -1,34 +1,26 @@
 // The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
-import type { AgentView } from '../actors/agent.ts';
+
+import { Hooks } from '../actors/hooks.ts';
 import { Orchestrator } from '../actors/orchestrator.ts';
-import { AgentPool } from '../actors/pool.ts';
 import type { Registered } from '../machines/registry/events.ts';
 import { type Settings, settings as settingsSchema } from '../machines/session/events.ts';
-import { Access, guarded, guardedAgent, guardedTools, permitCall } from './access.ts';
-import { type ActiveAgent, activeAgents } from './active.ts';
-import type { AgentCall, AgentDefinition } from './agent.ts';
+import type { AgentView } from './agents/agent.ts';
+import { checkAgent } from './agents/define.ts';
+import type { AgentCall, AgentDefinition } from './agents/definition.ts';
+import { AgentPool } from './agents/pool.ts';
 import { Charts } from './charts/charts.ts';
-import { type Clock, realClock } from './clock.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { ClusterConversations } from './cluster/conversations.ts';
 import { OtherNodes } from './cluster/elsewhere.ts';
-import { Conversations, type SendOptions } from './conversation.ts';
-import { checkAgent } from './define.ts';
-import { Directory, type Flow } from './directory.ts';
-import { Refused } from './errors.ts';
 import { Fleet } from './fleet/fleet.ts';
+import { Health } from './fleet/health.ts';
 import { FleetNodes } from './fleet/nodes.ts';
-import { SessionHandle } from './handle.ts';
-import { Health } from './health.ts';
-import { Heartbeats } from './heartbeats.ts';
-import { Hooks } from './hooks.ts';
+import { type AgentProtocolOptions, serveAgentProtocol } from './interfaces/nats/agent-protocol.ts';
+import { serveSubjects } from './interfaces/nats/subjects.ts';
 import { Jobs } from './jobs/jobs.ts';
+import { type Entry, isSession, type Journal, type Key, keyName, type Row } from './journal/journal.ts';
 import { memoryJournal } from './journal/memory.ts';
-import { type Entry, isSession, type Journal, type Key, keyName, type Row } from './journal.ts';
 import { type OpenAiModels, openModels } from './llm/models.ts';
-import { type Log, silent } from './log.ts';
-import { mcpTools } from './mcp.ts';
-import { type AgentProtocolOptions, serveAgentProtocol } from './nats/agent-protocol.ts';
 import type { TroupeOptions } from './options.ts';
 import type { Catalog } from './orchestration/catalog.ts';
 import { agentCatalog, type ToolView, toolCatalog } from './orchestration/catalogs.ts';
@@ -42,13 +34,22 @@ import {
   orchestrate,
 } from './orchestration/orchestrate.ts';
 import { type InlineRun, Orchestration } from './orchestration/orchestration.ts';
-import type { Outcome } from './outcome.ts';
-import { parse } from './parse.ts';
-import { Registry } from './registry.ts';
-import { serveSubjects } from './subjects.ts';
-import type { Tool, ToolSource } from './tools.ts';
+import { type Clock, realClock } from './platform/clock.ts';
+import { Refused } from './platform/errors.ts';
+import { type Log, silent } from './platform/log.ts';
+import { parse } from './platform/parse.ts';
+import { Access, guarded, guardedAgent, guardedTools, permitCall } from './routing/access.ts';
+import { Directory, type Flow } from './routing/directory.ts';
+import { Heartbeats } from './routing/heartbeats.ts';
+import { Registry } from './routing/registry.ts';
+import { type ActiveAgent, activeAgents } from './sessions/active.ts';
+import { Conversations, type SendOptions } from './sessions/conversations.ts';
+import { SessionHandle } from './sessions/handle.ts';
+import type { Outcome } from './sessions/outcome.ts';
+import { mcpTools } from './tools/mcp.ts';
+import type { Tool, ToolSource } from './tools/tool.ts';
 import { memoryTransport } from './transport/memory.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './transport/transport.ts';
 
 export type { TroupeOptions } from './options.ts';
 

@@ -1,7 +1,7 @@
 // A2A at the door: the shapes of the specification, in both versions that are spoken, and what becomes of a task.
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { AgentDefinition } from '../src/agent.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
 import { scripted, streamed } from '../src/testing/scripted.ts';
 import type { TroupeOptions } from '../src/troupe.ts';
 import { type Door, openDoor } from './door.ts';

@@ -1,8 +1,8 @@
 // AG-UI at the door: what a frontend of the protocol sends, and that every stream keeps the protocol's rules.
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import type { AgentDefinition } from '../src/agent.ts';
-import { defineTool } from '../src/define.ts';
+import { defineTool } from '../src/agents/define.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
 import { OpenAiModels } from '../src/llm/models.ts';
 import { failing, Streamed, scripted, streamed } from '../src/testing/scripted.ts';
 import type { TroupeOptions } from '../src/troupe.ts';

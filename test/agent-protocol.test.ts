@@ -1,13 +1,13 @@
 // The Synadia Agent Protocol for NATS: what a client of it finds, and what it hears when it prompts an agent.
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { AgentDefinition } from '../src/agent.ts';
-import { SteppedClock } from '../src/clock.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
 import { connectNats } from '../src/nats/connect.ts';
 import { natsPort } from '../src/nats/port.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
 import { scripted, streamed } from '../src/testing/scripted.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
 import { natsTransport } from '../src/transport/nats.ts';
-import type { Message, Transport } from '../src/transport.ts';
+import type { Message, Transport } from '../src/transport/transport.ts';
 import { createTroupe, type TroupeOptions } from '../src/troupe.ts';
 
 const echo: AgentDefinition = { id: 'echo', description: 'Says it again.', run: (text) => `you said ${text}` };

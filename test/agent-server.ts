@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CallIO } from '../actors/performer.ts';
-import type { AgentCall } from '../src/agent.ts';
-import { Failed } from '../src/errors.ts';
+import type { AgentCall } from '../src/agents/definition.ts';
+import { Failed } from '../src/platform/errors.ts';
 
 export interface AgentServer extends AsyncDisposable {
   readonly url: string;

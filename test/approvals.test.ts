@@ -2,9 +2,9 @@
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import type { AgentDefinition } from '../src/agent.ts';
-import { defineTool } from '../src/define.ts';
-import { sessionList, sessionView } from '../src/http/shapes.ts';
+import { defineTool } from '../src/agents/define.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
+import { sessionList, sessionView } from '../src/interfaces/http/shapes.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
 import { Running, troupe } from './cli.ts';
 import { type Door, openDoor } from './door.ts';

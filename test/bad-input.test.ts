@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_TEXT } from '../machines/session/events.ts';
-import * as shapes from '../src/http/shapes.ts';
+import * as shapes from '../src/interfaces/http/shapes.ts';
 import { type Door, openDoor, type Reply } from './door.ts';
 
 const echo = { id: 'echo', triggers: ['say'], run: (text: string) => `you said ${text}` };

@@ -5,7 +5,7 @@ import { createActor, type EventObject, type SnapshotFrom } from 'xstate';
 import { agentMachine } from '../machines/agent/machine.ts';
 import { breakerMachine } from '../machines/breaker/machine.ts';
 import { endpointMachine } from '../machines/endpoint/machine.ts';
-import { SteppedClock } from '../src/clock.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
 import { explore, type Graph, type GraphState, reaches } from '../src/testing.ts';
 import { agentWorld } from './worlds/agent.ts';
 import { breakerWorld } from './worlds/breaker.ts';

@@ -1,7 +1,7 @@
 // The OpenAI API of the service, asked by the openai package: conversations as models, and the models behind them.
 import OpenAI from 'openai';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { Failed } from '../src/errors.ts';
+import { Failed } from '../src/platform/errors.ts';
 import type { ModelAnswer, ModelServer } from '../src/testing/model-server.ts';
 import { scripted, streamed } from '../src/testing/scripted.ts';
 import type { TroupeOptions } from '../src/troupe.ts';

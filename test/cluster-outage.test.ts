@@ -1,7 +1,7 @@
 // The NATS server goes away under a cluster and comes back: nothing acknowledged is lost, and nobody has to do anything.
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Refused } from '../src/errors.ts';
+import { Refused } from '../src/platform/errors.ts';
 import { counted, counter, Steered, sessionOn, settled, startNode, type TestNode } from './cluster.ts';
 import { type NatsServer, startNats } from './nats.ts';
 import { natsBinary } from './nats-binaries.ts';

@@ -1,6 +1,6 @@
 // A takeover holds on every node: once it is acknowledged, no listener anywhere hears another word of the AI.
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { feed } from '../src/feed.ts';
+import { feed } from '../src/sessions/feed.ts';
 import { counter, type NodeOptions, sessionOn, settled, startNode, type TestNode } from './cluster.ts';
 import { type NatsServer, startNats } from './nats.ts';
 import { natsBinary } from './nats-binaries.ts';

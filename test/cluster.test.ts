@@ -2,10 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KV } from '@nats-io/kv';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { realClock } from '../src/clock.ts';
+import { type NatsNode, natsNode } from '../src/cluster/node.ts';
 import { place } from '../src/cluster/table.ts';
-import { type FeedItem, feed } from '../src/feed.ts';
-import { type NatsNode, natsNode } from '../src/nats/node.ts';
+import { realClock } from '../src/platform/clock.ts';
+import { type FeedItem, feed } from '../src/sessions/feed.ts';
 import { Troupe } from '../src/troupe.ts';
 import {
   counted,

@@ -1,8 +1,8 @@
 // Nodes of a cluster in this process, on a real nats-server, and agents whose work stands still until it is told to go on.
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, vi } from 'vitest';
-import type { FunctionAgent } from '../src/agent.ts';
-import { type NatsNode, natsNode } from '../src/nats/node.ts';
+import type { FunctionAgent } from '../src/agents/definition.ts';
+import { type NatsNode, natsNode } from '../src/cluster/node.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 
 export interface TestNode {

@@ -1,14 +1,14 @@
 // A model of a process that can die between any two steps of its loop, and be started again on what the journal has.
 import { z } from 'zod';
-import type { AgentContext, AgentResult, AgentReturn } from '../src/agent.ts';
-import type { Clock } from '../src/clock.ts';
-import { SteppedClock } from '../src/clock.ts';
-import { Failed, Refused } from '../src/errors.ts';
+import { messagesOf } from '../actors/transcript.ts';
+import type { AgentContext, AgentResult, AgentReturn } from '../src/agents/definition.ts';
+import type { Emitted, Entry, Journal, Key } from '../src/journal/journal.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
-import type { Emitted, Entry, Journal, Key } from '../src/journal.ts';
 import type { ModelReply, Models } from '../src/llm/model.ts';
-import type { Tool } from '../src/tools.ts';
-import { messagesOf } from '../src/transcript.ts';
+import type { Clock } from '../src/platform/clock.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { Failed, Refused } from '../src/platform/errors.ts';
+import type { Tool } from '../src/tools/tool.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 
 /** Where a process can die: around what it remembers, around what it does, and before it takes what comes back. */

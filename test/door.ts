@@ -1,7 +1,7 @@
 // A runtime behind a real HTTP server on a free loopback port, and the clients that tests talk to it with.
 import { createParser } from 'eventsource-parser';
 import { onTestFinished } from 'vitest';
-import { createServer, type ServerOptions } from '../src/http/server.ts';
+import { createServer, type ServerOptions } from '../src/interfaces/http/server.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 
 export interface Reply {

@@ -1,8 +1,8 @@
 // How endpoints are watched: health checks of real servers, heartbeats and silence by a stepped clock.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { AgentPool, type PoolOptions } from '../actors/pool.ts';
-import { type Clock, realClock, SteppedClock } from '../src/clock.ts';
+import { AgentPool, type PoolOptions } from '../src/agents/pool.ts';
+import { type Clock, realClock, SteppedClock } from '../src/platform/clock.ts';
 import { callOf, EVENTS, event, failureOf, lend, serveAgent } from './agent-server.ts';
 
 const poolOf = (options: PoolOptions): AgentPool => {

@@ -1,8 +1,8 @@
 // The story of an agent from outside: registered and invoked over HTTP, killed in the middle of an answer, avoided, and back.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { SteppedClock } from '../src/clock.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
 import type { TroupeOptions } from '../src/troupe.ts';
 import { type AgentServer, EVENTS, event, type Handler, serveAgent } from './agent-server.ts';
 import { type Door, openDoor, textOf } from './door.ts';

@@ -1,8 +1,8 @@
 // What a listener is given, where its own pace matters: no gap before it is told to come back, no word that was taken back.
 import { expect, onTestFinished, test } from 'vitest';
 import type { Performer } from '../actors/performer.ts';
-import { type FeedItem, feed, Overrun } from '../src/feed.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
+import { type FeedItem, feed, Overrun } from '../src/sessions/feed.ts';
 import { createTroupe, type TroupeOptions } from '../src/troupe.ts';
 
 async function open(options: TroupeOptions) {

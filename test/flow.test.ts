@@ -1,14 +1,14 @@
 // Flows over other agents: what each step is asked, what is remembered of it, and what becomes of the flow.
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { stepsOf } from '../actors/performers/flow.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
-import type { AgentDefinition, FlowAgent } from '../src/agent.ts';
-import { defineAgent, defineTool } from '../src/define.ts';
-import { Failed, Refused } from '../src/errors.ts';
-import type { Journal } from '../src/journal.ts';
+import { defineAgent, defineTool } from '../src/agents/define.ts';
+import type { AgentDefinition, FlowAgent } from '../src/agents/definition.ts';
+import { stepsOf } from '../src/agents/performers/flow.ts';
+import type { Journal } from '../src/journal/journal.ts';
 import { OpenAiModels } from '../src/llm/models.ts';
-import { refold } from '../src/replay.ts';
+import { Failed, Refused } from '../src/platform/errors.ts';
+import { refold } from '../src/sessions/replay.ts';
 import { failing, held, scripted } from '../src/testing/scripted.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 import { EVENTS, event, serveAgent } from './agent-server.ts';

@@ -1,12 +1,12 @@
 // Forking: a session lives on from any of its entries, under another id.
 import { expect, test } from 'vitest';
 import { sessionMachine } from '../machines/session/machine.ts';
-import type { AgentFunction } from '../src/agent.ts';
-import { SteppedClock } from '../src/clock.ts';
-import { fork } from '../src/fork.ts';
+import type { AgentFunction } from '../src/agents/definition.ts';
+import type { Entry } from '../src/journal/journal.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
-import type { Entry } from '../src/journal.ts';
-import { refold } from '../src/replay.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { fork } from '../src/sessions/fork.ts';
+import { refold } from '../src/sessions/replay.ts';
 import { createTroupe } from '../src/troupe.ts';
 
 const asking: AgentFunction = (_, { call }) =>

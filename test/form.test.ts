@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { adjacencyMapToArray, getAdjacencyMap } from 'xstate/graph';
 import { z } from 'zod';
-import { formPerformer } from '../actors/performers/form.ts';
 import type { FormContext, FormEvent } from '../machines/form/events.ts';
 import { formMachine } from '../machines/form/machine.ts';
-import type { AgentResult, FormAgent } from '../src/agent.ts';
-import { SteppedClock } from '../src/clock.ts';
+import type { AgentResult, FormAgent } from '../src/agents/definition.ts';
+import { formPerformer } from '../src/agents/performers/form.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
 import { formEvents, formWorld } from './worlds/form.ts';
 
 describe.each([{ confirm: false }, { confirm: true }])('the form chart, with confirm: $confirm', ({ confirm }) => {

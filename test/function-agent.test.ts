@@ -1,12 +1,12 @@
 // Agents that are functions: what they may return, what they may use, and how they are left.
 import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { AgentPool } from '../actors/pool.ts';
-import type { AgentFunction } from '../src/agent.ts';
-import { SteppedClock } from '../src/clock.ts';
-import { defineTool } from '../src/define.ts';
-import { Failed } from '../src/errors.ts';
-import type { Tool } from '../src/tools.ts';
+import { defineTool } from '../src/agents/define.ts';
+import type { AgentFunction } from '../src/agents/definition.ts';
+import { AgentPool } from '../src/agents/pool.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { Failed } from '../src/platform/errors.ts';
+import type { Tool } from '../src/tools/tool.ts';
 import { callOf, failureOf, lend } from './agent-server.ts';
 
 const clock = new SteppedClock(1_000);

@@ -1,9 +1,9 @@
 // Heartbeats: a process that starts and says so is an agent; its instances together are as loaded as they say.
 import { afterEach, describe, expect, it } from 'vitest';
-import { AgentPool } from '../actors/pool.ts';
-import { SteppedClock } from '../src/clock.ts';
-import { Heartbeats } from '../src/heartbeats.ts';
+import { AgentPool } from '../src/agents/pool.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { Heartbeats } from '../src/routing/heartbeats.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 

@@ -1,7 +1,7 @@
 // Agents behind HTTP, on real servers: how they answer, and every way in which they may not.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { AgentPool, type PoolOptions } from '../actors/pool.ts';
+import { AgentPool, type PoolOptions } from '../src/agents/pool.ts';
 import { type AgentServer, callOf, EVENTS, event, failureOf, type Handler, lend, serveAgent } from './agent-server.ts';
 
 const open: { server?: AgentServer; pool?: AgentPool } = {};

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import type { AgentDefinition } from '../src/agent.ts';
-import * as shapes from '../src/http/shapes.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
+import * as shapes from '../src/interfaces/http/shapes.ts';
 import { approving, calling, echo, gate } from './agents.ts';
 import { type Door, openDoor } from './door.ts';
 

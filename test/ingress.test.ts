@@ -3,9 +3,9 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import type { AgentDefinition } from '../src/agent.ts';
-import { type IngressOptions, startIngress } from '../src/ingress.ts';
-import { silent } from '../src/log.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
+import { type IngressOptions, startIngress } from '../src/interfaces/ingress.ts';
+import { silent } from '../src/platform/log.ts';
 import { createTroupe } from '../src/troupe.ts';
 
 interface Push {

@@ -3,8 +3,8 @@ import { createWebSocketInspector, createWebSocketReceiver } from '@statelyai/in
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import WebSocket from 'ws';
 import { createActor, setup } from 'xstate';
-import { createServer } from '../src/http/server.ts';
 import { ForeignActors } from '../src/inspect/foreign.ts';
+import { createServer } from '../src/interfaces/http/server.ts';
 import { startNode } from './cluster.ts';
 import { type Door, openDoor } from './door.ts';
 import { startNats } from './nats.ts';

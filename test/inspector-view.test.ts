@@ -7,11 +7,11 @@ import { linesOf } from '../inspector/src/session/lines.ts';
 import { EMPTY, floorOf, heard, type Model, questionOf, withEntries } from '../inspector/src/session/model.ts';
 import { lanesOf, rowsOf } from '../inspector/src/session/sequence.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
+import { defineTool } from '../src/agents/define.ts';
 import { traceEntries } from '../src/charts/transitions.ts';
-import { SteppedClock } from '../src/clock.ts';
-import { defineTool } from '../src/define.ts';
 import { chartGraph, isPassing } from '../src/diagram/graph.ts';
-import type { Entry } from '../src/journal.ts';
+import type { Entry } from '../src/journal/journal.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
 import { failing, held, scripted, streamed } from '../src/testing/scripted.ts';
 import { createTroupe } from '../src/troupe.ts';
 

@@ -1,9 +1,9 @@
 // What the journal on JetStream must survive or refuse: servers that die, answers that are lost, limits and permissions.
 
 import { describe, expect, test } from 'vitest';
-import { Conflict } from '../src/errors.ts';
-import type { Version } from '../src/journal.ts';
+import type { Version } from '../src/journal/journal.ts';
 import { connectNats } from '../src/nats/connect.ts';
+import { Conflict } from '../src/platform/errors.ts';
 import {
   api,
   connect,

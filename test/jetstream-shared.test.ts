@@ -1,10 +1,10 @@
 // One journal on JetStream, many processes: who wins, who hears, who knows.
 
 import { describe, expect, test } from 'vitest';
-import { Conflict } from '../src/errors.ts';
+import { NODES_BUCKET, natsNode, SHARDS_BUCKET } from '../src/cluster/node.ts';
 import type { JetstreamJournal } from '../src/journal/jetstream.ts';
-import { type Journal, keyName, type Version } from '../src/journal.ts';
-import { NODES_BUCKET, natsNode, SHARDS_BUCKET } from '../src/nats/node.ts';
+import { type Journal, keyName, type Version } from '../src/journal/journal.ts';
+import { Conflict } from '../src/platform/errors.ts';
 import {
   api,
   connect,

@@ -3,10 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterEach, expect } from 'vitest';
-import { JournalError } from '../src/errors.ts';
 import { type JetstreamJournal, type JetstreamJournalOptions, jetstreamJournal } from '../src/journal/jetstream.ts';
-import type { Journal, Stored, Version } from '../src/journal.ts';
+import type { Journal, Stored, Version } from '../src/journal/journal.ts';
 import { connectNats } from '../src/nats/connect.ts';
+import { JournalError } from '../src/platform/errors.ts';
 import { entry, key } from './journal.entries.ts';
 import { type NatsServer, type ServerOptions, startNats, startNatsCluster } from './nats.ts';
 import { natsBinary } from './nats-binaries.ts';

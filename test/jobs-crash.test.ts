@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { JOB } from '../actors/orchestrator.ts';
-import type { Clock } from '../src/clock.ts';
 import { createTroupe, defineAgent, defineOrchestrator, Failed, type Journal, type Troupe } from '../src/index.ts';
+import type { Clock } from '../src/platform/clock.ts';
 import { memoryJournal, SteppedClock } from '../src/testing.ts';
 
 type Point = 'before append' | 'after append' | 'before effect' | 'after effect' | 'before timer';

@@ -1,6 +1,6 @@
 // Entries to fill a journal with.
 
-import type { Entry, Journal, Key, Version } from '../src/journal.ts';
+import type { Entry, Journal, Key, Version } from '../src/journal/journal.ts';
 
 export const key = (session: string, tenant = 'default'): Key => ({ tenant, session });
 

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Journal, Row } from '../src/journal/journal.ts';
 import { sqliteJournal } from '../src/journal/sqlite.ts';
-import type { Journal, Row } from '../src/journal.ts';
 import { entry, fill, key } from './journal.entries.ts';
 
 const LAG = 4096;

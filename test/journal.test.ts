@@ -18,10 +18,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Conflict } from '../src/errors.ts';
+import type { Stored } from '../src/journal/journal.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
 import { sqliteJournal } from '../src/journal/sqlite.ts';
-import type { Stored } from '../src/journal.ts';
+import { Conflict } from '../src/platform/errors.ts';
 import { entry, fill, key } from './journal.entries.ts';
 import { journalConformance } from './journal.ts';
 

@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Conflict } from '../src/errors.ts';
-import { type Journal, type Key, keyName, type Stored, type Version } from '../src/journal.ts';
+import { type Journal, type Key, keyName, type Stored, type Version } from '../src/journal/journal.ts';
+import { Conflict } from '../src/platform/errors.ts';
 import { entry, fill, key } from './journal.entries.ts';
 
 export interface JournalUnderTest {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { bodies } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
-import type { AgentFunction } from '../src/agent.ts';
+import type { AgentFunction } from '../src/agents/definition.ts';
 import { AnotherLife, held, replay, scripted } from '../src/testing.ts';
 import { sessionOn, settled, startNode } from './cluster.ts';
 import { type Door, openDoor } from './door.ts';

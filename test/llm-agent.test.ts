@@ -2,12 +2,12 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { sessionMachine } from '../machines/session/machine.ts';
-import type { LlmAgent } from '../src/agent.ts';
-import { defineAgent, defineTool } from '../src/define.ts';
+import { defineAgent, defineTool } from '../src/agents/define.ts';
+import type { LlmAgent } from '../src/agents/definition.ts';
+import type { Journal } from '../src/journal/journal.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
-import type { Journal } from '../src/journal.ts';
 import { OpenAiModels } from '../src/llm/models.ts';
-import { refold } from '../src/replay.ts';
+import { refold } from '../src/sessions/replay.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 import { KEY, scriptedModel } from './llm.ts';
 

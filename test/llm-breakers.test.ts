@@ -1,8 +1,8 @@
 // The breakers of models' endpoints: what counts against one, and who is let through when.
 import { expect, test } from 'vitest';
-import { SteppedClock } from '../src/clock.ts';
-import { Failed } from '../src/errors.ts';
 import { Breakers } from '../src/llm/breakers.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { Failed } from '../src/platform/errors.ts';
 import { failureOf } from './agent-server.ts';
 import { calling } from './llm.ts';
 

@@ -2,9 +2,9 @@
 import { createServer } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SteppedClock } from '../src/clock.ts';
 import { scrubbed } from '../src/llm/failure.ts';
 import { OpenAiModels } from '../src/llm/models.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
 import { failureOf } from './agent-server.ts';
 import { calling, hello, KEY, never, scope } from './llm.ts';
 

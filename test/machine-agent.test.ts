@@ -5,10 +5,10 @@ import { performed } from '../actors/durable.ts';
 import type { Migrations } from '../actors/versions.ts';
 import { refunds } from '../examples/refund.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
-import type { AgentDefinition } from '../src/agent.ts';
-import { Refused } from '../src/errors.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
-import { refold } from '../src/replay.ts';
+import { Refused } from '../src/platform/errors.ts';
+import { refold } from '../src/sessions/replay.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 
 const orders = [

@@ -1,10 +1,10 @@
 // The runtime as a NATS micro service: tools find it, see its endpoints, and how many requests went well.
 import { describe, expect, it } from 'vitest';
-import { microService } from '../src/nats/micro.ts';
+import { microService } from '../src/interfaces/nats/micro.ts';
+import { version } from '../src/platform/version.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
-import type { Transport } from '../src/transport.ts';
+import type { Transport } from '../src/transport/transport.ts';
 import { createTroupe } from '../src/troupe.ts';
-import { version } from '../src/version.ts';
 
 const ask = async (transport: Transport, subject: string, body = '') =>
   JSON.parse(new TextDecoder().decode((await transport.request(subject, body)).data));

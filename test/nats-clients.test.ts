@@ -11,7 +11,7 @@ import { connectNats } from '../src/nats/connect.ts';
 import { natsPort } from '../src/nats/port.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
 import { natsTransport } from '../src/transport/nats.ts';
-import type { Transport } from '../src/transport.ts';
+import type { Transport } from '../src/transport/transport.ts';
 import { startNats } from './nats.ts';
 import { natsBinary } from './nats-binaries.ts';
 

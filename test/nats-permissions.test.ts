@@ -2,13 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { block } from '../scripts/permissions.ts';
+import { type NatsNode, natsNode } from '../src/cluster/node.ts';
+import { authorization, type Role, roles } from '../src/interfaces/nats/permissions.ts';
 import { connectNats } from '../src/nats/connect.ts';
 import { callerInbox } from '../src/nats/inboxes.ts';
-import { type NatsNode, natsNode } from '../src/nats/node.ts';
-import { authorization, type Role, roles } from '../src/nats/permissions.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
 import { natsTransport } from '../src/transport/nats.ts';
-import type { Transport } from '../src/transport.ts';
+import type { Transport } from '../src/transport/transport.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 import { type NatsServer, startNats } from './nats.ts';
 import { natsBinaries } from './nats-binaries.ts';

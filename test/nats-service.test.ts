@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { loadConfig } from '../src/config.ts';
-import { silent } from '../src/log.ts';
+import { loadConfig } from '../src/config/config.ts';
 import { connectNats } from '../src/nats/connect.ts';
+import { silent } from '../src/platform/log.ts';
 import { type ServeOptions, serve } from '../src/serve.ts';
 import { natsTransport } from '../src/transport/nats.ts';
 

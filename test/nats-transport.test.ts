@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats, type NatsOptions } from '../src/nats/connect.ts';
 import { Denied } from '../src/nats/replies.ts';
 import { MessageTooLarge, natsTransport } from '../src/transport/nats.ts';
-import { RequestTimeout } from '../src/transport.ts';
+import { RequestTimeout } from '../src/transport/transport.ts';
 import { type NatsServer, startNats } from './nats.ts';
 import { transportConformance } from './transport.ts';
 

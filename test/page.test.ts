@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
-import { built } from '../src/http/page-build.ts';
-import { silent } from '../src/log.ts';
+import { built } from '../src/interfaces/http/page-build.ts';
+import { silent } from '../src/platform/log.ts';
 import { type Door, openDoor } from './door.ts';
 
 const SCRIPT = `console.log(${JSON.stringify('word '.repeat(500))});`;

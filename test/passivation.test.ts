@@ -1,7 +1,7 @@
 // Sessions that nobody uses leave memory, also while they wait for somebody; they are back when they are called or their time comes.
 import { expect, onTestFinished, test } from 'vitest';
-import { SteppedClock } from '../src/clock.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 
 const journal = () => ({ ...memoryJournal(), close: async () => {} });

@@ -1,10 +1,10 @@
 // The pool: who sees which agents, who gets the next call, and what a failure tells of the others.
 import { expect, onTestFinished, test } from 'vitest';
-import { type Balancing, balancings } from '../actors/balance.ts';
-import type { EndpointDefinition } from '../actors/endpoint.ts';
-import { AgentPool, type PoolOptions } from '../actors/pool.ts';
-import { SteppedClock } from '../src/clock.ts';
-import { Failed } from '../src/errors.ts';
+import { type Balancing, balancings } from '../src/agents/balance.ts';
+import type { EndpointDefinition } from '../src/agents/endpoint.ts';
+import { AgentPool, type PoolOptions } from '../src/agents/pool.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { Failed } from '../src/platform/errors.ts';
 import { callOf, failureOf, lend } from './agent-server.ts';
 
 const definition = { id: 'team', run: () => 'unused' };

@@ -15,18 +15,18 @@ const loop = 'actors/session.ts';
 
 /** The files that send a chart its events. What callers send to a session is a verb, and its interfaces send every verb. */
 const senders: Readonly<Record<keyof typeof machines, readonly string[]>> = {
-  session: [loop, 'actors/performing.ts', 'src/conversation.ts'],
-  form: ['actors/performers/form.ts', 'actors/performers/form/reading.ts'],
+  session: [loop, 'actors/performing.ts', 'src/sessions/conversations.ts'],
+  form: ['src/agents/performers/form.ts', 'src/agents/performers/form/reading.ts'],
   job: [loop, 'src/jobs/jobs.ts', 'src/jobs/memory.ts', 'src/jobs/queue.ts'],
-  react: ['actors/task.ts', 'actors/performers/llm.ts'],
-  flow: ['actors/task.ts', 'actors/performers/flow/step.ts'],
+  react: ['actors/task.ts', 'src/agents/performers/llm.ts'],
+  flow: ['actors/task.ts', 'src/agents/performers/flow/step.ts'],
   orchestrator: ['actors/orchestrator.ts', 'src/troupe.ts'],
-  agent: ['actors/agent.ts'],
-  endpoint: ['actors/endpoint.ts'],
-  breaker: ['actors/endpoint.ts', 'src/llm/breakers.ts'],
+  agent: ['src/agents/agent.ts'],
+  endpoint: ['src/agents/endpoint.ts'],
+  breaker: ['src/agents/endpoint.ts', 'src/llm/breakers.ts'],
   budget: ['src/llm/budgets.ts'],
   shard: ['src/cluster/cluster.ts'],
-  registry: ['src/registry.ts'],
+  registry: ['src/routing/registry.ts'],
 };
 
 const all = Object.entries<AnyStateMachine>(machines) as [keyof typeof machines, AnyStateMachine][];

@@ -1,10 +1,10 @@
 // What an agent is told of the conversation so far: the same as the journal says, without reading the journal at every turn.
 import { afterEach, expect, test } from 'vitest';
 import { Recent } from '../actors/recent.ts';
-import type { HistoryMessage } from '../src/agent.ts';
+import { asHistory, before, messagesOf } from '../actors/transcript.ts';
+import type { HistoryMessage } from '../src/agents/definition.ts';
+import type { Entry, Journal } from '../src/journal/journal.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
-import type { Entry, Journal } from '../src/journal.ts';
-import { asHistory, before, messagesOf } from '../src/transcript.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 
 let troupe: Troupe | undefined;

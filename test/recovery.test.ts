@@ -1,14 +1,14 @@
 // What waking comes to when not all is well: one session that cannot be woken, one that breaks while its shard is being taken.
 import { afterEach, describe, expect, test } from 'vitest';
+import { Hooks } from '../actors/hooks.ts';
 import { type Elsewhere, Orchestrator } from '../actors/orchestrator.ts';
-import { AgentPool } from '../actors/pool.ts';
 import { settings } from '../machines/session/events.ts';
-import { SteppedClock } from '../src/clock.ts';
-import { Directory } from '../src/directory.ts';
-import { Hooks } from '../src/hooks.ts';
+import { AgentPool } from '../src/agents/pool.ts';
+import type { Journal, Key } from '../src/journal/journal.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
-import type { Journal, Key } from '../src/journal.ts';
-import { silent } from '../src/log.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { silent } from '../src/platform/log.ts';
+import { Directory } from '../src/routing/directory.ts';
 import { createTroupe } from '../src/troupe.ts';
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));

@@ -4,8 +4,8 @@ import { setup } from 'xstate';
 import { performed } from '../actors/durable.ts';
 import type { Migrations } from '../actors/versions.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
-import type { Entry } from '../src/journal.ts';
-import { judge, refold } from '../src/replay.ts';
+import type { Entry } from '../src/journal/journal.ts';
+import { judge, refold } from '../src/sessions/replay.ts';
 import { createTroupe, type Troupe } from '../src/troupe.ts';
 
 let troupe: Troupe;

@@ -1,9 +1,9 @@
 // Routing by a model: what it is asked, what of its answer is believed, and who decides when it cannot.
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { Failed } from '../src/errors.ts';
-import { routeOf } from '../src/llm/router.ts';
-import { judge } from '../src/replay.ts';
+import { Failed } from '../src/platform/errors.ts';
+import { routeOf } from '../src/routing/by-model.ts';
+import { judge } from '../src/sessions/replay.ts';
 import type { ModelAnswer, ModelServer } from '../src/testing/model-server.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 import { KEY, scriptedModel } from './llm.ts';

@@ -1,9 +1,9 @@
 // Routing by trigger: which agent a message goes to, with what confidence, and why.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Candidate, compileTriggers, type Router, routeByTrigger } from '../src/routing.ts';
+import { sameWords, wordsOf } from '../src/platform/words.ts';
+import { type Candidate, compileTriggers, type Router, routeByTrigger } from '../src/routing/triggers.ts';
 import { createTroupe } from '../src/troupe.ts';
-import { sameWords, wordsOf } from '../src/words.ts';
 
 const desk: Candidate[] = [
   { id: 'booking', triggers: ['book a table', 'reservation'] },

@@ -1,7 +1,7 @@
 // Secrets at rest: what is sealed can be opened with the key, by its owner, unchanged; and by nobody else.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { generateKey, isSealed, type Owner, readKey, seal, unseal } from '../src/secret.ts';
+import { generateKey, isSealed, type Owner, readKey, seal, unseal } from '../src/llm/secret.ts';
 import { troupe } from './cli.ts';
 
 const key = readKey(generateKey());

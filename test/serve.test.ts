@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import type { AgentDefinition } from '../src/agent.ts';
-import { type Config, loadConfig } from '../src/config.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
+import { type Config, loadConfig } from '../src/config/config.ts';
 import { type ServeOptions, serve } from '../src/serve.ts';
 import { listen } from './door.ts';
 
@@ -117,7 +117,7 @@ test('closing does not wait for ever: what is owed is done after the next start'
 test.each(['SIGTERM', 'SIGINT'] as const)('%s ends the process in order', async (signal) => {
   const serving = `
     import { serve } from ${JSON.stringify(new URL('../src/serve.ts', import.meta.url).href)};
-    import { loadConfig } from ${JSON.stringify(new URL('../src/config.ts', import.meta.url).href)};
+    import { loadConfig } from ${JSON.stringify(new URL('../src/config/config.ts', import.meta.url).href)};
     await serve(await loadConfig({ env: { HTTP_PORT: '0', DATABASE_URL: 'memory:' }, cwd: '/' }));
   `;
   const child = spawn(process.execPath, ['--input-type=module', '-e', serving], {

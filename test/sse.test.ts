@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { expect, onTestFinished, test } from 'vitest';
-import type { AgentDefinition } from '../src/agent.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
 import { type Door, type Heard, openDoor, textOf } from './door.ts';
 
 const EVENTS = '/v1/sessions/s1/events';

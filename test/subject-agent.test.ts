@@ -1,10 +1,10 @@
 // Agents on their subject that die in the middle of an answer: found out by their silence, or by their heartbeats, and replaced.
 import { afterEach, expect, test } from 'vitest';
-import { AgentPool } from '../actors/pool.ts';
-import { SteppedClock } from '../src/clock.ts';
-import { Heartbeats } from '../src/heartbeats.ts';
+import { AgentPool } from '../src/agents/pool.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { Heartbeats } from '../src/routing/heartbeats.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
-import type { Message } from '../src/transport.ts';
+import type { Message } from '../src/transport/transport.ts';
 import { createTroupe } from '../src/troupe.ts';
 import { callOf, failureOf, lend } from './agent-server.ts';
 

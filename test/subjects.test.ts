@@ -1,7 +1,7 @@
 // Sessions on subjects: any client of the transport can talk to one, steer it, watch it, and be an agent.
 import { describe, expect, it } from 'vitest';
 import { memoryTransport } from '../src/transport/memory.ts';
-import type { Message, Transport } from '../src/transport.ts';
+import type { Message, Transport } from '../src/transport/transport.ts';
 import { createTroupe } from '../src/troupe.ts';
 
 const decode = (message: Message) => JSON.parse(new TextDecoder().decode(message.data));

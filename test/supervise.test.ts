@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { AgentDefinition } from '../src/agent.ts';
+import type { AgentDefinition } from '../src/agents/definition.ts';
 import { type Door, openDoor } from './door.ts';
 
 const echo: AgentDefinition = { id: 'echo', triggers: ['say'], run: (text) => `you said ${text}` };

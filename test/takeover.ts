@@ -1,7 +1,7 @@
 // A takeover at a given moment of an answer by the worst agent there is, and all places where that answer could still be heard.
 import assert from 'node:assert/strict';
-import { feed } from '../src/feed.ts';
-import type { Journal } from '../src/journal.ts';
+import type { Journal } from '../src/journal/journal.ts';
+import { feed } from '../src/sessions/feed.ts';
 import { createTroupe } from '../src/troupe.ts';
 
 /** Every place at which anybody could hear the AI, and what was heard there before and after the acknowledgement. */

@@ -2,12 +2,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { SteppedClock } from '../src/clock.ts';
-import { defineTool } from '../src/define.ts';
-import { Failed, Refused } from '../src/errors.ts';
+import { defineTool } from '../src/agents/define.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
+import { Failed, Refused } from '../src/platform/errors.ts';
 import { MAX_OUTPUT, tellable } from '../src/tools/output.ts';
 import { approvalOf, performTool, readArguments, type ToolIO } from '../src/tools/perform.ts';
-import { parametersOf, type Tool, type ToolContext } from '../src/tools.ts';
+import { parametersOf, type Tool, type ToolContext } from '../src/tools/tool.ts';
 
 const lend = (more: Partial<ToolIO> = {}): ToolIO => ({
   signal: new AbortController().signal,

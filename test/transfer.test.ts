@@ -3,8 +3,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { performed } from '../actors/durable.ts';
-import type { AgentDefinition, AgentResult } from '../src/agent.ts';
-import { Failed } from '../src/errors.ts';
+import type { AgentDefinition, AgentResult } from '../src/agents/definition.ts';
+import { Failed } from '../src/platform/errors.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 
 async function running(agents: AgentDefinition[], options: TroupeOptions = {}): Promise<Troupe> {

@@ -10,7 +10,7 @@ import { Charts } from '../src/charts/charts.ts';
 import { tryOut } from '../src/charts/sandbox.ts';
 import { type Transition, traced, traceEntries } from '../src/charts/transitions.ts';
 import { type ChartEdge, type ChartGraph, chartGraph } from '../src/diagram/graph.ts';
-import type { Entry } from '../src/journal.ts';
+import type { Entry } from '../src/journal/journal.ts';
 import { everyEdge, explore, type Graph, start } from '../src/testing.ts';
 import { createTroupe } from '../src/troupe.ts';
 import { exploreSession } from './session/world.ts';

@@ -2,11 +2,11 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SteppedClock } from '../src/clock.ts';
+import { SteppedClock } from '../src/platform/clock.ts';
 import { Interest } from '../src/transport/interest.ts';
 import { memoryTransport } from '../src/transport/memory.ts';
 import { isPattern, isSubject, matches } from '../src/transport/subjects.ts';
-import { RequestTimeout } from '../src/transport.ts';
+import { RequestTimeout } from '../src/transport/transport.ts';
 import { transportConformance } from './transport.ts';
 
 transportConformance('memory', (onError) => memoryTransport({ onError }));

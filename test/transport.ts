@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { BadSubject, type Message, NoResponders, RequestTimeout, type Transport } from '../src/transport.ts';
+import { BadSubject, type Message, NoResponders, RequestTimeout, type Transport } from '../src/transport/transport.ts';
 
 /** Opens a transport that nobody else uses. `onError` must be told what handlers throw. */
 export type MakeTransport = (onError: (error: unknown, message: Message) => void) => Transport | Promise<Transport>;

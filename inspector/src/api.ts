@@ -1,9 +1,10 @@
 // The service's HTTP interface, as this page calls it.
-import type { AgentView } from '../../actors/agent.ts';
+
+import type { SessionView } from '../../actors/view.ts';
+import type { AgentView } from '../../src/agents/agent.ts';
 import type { TracedEntry } from '../../src/charts/transitions.ts';
 import type { ChartGraph } from '../../src/diagram/graph.ts';
-import type { Entry } from '../../src/journal.ts';
-import type { SessionView } from '../../src/view.ts';
+import type { Entry } from '../../src/journal/journal.ts';
 import { tenant } from './place.tsx';
 
 /** The service said no, or nothing: what it said, for the person to read. */

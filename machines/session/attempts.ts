@@ -1,5 +1,5 @@
 // The bodies of the session chart's names that are about attempts. What follows from a failure is the policy's to say.
-import type { AgentResult } from '../../src/agent.ts';
+import type { AgentResult } from '../../src/agents/definition.ts';
 import { LONGEST_BACKOFF, type Policy } from '../attempt/policy.ts';
 import type { AttemptOutput, Run } from './events.ts';
 import {

@@ -1,6 +1,6 @@
 // What can happen to a session: the schemas its doors parse with, and the types the chart sees.
 import { z } from 'zod';
-import type { AgentResult } from '../../src/agent.ts';
+import type { AgentResult } from '../../src/agents/definition.ts';
 import type { Failure as AttemptFailure, Plan, Verdict } from '../attempt/events.ts';
 
 /** A NATS token, so that every id can stand in a subject as it is. */

@@ -1,6 +1,6 @@
 // What every chart of a task has in common: what reaches it from outside, what it may ask, and what it may come to.
 import { z } from 'zod';
-import type { AgentResult } from '../../src/agent.ts';
+import type { AgentResult } from '../../src/agents/definition.ts';
 import type { Decision } from '../session/events.ts';
 
 /** The user's words: steered into the run while the task is at work, or the answer to its `input_required`. */

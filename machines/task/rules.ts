@@ -1,5 +1,5 @@
 // What the charts of tasks compute alike.
-import type { Usage } from '../../src/agent.ts';
+import type { Usage } from '../../src/agents/definition.ts';
 
 /** The sum of what is known. */
 export function addUsage(sum: Usage, more: Usage | undefined): Usage {

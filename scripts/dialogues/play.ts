@@ -1,8 +1,8 @@
 // Plays recorded conversations through a running service, many at once, and reads their transcripts back.
 import { isDeepStrictEqual } from 'node:util';
+import type { TranscriptMessage } from '../../actors/transcript.ts';
 import type { Service } from '../../src/cli/service.ts';
-import type { Outcome } from '../../src/outcome.ts';
-import type { TranscriptMessage } from '../../src/transcript.ts';
+import type { Outcome } from '../../src/sessions/outcome.ts';
 import type { Dialogue, Exchange } from './recorded.ts';
 
 /** How a turn came to its agent. */

@@ -1,8 +1,9 @@
 // The troupe that plays recorded conversations: an agent for each service, with the words that users turn to it with.
 // The file is named by the environment: DIALOGUES.
-import type { AgentFunction, FunctionAgent } from '../../src/agent.ts';
-import { type Candidate, compileTriggers, type Route, type Router } from '../../src/routing.ts';
-import { parseRunId } from '../../src/transcript.ts';
+
+import { parseRunId } from '../../actors/transcript.ts';
+import type { AgentFunction, FunctionAgent } from '../../src/agents/definition.ts';
+import { type Candidate, compileTriggers, type Route, type Router } from '../../src/routing/triggers.ts';
 import type { TroupeOptions } from '../../src/troupe.ts';
 import { type Dialogue, readDialogues } from './recorded.ts';
 

@@ -15,9 +15,9 @@ import { registry } from '../../machines/registry/samples.ts';
 import type { Described } from '../../machines/samples.ts';
 import { session } from '../../machines/session/samples.ts';
 import { shard } from '../../machines/shard/samples.ts';
-import type { AgentDefinition } from '../agent.ts';
+import type { AgentDefinition } from '../agents/definition.ts';
 import { type ChartGraph, chartGraph } from '../diagram/graph.ts';
-import { Refused } from '../errors.ts';
+import { Refused } from '../platform/errors.ts';
 
 /** A chart of the user's: the machine alone, or with what is known of its events and its input. */
 export type OwnMachine = AnyStateMachine | ({ readonly machine: AnyStateMachine } & Described);

@@ -2,9 +2,9 @@
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { type Dump, type Effect, sandbox } from '../../actors/durable.ts';
 import { stateName } from '../../machines/state-name.ts';
-import { Refused } from '../errors.ts';
-import type { Emitted } from '../journal.ts';
-import { parse } from '../parse.ts';
+import type { Emitted } from '../journal/journal.ts';
+import { Refused } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
 import type { Chart } from './charts.ts';
 import { type TracedStep, type Transition, traced } from './transitions.ts';
 

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { type Microstep, type Step, type Stepper, stepper } from '../../actors/durable.ts';
 import { type ChartEdge, edgeOf } from '../diagram/graph.ts';
-import type { Entry } from '../journal.ts';
-import { plain, take } from '../replay.ts';
+import type { Entry } from '../journal/journal.ts';
+import { plain, take } from '../sessions/replay.ts';
 
 /** A transition that was taken: the edge with this `id` in the chart's graph (`GET /v1/machines`). */
 export type Transition = Pick<ChartEdge, 'id' | 'source' | 'targets' | 'kind' | 'event' | 'guard'>;

@@ -1,6 +1,6 @@
 // Where the service is and who asks: the options that every command that talks to it takes.
 import type { Command } from 'commander';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
 import { Service } from './service.ts';
 
 export interface AccessOptions {

@@ -1,6 +1,6 @@
 // `troupe agents`: who can answer, and how each endpoint does.
 import { Command } from 'commander';
-import type { AgentView } from '../../actors/agent.ts';
+import type { AgentView } from '../agents/agent.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { table } from './table.ts';
 

@@ -1,6 +1,6 @@
 // The configuration as a command line changes it: its options go before the environment.
 import type { Command } from 'commander';
-import { type Config, loadConfig } from '../config.ts';
+import { type Config, loadConfig } from '../config/config.ts';
 
 export interface ConfigOptions {
   readonly config?: string;

@@ -1,8 +1,8 @@
 // `troupe encrypt`: makes of a secret what may stand in a configuration. The secret comes from stdin, never from the command line.
 import { Command } from 'commander';
 import { token } from '../../machines/session/events.ts';
-import { parse } from '../parse.ts';
-import { generateKey, readKey, seal } from '../secret.ts';
+import { generateKey, readKey, seal } from '../llm/secret.ts';
+import { parse } from '../platform/parse.ts';
 import { Complaint } from './service.ts';
 
 interface EncryptOptions {

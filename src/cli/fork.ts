@@ -1,9 +1,9 @@
 // `troupe fork`: copies a session up to an entry into a new one, in the database itself.
 import { Command } from 'commander';
 import { token } from '../../machines/session/events.ts';
-import { Conflict } from '../errors.ts';
-import { fork as forked } from '../fork.ts';
-import { parse } from '../parse.ts';
+import { Conflict } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
+import { fork as forked } from '../sessions/fork.ts';
 import type { AccessOptions } from './access.ts';
 import { Complaint } from './service.ts';
 import { chartOf, databaseOf, inTenant, openDatabase } from './stored.ts';

@@ -1,9 +1,9 @@
 // The `troupe` command: one file per subcommand, and one readable line when something is wrong.
 import { styleText } from 'node:util';
 import { Command, CommanderError } from 'commander';
-import { JournalError, Refused } from '../errors.ts';
 import type { NatsError } from '../nats/connect.ts';
-import { version } from '../version.ts';
+import { JournalError, Refused } from '../platform/errors.ts';
+import { version } from '../platform/version.ts';
 import { agents } from './agents.ts';
 import { chat } from './chat.ts';
 import { check } from './check.ts';

@@ -1,7 +1,7 @@
 // `troupe permissions`: what a nats-server's users of each role must be permitted, as a block of its configuration.
 import { Command } from 'commander';
 import { token } from '../../machines/session/events.ts';
-import type { Role } from '../nats/permissions.ts';
+import type { Role } from '../interfaces/nats/permissions.ts';
 import { Complaint } from './service.ts';
 
 export const permissions = new Command('permissions')
@@ -10,7 +10,7 @@ export const permissions = new Command('permissions')
   .option('--tenant <tenant>', 'whose sessions and agents; * for all tenants', 'default')
   .option('--agent <agent>', 'which agent; * for all of the tenant', '*')
   .action(async (wanted: string[], scope: { tenant: string; agent: string }) => {
-    const { authorization, roles } = await import('../nats/permissions.ts');
+    const { authorization, roles } = await import('../interfaces/nats/permissions.ts');
     for (const [name, value] of Object.entries(scope))
       if (value !== '*' && !token.safeParse(value).success)
         throw new Complaint('bad_option', `--${name} takes a name of a-z, 0-9, _ and -, or *, not "${value}"`);

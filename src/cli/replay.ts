@@ -1,7 +1,7 @@
 // `troupe replay`: runs the stored events of sessions again and compares every snapshot with the stored one.
 import { Command } from 'commander';
-import { type Key, keyName } from '../journal.ts';
-import { type Refolding, refold } from '../replay.ts';
+import { type Key, keyName } from '../journal/journal.ts';
+import { type Refolding, refold } from '../sessions/replay.ts';
 import type { AccessOptions } from './access.ts';
 import { progress } from './progress.ts';
 import { Complaint } from './service.ts';

@@ -1,6 +1,6 @@
 // `troupe sessions`: who is talking, and in which state each conversation is.
 import { Command } from 'commander';
-import type { Asks } from '../view.ts';
+import type { Asks } from '../../actors/view.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { ago, table } from './table.ts';
 

@@ -2,7 +2,7 @@
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { Service } from '../serve.ts';
 import { type ConfigOptions, configOptions, configured } from './configured.ts';
 

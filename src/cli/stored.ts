@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { AnyStateMachine } from 'xstate';
+import type { SessionView } from '../../actors/view.ts';
 import { machines } from '../../machines/index.ts';
-import { JournalError } from '../errors.ts';
+import type { Entry, Journal, Key } from '../journal/journal.ts';
 import { sqliteJournal } from '../journal/sqlite.ts';
-import type { Entry, Journal, Key } from '../journal.ts';
-import type { SessionView } from '../view.ts';
+import { JournalError } from '../platform/errors.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { configured } from './configured.ts';
 import { Complaint, Unreachable } from './service.ts';

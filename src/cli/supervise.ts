@@ -1,8 +1,8 @@
 // `troupe supervise`: watch a session as staff see it, and act on it.
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import type { TranscriptMessage } from '../transcript.ts';
-import type { SessionView } from '../view.ts';
+import type { TranscriptMessage } from '../../actors/transcript.ts';
+import type { SessionView } from '../../actors/view.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
 import { act, complaint } from './chat.ts';
 import { readCommand } from './commands.ts';

@@ -1,5 +1,5 @@
 // Follows one session of a running service and shows it on a screen, also over a restart of the service.
-import type { SessionView } from '../view.ts';
+import type { SessionView } from '../../actors/view.ts';
 import type { Screen, Told } from './screen.ts';
 import { Complaint, type Service } from './service.ts';
 

@@ -1,5 +1,5 @@
 // One question to all other nodes of a cluster, and what each of them answers.
-import type { Subscription, Transport } from '../transport.ts';
+import type { Subscription, Transport } from '../transport/transport.ts';
 import type { Cluster } from './cluster.ts';
 
 /** A node that does not answer within this is left out, ms. */

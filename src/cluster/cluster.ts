@@ -2,12 +2,12 @@
 import { type Actor, createActor, fromPromise } from 'xstate';
 import { type ShardLimits, shardLimits } from '../../machines/shard/events.ts';
 import { shardMachine } from '../../machines/shard/machine.ts';
-import type { Clock } from '../clock.ts';
-import { Refused } from '../errors.ts';
+import type { Key, Row } from '../journal/journal.ts';
 import { shardOf } from '../journal/shards.ts';
-import type { Key, Row } from '../journal.ts';
-import type { Log } from '../log.ts';
-import type { Transport } from '../transport.ts';
+import type { Clock } from '../platform/clock.ts';
+import { Refused } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import type { Transport } from '../transport/transport.ts';
 import { Handover, MARGIN, type ShardHost } from './handover.ts';
 import { Members, type MembersOptions } from './members.ts';
 import { Table } from './table.ts';

@@ -1,14 +1,20 @@
 // Conversations in a cluster: whoever is asked, the node that has the session decides; a request outlives the node it went to.
 import { randomUUID } from 'node:crypto';
 import type { Birth } from '../../actors/orchestrator.ts';
+import type { SessionView } from '../../actors/view.ts';
 import type { Body, Verb } from '../../machines/session/events.ts';
-import { Conversations, type ForkView, type ForkWish, type SendOptions } from '../conversation.ts';
-import { JournalError, Refused } from '../errors.ts';
-import type { Key } from '../journal.ts';
-import type { Log } from '../log.ts';
-import type { Outcome } from '../outcome.ts';
-import { MessageTooLarge, NoResponders, RequestTimeout, type Subscription, type Transport } from '../transport.ts';
-import type { SessionView } from '../view.ts';
+import type { Key } from '../journal/journal.ts';
+import { JournalError, Refused } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { Conversations, type ForkView, type ForkWish, type SendOptions } from '../sessions/conversations.ts';
+import type { Outcome } from '../sessions/outcome.ts';
+import {
+  MessageTooLarge,
+  NoResponders,
+  RequestTimeout,
+  type Subscription,
+  type Transport,
+} from '../transport/transport.ts';
 import { answerOthers, askOthers } from './ask.ts';
 import type { Cluster } from './cluster.ts';
 

@@ -2,8 +2,8 @@
 import type { PartListener } from '../../actors/answers.ts';
 import type { Elsewhere, Orchestrator } from '../../actors/orchestrator.ts';
 import type { Part } from '../../actors/parts.ts';
-import type { Key } from '../journal.ts';
-import type { Transport } from '../transport.ts';
+import type { Key } from '../journal/journal.ts';
+import type { Transport } from '../transport/transport.ts';
 import type { Cluster } from './cluster.ts';
 
 const openSubject = (node: string): string => `troupe.node.${node}.open`;

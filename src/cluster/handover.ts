@@ -1,8 +1,9 @@
 // Handing shards over: a node ends its answers, and tells the others which sessions it still works for until then.
-import type { Clock } from '../clock.ts';
-import { type Key, keyName } from '../journal.ts';
-import type { Log } from '../log.ts';
-import type { Subscription, Transport } from '../transport.ts';
+
+import { type Key, keyName } from '../journal/journal.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { Subscription, Transport } from '../transport/transport.ts';
 import { Held } from './held.ts';
 
 /** A session in memory, as far as it matters for handing it over. */

@@ -1,5 +1,5 @@
 // Who still works for which session though its shard goes to another node: what the nodes have said of it.
-import { type Key, keyName } from '../journal.ts';
+import { type Key, keyName } from '../journal/journal.ts';
 
 interface Holding {
   readonly names: ReadonlySet<string>;

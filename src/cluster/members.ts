@@ -1,9 +1,9 @@
 // Who is in the cluster: nodes that say so every half second, to each other and into a bucket, and are asked every tenth of one.
 import type { KV } from '@nats-io/kv';
-import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
 import { whileNobodyLeads } from '../nats/patience.ts';
-import { NoResponders, type Subscription, type Transport } from '../transport.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import { NoResponders, type Subscription, type Transport } from '../transport/transport.ts';
 
 export interface MembersOptions {
   readonly id: string;

@@ -1,9 +1,9 @@
 // Requests that every node hears: the node that has the session acts; the others keep the request until it is answered, in case
 // that node cannot answer any more.
 import { hash } from 'node:crypto';
-import type { Clock } from '../clock.ts';
-import type { Key } from '../journal.ts';
-import type { Message, Subscription, Transport } from '../transport.ts';
+import type { Key } from '../journal/journal.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Message, Subscription, Transport } from '../transport/transport.ts';
 import type { Cluster } from './cluster.ts';
 
 export interface RequestsOptions {

@@ -1,7 +1,7 @@
 // The assignment table: which node has which shard, written by the oldest node, followed by all.
 import type { KV } from '@nats-io/kv';
-import type { Log } from '../log.ts';
 import { whileNobodyLeads } from '../nats/patience.ts';
+import type { Log } from '../platform/log.ts';
 
 /** One version of the table. */
 export interface Assignment {

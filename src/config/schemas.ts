@@ -1,16 +1,16 @@
 // What may stand in the environment and in `troupe.config.ts` or `.yaml`. Every refusal says what would be right.
 import { z } from 'zod';
-import { balancings } from '../../actors/balance.ts';
+import type { HookFunctions } from '../../actors/hooks.ts';
 import { ownSettings, token } from '../../machines/session/events.ts';
-import type { Authorize } from '../access.ts';
-import type { AgentDefinition, AgentFunction } from '../agent.ts';
+import { balancings } from '../agents/balance.ts';
+import type { AgentDefinition, AgentFunction } from '../agents/definition.ts';
 import type { OwnMachine } from '../charts/charts.ts';
-import type { HookFunctions } from '../hooks.ts';
 import { llmData, llmProgram } from '../llm/settings.ts';
-import { mcpServer } from '../mcp.ts';
 import type { OrchestratorDefinition } from '../orchestration/definition.ts';
-import { type RoutingStrategy, strategies } from '../routing.ts';
-import type { Tool, ToolSource } from '../tools.ts';
+import type { Authorize } from '../routing/access.ts';
+import { type RoutingStrategy, strategies } from '../routing/triggers.ts';
+import { mcpServer } from '../tools/mcp.ts';
+import type { Tool, ToolSource } from '../tools/tool.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];

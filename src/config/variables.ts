@@ -1,5 +1,5 @@
 // Secrets that a configuration only names: `${NAME}` stands for a variable of the environment.
-import { Refused } from '../errors.ts';
+import { Refused } from '../platform/errors.ts';
 
 const NAME = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 

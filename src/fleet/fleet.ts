@@ -1,7 +1,7 @@
 // A node's own picture of its sessions: how many are in which state, for how long, and which ways they took. Counted from what
 // the machine decides, as it is remembered; nothing here reads a session or a list of them, but for what was there before.
 import type { Session } from '../../actors/session.ts';
-import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../journal.ts';
+import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../journal/journal.ts';
 import type { DwellView } from './dwell.ts';
 import { Figures, type Move, sumOfDwells, sumOfWays, type Way } from './figures.ts';
 import { changeOf, partsOf } from './parts.ts';

@@ -1,12 +1,13 @@
 // The fleet as any node tells it: its own picture and those of the others, asked over the transport and put together.
-import type { AgentView } from '../../actors/agent.ts';
+
 import type { Orchestrator } from '../../actors/orchestrator.ts';
-import type { AgentPool } from '../../actors/pool.ts';
 import { stateName } from '../../machines/state-name.ts';
+import type { AgentView } from '../agents/agent.ts';
+import type { AgentPool } from '../agents/pool.ts';
 import { answerOthers, askOthers } from '../cluster/ask.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { Log } from '../log.ts';
-import type { Subscription, Transport } from '../transport.ts';
+import type { Log } from '../platform/log.ts';
+import type { Subscription, Transport } from '../transport/transport.ts';
 import type { DwellView } from './dwell.ts';
 import { sumOfDwells, sumOfWays, type Way } from './figures.ts';
 import type { Fleet, FleetCounts, StuckSession } from './fleet.ts';

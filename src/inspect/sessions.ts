@@ -1,8 +1,8 @@
 // Sessions as actors of Stately's protocol, so that its viewers can watch them: announced, then an event and a snapshot per entry.
 import { sessionMachine } from '../../machines/session/machine.ts';
-import { type Entry, isSession, type Key } from '../journal.ts';
+import { type Entry, isSession, type Key } from '../journal/journal.ts';
+import { version } from '../platform/version.ts';
 import type { Troupe } from '../troupe.ts';
-import { version } from '../version.ts';
 
 /** Sessions that a viewer hears of before anything happens to them: those that were used last. */
 const ANNOUNCED = 100;

@@ -2,10 +2,10 @@
 import type { EventObject } from 'xstate';
 import type { Work } from '../../actors/session.ts';
 import type { JobEvent } from '../../machines/job/events.ts';
-import type { Clock } from '../clock.ts';
-import { Failed } from '../errors.ts';
-import type { Stored } from '../journal.ts';
+import type { Stored } from '../journal/journal.ts';
 import type { RunMemory } from '../orchestration/context.ts';
+import type { Clock } from '../platform/clock.ts';
+import { Failed } from '../platform/errors.ts';
 
 /** Between two entries that only say how far the run is, ms. */
 const SLOWEST = 500;

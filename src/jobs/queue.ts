@@ -2,10 +2,10 @@
 import type { EventObject } from 'xstate';
 import { JOB, type Orchestrator } from '../../actors/orchestrator.ts';
 import { type Priority, priorities } from '../../machines/job/events.ts';
-import type { Clock } from '../clock.ts';
-import { Refused } from '../errors.ts';
-import { type Key, keyName, type Row } from '../journal.ts';
-import type { Log } from '../log.ts';
+import { type Key, keyName, type Row } from '../journal/journal.ts';
+import type { Clock } from '../platform/clock.ts';
+import { Refused } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 
 export interface QueueOptions {
   /** Jobs that run at once on this node. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { JobContext, Order } from '../../machines/job/events.ts';
 import { type Priority, priorities } from '../../machines/job/events.ts';
-import type { Entry } from '../journal.ts';
+import type { Entry } from '../journal/journal.ts';
 import { type Envelope, envelope } from '../orchestration/envelope.ts';
 
 export const jobStates = ['delayed', 'waiting', 'running', 'backingOff', 'done', 'dead', 'cancelled'] as const;

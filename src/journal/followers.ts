@@ -1,6 +1,6 @@
 // Who listens to a journal that lives in this process, and in which order they hear.
 
-import { type Follower, type Key, keyName, type Stored } from '../journal.ts';
+import { type Follower, type Key, keyName, type Stored } from './journal.ts';
 
 interface Subscription {
   readonly follower: Follower;

@@ -1,9 +1,8 @@
 // The journal in a JetStream stream: one subject for each session, and the fence is the subject's last sequence.
 
 import { createInbox, type NatsConnection } from '@nats-io/transport-node';
-import { Conflict, JournalError } from '../errors.ts';
-import { type Entry, type Journal, type Key, keyName, type Row, type Version } from '../journal.ts';
 import { JetStream } from '../nats/jetstream.ts';
+import { Conflict, JournalError } from '../platform/errors.ts';
 import { journalFailure } from './jetstream/failures.ts';
 import { Hearing } from './jetstream/hearing.ts';
 import { Listing } from './jetstream/listing.ts';
@@ -12,6 +11,7 @@ import { Reader } from './jetstream/reader.ts';
 import { type Scanned, scan } from './jetstream/scan.ts';
 import { openStream } from './jetstream/stream.ts';
 import { Writer } from './jetstream/writer.ts';
+import { type Entry, type Journal, type Key, keyName, type Row, type Version } from './journal.ts';
 import { shardOf } from './shards.ts';
 
 export interface JetstreamJournalOptions {

@@ -1,6 +1,7 @@
 // The journal in memory: a real backend, and the reference that every other one is measured against.
 
-import { Conflict, JournalError } from '../errors.ts';
+import { Conflict, JournalError } from '../platform/errors.ts';
+import { Followers } from './followers.ts';
 import {
   type Entry,
   isSession,
@@ -10,8 +11,7 @@ import {
   type Row,
   type Stored,
   type Version,
-} from '../journal.ts';
-import { Followers } from './followers.ts';
+} from './journal.ts';
 import { compareKeys, firstAfter, matches } from './rows.ts';
 
 interface Session {

@@ -1,6 +1,6 @@
 // Rows in memory, in key order: for journals whose store cannot list them by itself.
 
-import { isSession, type Key, keyName, type Row, type RowQuery, type Version } from '../journal.ts';
+import { isSession, type Key, keyName, type Row, type RowQuery, type Version } from './journal.ts';
 
 interface Listed {
   row: Row;

@@ -1,6 +1,6 @@
 // Which shard a session belongs to: the unit in which a cluster divides its sessions.
 
-import { type Key, keyName } from '../journal.ts';
+import { type Key, keyName } from './journal.ts';
 
 /** The shard of a session, from 0 up to, not including, `shards`. The same in every process and version: FNV-1a of its name. */
 export function shardOf(key: Key, shards: number): number {

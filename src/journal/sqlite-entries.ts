@@ -5,8 +5,8 @@
 // are reached in long steps.
 
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { JournalError } from '../errors.ts';
-import { type Entry, type Key, keyName, type Stored, type Version } from '../journal.ts';
+import { JournalError } from '../platform/errors.ts';
+import { type Entry, type Key, keyName, type Stored, type Version } from './journal.ts';
 import type { Tip } from './sqlite-sessions.ts';
 
 const STRIDE = 64;

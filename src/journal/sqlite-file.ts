@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Conflict, JournalError } from '../errors.ts';
+import { Conflict, JournalError } from '../platform/errors.ts';
 import { SESSION_COLUMNS } from './sqlite-sessions.ts';
 import { walDamage } from './sqlite-wal.ts';
 

@@ -5,7 +5,7 @@
 // now and then. A crash loses them and nothing else: they are folded again from the entries that the table lags behind.
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import type { Key, Row, RowQuery, Version } from '../journal.ts';
+import type { Key, Row, RowQuery, Version } from './journal.ts';
 
 /** The newest entry of a session; all 0 when it has none. `mark` is that entry's link to an earlier one. */
 export interface Tip {

@@ -1,8 +1,8 @@
 // The journal in one SQLite file: appends that come in the same turn of the event loop share one durable transaction.
 
-import { Conflict, JournalError } from '../errors.ts';
-import { type Entry, type Journal, type Key, keyName, type Version } from '../journal.ts';
+import { Conflict, JournalError } from '../platform/errors.ts';
 import { Followers } from './followers.ts';
+import { type Entry, type Journal, type Key, keyName, type Version } from './journal.ts';
 import { Entries } from './sqlite-entries.ts';
 import { openFile, sqliteFailure } from './sqlite-file.ts';
 import { Sessions } from './sqlite-sessions.ts';

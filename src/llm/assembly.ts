@@ -1,6 +1,6 @@
 // Puts an answer together from its chunks, however they were cut, and says whether it is one.
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
-import { Failed } from '../errors.ts';
+import { Failed } from '../platform/errors.ts';
 import type { ModelReply, ModelToolCall } from './model.ts';
 
 /** What the endpoint counted, in its own names. */

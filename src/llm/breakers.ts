@@ -1,12 +1,12 @@
 // A breaker for each endpoint of models: one that does badly again and again is left alone for a while.
 import { type Actor, createActor, type SnapshotFrom } from 'xstate';
-import { quiet } from '../../actors/quiet.ts';
 import type { BreakerInput } from '../../machines/breaker/events.ts';
 import { breakerMachine } from '../../machines/breaker/machine.ts';
 import { recoveryTime } from '../../machines/breaker/rules.ts';
 import { outerLevel, stateName } from '../../machines/state-name.ts';
-import { type Clock, realClock } from '../clock.ts';
-import { Failed } from '../errors.ts';
+import { type Clock, realClock } from '../platform/clock.ts';
+import { Failed } from '../platform/errors.ts';
+import { quiet } from '../platform/quiet.ts';
 
 /** What says that an endpoint is unwell. That it takes no more calls, or refuses one, does not. */
 const UNWELL = new Set(['model_failed', 'model_unreachable', 'model_cut_off', 'timed_out']);

@@ -1,12 +1,12 @@
 // Keeps what sessions, users, agents and tenants have spent on models, each with a chart that ends the spending at its limit.
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
-import { quiet } from '../../actors/quiet.ts';
 import type { Spending } from '../../machines/budget/events.ts';
 import { budgetMachine } from '../../machines/budget/machine.ts';
 import { reached } from '../../machines/budget/rules.ts';
-import { type Clock, realClock } from '../clock.ts';
-import { Failed } from '../errors.ts';
-import type { Journal } from '../journal.ts';
+import type { Journal } from '../journal/journal.ts';
+import { type Clock, realClock } from '../platform/clock.ts';
+import { Failed } from '../platform/errors.ts';
+import { quiet } from '../platform/quiet.ts';
 import type { Budget, Budgets as Limits } from './limits.ts';
 import type { ModelScope } from './model.ts';
 import { NEAR, spentSince } from './spent.ts';

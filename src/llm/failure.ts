@@ -1,6 +1,6 @@
 // What went wrong between us and a model's endpoint, in our terms; no key gets into a message.
 import type { APIError } from 'openai';
-import { Failed } from '../errors.ts';
+import { Failed } from '../platform/errors.ts';
 
 /** Where a call went, for its errors. */
 export interface Whereto {

@@ -1,5 +1,5 @@
 // A call of a language model, as data: who asks, what is asked, and what came of it.
-import type { Usage } from '../agent.ts';
+import type { Usage } from '../agents/definition.ts';
 
 /** Who pays and who may. */
 export interface ModelScope {

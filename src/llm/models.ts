@@ -5,11 +5,10 @@ import type {
   ChatCompletionChunk,
   ChatCompletionCreateParams,
 } from 'openai/resources/chat/completions';
-import { type Clock, realClock } from '../clock.ts';
-import { Failed, Refused } from '../errors.ts';
-import type { Journal } from '../journal.ts';
-import { parse } from '../parse.ts';
-import { isSealed, readKey, unseal } from '../secret.ts';
+import type { Journal } from '../journal/journal.ts';
+import { type Clock, realClock } from '../platform/clock.ts';
+import { Failed, Refused } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
 import { Assembly } from './assembly.ts';
 import { Breakers, type Ended } from './breakers.ts';
 import { Budgets } from './budgets.ts';
@@ -19,6 +18,7 @@ import { Meter } from './meter.ts';
 import type { ModelIO, ModelReply, ModelRequest, ModelScope, Models } from './model.ts';
 import { type Price, priceOf, usageOf } from './prices.ts';
 import { bodyOf } from './request.ts';
+import { isSealed, readKey, unseal } from './secret.ts';
 import {
   environmentLevel,
   hasSealed,

@@ -1,6 +1,6 @@
 // What a call of a model costs, from what the endpoint counted and the prices in the settings.
 import { z } from 'zod';
-import type { Usage } from '../agent.ts';
+import type { Usage } from '../agents/definition.ts';
 import type { Counted } from './assembly.ts';
 
 const usd = z.number('must be a number of US dollars').min(0, 'must not be negative');

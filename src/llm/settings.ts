@@ -1,12 +1,12 @@
 // The settings of model calls: levels from the environment over founder and tenant to user, resolved into one.
 import { z } from 'zod';
 import { token } from '../../machines/session/events.ts';
-import { Failed, Refused } from '../errors.ts';
-import { parse } from '../parse.ts';
-import { isSealed, type Owner } from '../secret.ts';
+import { Failed, Refused } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
 import { type Budgets, budgets, userBudgets } from './limits.ts';
 import type { ModelScope } from './model.ts';
 import { type Prices, price } from './prices.ts';
+import { isSealed, type Owner } from './secret.ts';
 
 const SEAL_IT =
   'must be encrypted: write what `troupe encrypt` prints ("enc:v1:…"); in plain a key may only be in OPENAI_API_KEY';

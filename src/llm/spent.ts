@@ -1,7 +1,7 @@
 // What a session has spent on models, read back from its journal.
 import type { Spending } from '../../machines/budget/events.ts';
-import type { Usage } from '../agent.ts';
-import type { Entry } from '../journal.ts';
+import type { Usage } from '../agents/definition.ts';
+import type { Entry } from '../journal/journal.ts';
 
 /** How many entries are looked through, newest first. */
 export const NEAR = 500;

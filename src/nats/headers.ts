@@ -1,7 +1,7 @@
 // Headers between a plain record and the bytes of the protocol.
 
 import type { MsgHdrs } from '@nats-io/transport-node';
-import type { Headers } from '../transport.ts';
+import type { Headers } from '../transport/transport.ts';
 
 const NAME = /^[\x21-\x39\x3b-\x7e]+$/;
 const LINE_BREAK = /[\r\n]/;

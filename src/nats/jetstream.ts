@@ -1,7 +1,7 @@
 // JetStream's API: requests in JSON, the errors it answers with, and patience while its servers change leaders.
 
 import { errors, type Msg, type NatsConnection } from '@nats-io/transport-node';
-import { NoResponders, RequestTimeout } from '../transport.ts';
+import { NoResponders, RequestTimeout } from '../transport/transport.ts';
 import type { Encoded } from './headers.ts';
 import { ConnectionLost, Replies } from './replies.ts';
 

@@ -3,10 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { type Clock, realClock } from '../clock.ts';
-import { Refused } from '../errors.ts';
-import { type Log, silent } from '../log.ts';
-import type { Transport } from '../transport.ts';
+import { type Clock, realClock } from '../platform/clock.ts';
+import { Refused } from '../platform/errors.ts';
+import { type Log, silent } from '../platform/log.ts';
+import type { Transport } from '../transport/transport.ts';
 import { Connection, type ConnectionLimits } from './port/connection.ts';
 
 export interface NatsPortOptions {

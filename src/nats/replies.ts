@@ -11,7 +11,7 @@ import {
   type Status,
   type Subscription,
 } from '@nats-io/transport-node';
-import { NoResponders, RequestTimeout } from '../transport.ts';
+import { NoResponders, RequestTimeout } from '../transport/transport.ts';
 import { inboxPrefix } from './connect.ts';
 import type { Encoded } from './headers.ts';
 

@@ -1,11 +1,11 @@
 // Agents called outside any conversation: a flow over them is performed, so tries, instances, stand-ins and time-outs are a flow's.
 import type { PerformerIO } from '../../actors/performer.ts';
-import { flowPerformer } from '../../actors/performers/flow.ts';
-import type { AgentPool, Performed } from '../../actors/pool.ts';
-import type { AgentCall, HistoryMessage } from '../agent.ts';
-import type { Clock } from '../clock.ts';
-import { Failed } from '../errors.ts';
-import type { Tool } from '../tools.ts';
+import type { AgentCall, HistoryMessage } from '../agents/definition.ts';
+import { flowPerformer } from '../agents/performers/flow.ts';
+import type { AgentPool, Performed } from '../agents/pool.ts';
+import type { Clock } from '../platform/clock.ts';
+import { Failed } from '../platform/errors.ts';
+import type { Tool } from '../tools/tool.ts';
 
 export interface Calling {
   readonly pool: AgentPool;

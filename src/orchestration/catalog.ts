@@ -1,7 +1,7 @@
 // A catalog: things of one kind under their names. Who asks for a name that is not there is told which are.
 import { token } from '../../machines/session/events.ts';
-import { Refused } from '../errors.ts';
-import { parse } from '../parse.ts';
+import { Refused } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
 
 /** What can be asked of the agents, tools and orchestrators of a runtime (C1). */
 export interface Catalog<Item, View> {

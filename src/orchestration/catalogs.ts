@@ -1,9 +1,9 @@
 // The catalogs of a runtime besides that of orchestrators: its agents and its tools, by name (C1).
-import type { AgentView } from '../../actors/agent.ts';
-import type { AgentPool } from '../../actors/pool.ts';
-import type { AgentDefinition } from '../agent.ts';
-import type { Directory } from '../directory.ts';
-import { parametersOf, type Tool } from '../tools.ts';
+import type { AgentView } from '../agents/agent.ts';
+import type { AgentDefinition } from '../agents/definition.ts';
+import type { AgentPool } from '../agents/pool.ts';
+import type { Directory } from '../routing/directory.ts';
+import { parametersOf, type Tool } from '../tools/tool.ts';
 import { type Catalog, unknown } from './catalog.ts';
 
 /** A tool as `GET /v1/tools` shows it. */

@@ -1,7 +1,7 @@
 // What an orchestrator's run can use: agents, tools, steps that are done once, records that say where they come from.
 import { z } from 'zod';
-import type { Clock } from '../clock.ts';
-import { Failed, Refused } from '../errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import { Failed, Refused } from '../platform/errors.ts';
 import { performTool } from '../tools/perform.ts';
 import { type Calling, callAgent } from './calling.ts';
 import { digestOf } from './digest.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { jobSettings } from '../../machines/job/events.ts';
 import { token } from '../../machines/session/events.ts';
-import { parse } from '../parse.ts';
+import { parse } from '../platform/parse.ts';
 import type { RunContext } from './context.ts';
 import type { EnvelopeRecord } from './envelope.ts';
 

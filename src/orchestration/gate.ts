@@ -1,5 +1,5 @@
 // A gate: so many at once, and who comes when it is full is told to come again.
-import { Refused } from '../errors.ts';
+import { Refused } from '../platform/errors.ts';
 
 export class Gate {
   readonly limit: number;

@@ -1,5 +1,5 @@
 // The longest that something may take: a signal that is aborted when the time is over, or when whoever waits leaves.
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../platform/clock.ts';
 
 export interface TimeLimit {
   readonly signal: AbortSignal;

@@ -1,14 +1,14 @@
 // One message through the whole pipeline (E1): read and cleaned, routed, given to one agent or several, and their answers put together.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { asHistory, type TranscriptMessage } from '../../actors/transcript.ts';
 import { MAX_TEXT, token } from '../../machines/session/events.ts';
-import type { Access } from '../access.ts';
-import type { Accepted, Conversations } from '../conversation.ts';
-import type { Directory } from '../directory.ts';
-import { Refused } from '../errors.ts';
-import type { Key } from '../journal.ts';
-import { parse } from '../parse.ts';
-import { asHistory, type TranscriptMessage } from '../transcript.ts';
+import type { Key } from '../journal/journal.ts';
+import { Refused } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
+import type { Access } from '../routing/access.ts';
+import type { Directory } from '../routing/directory.ts';
+import type { Accepted, Conversations } from '../sessions/conversations.ts';
 import { type Answered, callAgents } from './calling.ts';
 import { timeLimit } from './limit.ts';
 import type { Orchestration } from './orchestration.ts';

@@ -1,14 +1,14 @@
 // Runs orchestrators: the payload is checked, the run is given what it can use, and what it returns is put into the envelope.
 import { randomUUID } from 'node:crypto';
-import { unlessAborted } from '../../actors/performers/answer.ts';
-import type { AgentPool } from '../../actors/pool.ts';
 import { token } from '../../machines/session/events.ts';
-import type { Access } from '../access.ts';
-import type { Clock } from '../clock.ts';
-import type { Directory } from '../directory.ts';
-import { Failed } from '../errors.ts';
+import { unlessAborted } from '../agents/performers/answer.ts';
+import type { AgentPool } from '../agents/pool.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import { parse } from '../parse.ts';
+import type { Clock } from '../platform/clock.ts';
+import { Failed } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
+import type { Access } from '../routing/access.ts';
+import type { Directory } from '../routing/directory.ts';
 import type { Calling } from './calling.ts';
 import { type Catalog, NamedItems } from './catalog.ts';
 import { type RunMemory, type RunParts, RunWork } from './context.ts';

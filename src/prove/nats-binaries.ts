@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { Refused } from '../errors.ts';
+import { Refused } from '../platform/errors.ts';
 
 export interface Binary {
   readonly path: string;

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Refused } from '../errors.ts';
+import { Refused } from '../platform/errors.ts';
 import { type Binary, neededServer } from './nats-binaries.ts';
 import { freePort } from './ports.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Refused } from '../errors.ts';
+import { Refused } from '../platform/errors.ts';
 import type { Report } from './node.ts';
 import { freePort } from './ports.ts';
 

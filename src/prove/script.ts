@@ -1,6 +1,6 @@
 // What the agent of the proof says: a function of the session and the message, so that every answer can be checked.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FunctionAgent } from '../agent.ts';
+import type { FunctionAgent } from '../agents/definition.ts';
 
 /** Names an attempt of a run. */
 export const attemptOf = ({ run_id, attempt }: { run_id: string; attempt: number }): string => `${run_id}#${attempt}`;

@@ -1,6 +1,6 @@
 // Waiting for something that comes by itself.
 import { setTimeout as pause } from 'node:timers/promises';
-import { Refused } from '../errors.ts';
+import { Refused } from '../platform/errors.ts';
 
 /** Asks again and again until there is an answer that is true; errors count as none. Rejects with `Refused('no_nats_server')` after `ms`. */
 export async function eventually<T>(ms: number, otherwise: string, ask: () => Promise<T>): Promise<NonNullable<T>> {

@@ -3,9 +3,9 @@ import type { AnyStateMachine } from 'xstate';
 import { z } from 'zod';
 import { CREATE } from '../../actors/session.ts';
 import { sessionMachine } from '../../machines/session/machine.ts';
-import { type Fixture, FORMAT } from '../fixture.ts';
-import { parse } from '../parse.ts';
-import { refold } from '../replay.ts';
+import { parse } from '../platform/parse.ts';
+import { type Fixture, FORMAT } from '../sessions/fixture.ts';
+import { refold } from '../sessions/replay.ts';
 import { difference } from './play/difference.ts';
 import { Walk } from './walk.ts';
 

@@ -1,9 +1,10 @@
 // Plays a transcript: a whole-system story as one text, carried out on a troupe and compared with what really happens.
-import { SteppedClock } from '../clock.ts';
-import { Refused } from '../errors.ts';
-import type { SessionHandle } from '../handle.ts';
+
+import type { Journal } from '../journal/journal.ts';
 import { memoryJournal } from '../journal/memory.ts';
-import type { Journal } from '../journal.ts';
+import { SteppedClock } from '../platform/clock.ts';
+import { Refused } from '../platform/errors.ts';
+import type { SessionHandle } from '../sessions/handle.ts';
 import { createTroupe, Troupe, type TroupeOptions } from '../troupe.ts';
 import { difference } from './play/difference.ts';
 import { directionOf } from './play/directions.ts';

@@ -1,6 +1,6 @@
 // Agents that say what a test wrote down for them, and can be held in the middle of a sentence.
-import type { AgentCall, AgentContext, AgentFunction, AgentResult, FunctionAgent } from '../agent.ts';
-import { Failed } from '../errors.ts';
+import type { AgentCall, AgentContext, AgentFunction, AgentResult, FunctionAgent } from '../agents/definition.ts';
+import { Failed } from '../platform/errors.ts';
 
 /** One answer of a script: text, a result, a failure, a stream, or a function that makes one of these. */
 export type Answer = string | AgentResult | Error | Streamed | AgentFunction;

@@ -1,9 +1,9 @@
 // Calls a tool: reads its arguments, bounds its time, and makes of whatever comes back something that can be told.
 import { z } from 'zod';
-import { type Clock, realClock } from '../clock.ts';
-import { Failed, Refused } from '../errors.ts';
-import type { Tool, ToolCall } from '../tools.ts';
+import { type Clock, realClock } from '../platform/clock.ts';
+import { Failed, Refused } from '../platform/errors.ts';
 import { tellable } from './output.ts';
+import type { Tool, ToolCall } from './tool.ts';
 
 export interface ToolIO {
   /** Whoever aborts it does not hear of the tool any more. */

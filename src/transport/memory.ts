@@ -1,6 +1,9 @@
 // NATS core semantics inside one process: the transport of the embedded default, and the reference for the others.
 
-import { type Clock, realClock } from '../clock.ts';
+import { type Clock, realClock } from '../platform/clock.ts';
+import { Deliveries } from './deliveries.ts';
+import { Interest } from './interest.ts';
+import { assertPattern, assertQueue, assertSubject } from './subjects.ts';
 import {
   type Headers,
   type Message,
@@ -10,10 +13,7 @@ import {
   RequestTimeout,
   type Subscription,
   type Transport,
-} from '../transport.ts';
-import { Deliveries } from './deliveries.ts';
-import { Interest } from './interest.ts';
-import { assertPattern, assertQueue, assertSubject } from './subjects.ts';
+} from './transport.ts';
 
 export interface MemoryTransportOptions {
   /** Told what a handler threw. Without it the error becomes a process warning. */

@@ -3,6 +3,7 @@
 import type { Msg, NatsConnection, Subscription as Subscribed } from '@nats-io/transport-node';
 import { decodeHeaders, encodeHeaders } from '../nats/headers.ts';
 import { Replies } from '../nats/replies.ts';
+import { assertPattern, assertQueue, assertSubject } from './subjects.ts';
 import {
   type Headers,
   type Message,
@@ -12,8 +13,7 @@ import {
   RequestTimeout,
   type Subscription,
   type Transport,
-} from '../transport.ts';
-import { assertPattern, assertQueue, assertSubject } from './subjects.ts';
+} from './transport.ts';
 
 export { MessageTooLarge };
 

@@ -1,6 +1,6 @@
 // The rules of NATS subjects: which are valid, and which pattern matches which subject.
 
-import { BadSubject } from '../transport.ts';
+import { BadSubject } from './transport.ts';
 
 /** Stands for exactly one token. */
 export const ANY = '*';

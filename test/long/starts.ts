@@ -1,6 +1,6 @@
 // Three nodes join a server that has just been started, all at once: on the oldest nats-server there is.
 import { setTimeout as pause } from 'node:timers/promises';
-import { type NatsNode, natsNode } from '../../src/nats/node.ts';
+import { type NatsNode, natsNode } from '../../src/cluster/node.ts';
 import { createTroupe } from '../../src/troupe.ts';
 import { startNats } from '../nats.ts';
 import { natsBinaries } from '../nats-binaries.ts';

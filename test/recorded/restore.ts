@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
+import type { RunEvent, TranscriptMessage } from '../../actors/transcript.ts';
+import { natsNode } from '../../src/cluster/node.ts';
 import type { Journal, Transport } from '../../src/index.ts';
 import { memoryTransport } from '../../src/index.ts';
 import { sqliteJournal } from '../../src/journal/sqlite.ts';
 import { connectNats } from '../../src/nats/connect.ts';
-import { natsNode } from '../../src/nats/node.ts';
-import type { RunEvent, TranscriptMessage } from '../../src/transcript.ts';
 import { startNats } from '../nats.ts';
 
 const home = new URL('.', import.meta.url).pathname;

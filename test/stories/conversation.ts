@@ -1,6 +1,6 @@
 // Stories of plain conversations: who answers, who waits, and what a turn carries.
 import { z } from 'zod';
-import { defineTool } from '../../src/define.ts';
+import { defineTool } from '../../src/agents/define.ts';
 import { held, scripted } from '../../src/testing.ts';
 import type { Stories } from './story.ts';
 

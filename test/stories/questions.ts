@@ -1,6 +1,6 @@
 // Stories of agents that ask: the user for input, a person for approval, the caller for a tool.
 import { z } from 'zod';
-import { defineAgent } from '../../src/define.ts';
+import { defineAgent } from '../../src/agents/define.ts';
 import { held, scripted } from '../../src/testing.ts';
 import type { Stories } from './story.ts';
 

@@ -1,5 +1,5 @@
 // Stories of people who step in: pausing, taking over, speaking, whispering, handing back.
-import type { AgentContext } from '../../src/agent.ts';
+import type { AgentContext } from '../../src/agents/definition.ts';
 import { held, scripted, streamed } from '../../src/testing.ts';
 import type { Stories } from './story.ts';
 

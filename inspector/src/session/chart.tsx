@@ -1,6 +1,6 @@
 // The chart of a session, lit as it stood after an entry, with the arrows that led there.
 import { useEffect, useMemo, useState } from 'react';
-import type { Entry } from '../../../src/journal.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 import { charts, type Machine } from '../api.ts';
 import { arrowsOf, idsOfValue } from '../chart/active.ts';
 import { Chart } from '../chart/chart.tsx';

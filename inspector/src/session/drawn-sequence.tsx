@@ -1,6 +1,6 @@
 // The journal as a sequence diagram.
 import { type RefObject, useLayoutEffect, useMemo, useRef, useState } from 'react';
-import type { Entry } from '../../../src/journal.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 import { amend } from '../place.tsx';
 import { clock } from '../words.ts';
 import { lanesOf, type Row, rowsOf } from './sequence.ts';

@@ -1,6 +1,6 @@
 // The journal: every entry with its event, what was told, what is owed, and where it led.
 import { memo, useEffect, useRef } from 'react';
-import type { Entry } from '../../../src/journal.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 import { Transitions } from '../chart/transitions.tsx';
 import { amend } from '../place.tsx';
 import { clock, eventWords, pretty, span } from '../words.ts';

@@ -1,6 +1,7 @@
 // The transcript: who said what, and what happened in between that a reader must know.
-import type { Emitted, Entry } from '../../../src/journal.ts';
-import { messagesOf } from '../../../src/transcript.ts';
+
+import { messagesOf } from '../../../actors/transcript.ts';
+import type { Emitted, Entry } from '../../../src/journal/journal.ts';
 
 export type Line = Said | Mark;
 

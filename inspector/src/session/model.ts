@@ -1,5 +1,5 @@
 // What the page knows of a session: its entries, and the answer that is being written. Folded from what the service tells.
-import type { Entry } from '../../../src/journal.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 
 /** An answer as far as it was heard. */
 export interface Answer {

@@ -1,5 +1,5 @@
 // A journal as a sequence of messages between the user, the session, its agents, their tools and the supervisor.
-import type { Emitted, Entry } from '../../../src/journal.ts';
+import type { Emitted, Entry } from '../../../src/journal/journal.ts';
 
 export const USER = 'user';
 export const SESSION = 'session';

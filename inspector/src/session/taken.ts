@@ -1,7 +1,7 @@
 // The transitions that the entry in view took: the service takes its step again and says.
 import { useEffect, useState } from 'react';
 import type { TracedEntry } from '../../../src/charts/transitions.ts';
-import type { Entry } from '../../../src/journal.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 import { transitionsOf } from '../api.ts';
 
 /** An entry that is in view for less is not asked about, ms. */

@@ -1,6 +1,6 @@
 // Time travel: a slider over the journal, a fork from any entry, and the session as a fixture for tests.
 import { useRef, useState } from 'react';
-import type { Entry } from '../../../src/journal.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 import { agents, ask, fixture, type Standing } from '../api.ts';
 import { useKey } from '../keys.tsx';
 import { amend, go } from '../place.tsx';

@@ -1,6 +1,6 @@
 // The conversation as it reads, and the answer that is being written.
 import { memo, useEffect, useLayoutEffect, useRef } from 'react';
-import type { Entry } from '../../../src/journal.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 import { amend } from '../place.tsx';
 import { clock } from '../words.ts';
 import { type Line, linesOf } from './lines.ts';

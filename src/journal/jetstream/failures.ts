@@ -1,9 +1,9 @@
 // What can go wrong with JetStream, in the journal's words.
 
-import { JournalError } from '../../errors.ts';
 import { NatsError } from '../../nats/connect.ts';
 import { ApiError, isClosed, isSilence } from '../../nats/jetstream.ts';
 import { Denied } from '../../nats/replies.ts';
+import { JournalError } from '../../platform/errors.ts';
 
 /** Limits of the account, of the server's memory or disk, of the stream. */
 export const FULL: ReadonlySet<number> = new Set([10002, 10023, 10027, 10028, 10047]);

@@ -1,9 +1,9 @@
 // Followers of a journal that many processes write: they hear this process's entries at once, the others' through the tap.
 
 import type { Msg } from '@nats-io/transport-node';
-import type { Follower, Key, Row, Stored, Version } from '../../journal.ts';
 import type { JetStream } from '../../nats/jetstream.ts';
 import { Followers } from '../followers.ts';
+import type { Follower, Key, Row, Stored, Version } from '../journal.ts';
 import { rowOf, type Subjects, stored } from './messages.ts';
 import { Tap } from './tap.ts';
 

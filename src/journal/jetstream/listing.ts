@@ -1,8 +1,8 @@
 // The rows of all sessions, in memory while somebody lists them, and kept true by following the journal.
 
 import type { Subscription } from '@nats-io/transport-node';
-import type { Key, Version } from '../../journal.ts';
 import type { JetStream } from '../../nats/jetstream.ts';
+import type { Key, Version } from '../journal.ts';
 import { Rows } from '../rows.ts';
 import type { Hearing } from './hearing.ts';
 import type { Scanned } from './scan.ts';

@@ -1,9 +1,9 @@
 // How an entry lies in the stream: its subject, its headers, its body.
 
 import { type MsgHdrs, MsgHdrsImpl } from '@nats-io/transport-node';
-import { JournalError } from '../../errors.ts';
-import { type Entry, type Key, keyName, type Row, type Stored, type Version } from '../../journal.ts';
 import { type Encoded, encodeHeaders } from '../../nats/headers.ts';
+import { JournalError } from '../../platform/errors.ts';
+import { type Entry, type Key, keyName, type Row, type Stored, type Version } from '../journal.ts';
 import { shardOf } from '../shards.ts';
 
 /** The row of the session after this entry, as JSON: so that a listing needs no bodies. */

@@ -1,9 +1,9 @@
 // Reading entries back. No consumer is involved: each entry is got by its place in the stream.
 
 import type { Msg } from '@nats-io/transport-node';
-import type { Key, Stored, Version } from '../../journal.ts';
-import { keyName } from '../../journal.ts';
 import { ApiError, answer, type JetStream, NOT_FOUND } from '../../nats/jetstream.ts';
+import type { Key, Stored, Version } from '../journal.ts';
+import { keyName } from '../journal.ts';
 import { journalFailure } from './failures.ts';
 import { type Found, fromDirectGet, fromLeader, numberOf, type Subjects, stored, versionBefore } from './messages.ts';
 

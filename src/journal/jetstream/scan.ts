@@ -1,10 +1,10 @@
 // Listing: the last entry of each session of some shards, or of all, by its headers alone.
 
-import type { Row, Version } from '../../journal.ts';
 import { hasVersion } from '../../nats/connect.ts';
 import { Consumer } from '../../nats/consumer.ts';
 import { ApiError, answer, type JetStream, NOT_FOUND } from '../../nats/jetstream.ts';
 import { ConnectionLost } from '../../nats/replies.ts';
+import type { Row, Version } from '../journal.ts';
 import { shardOf } from '../shards.ts';
 import { rowOf, type Subjects } from './messages.ts';
 

@@ -1,10 +1,10 @@
 // The stream of a journal: created once, with every setting said, and checked whenever it is opened.
 
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
-import { JournalError } from '../../errors.ts';
 import { assertReplicable } from '../../nats/connect.ts';
 import { ApiError, BEING_CREATED, type JetStream } from '../../nats/jetstream.ts';
-import { NoResponders } from '../../transport.ts';
+import { JournalError } from '../../platform/errors.ts';
+import { NoResponders } from '../../transport/transport.ts';
 import { journalFailure } from './failures.ts';
 
 export interface StreamSettings {

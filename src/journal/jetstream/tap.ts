@@ -2,9 +2,9 @@
 
 import type { StreamInfo } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
-import type { Version } from '../../journal.ts';
 import { Consumer } from '../../nats/consumer.ts';
 import type { JetStream } from '../../nats/jetstream.ts';
+import type { Version } from '../journal.ts';
 
 export interface TapHandlers {
   /** Each message after the position at the start, once, in the order of the stream. */

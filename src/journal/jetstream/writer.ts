@@ -1,8 +1,8 @@
 // Appending: publish against the fence, and when the answer is lost find out what became of it.
 
-import { Conflict, JournalError } from '../../errors.ts';
-import { keyName, type Version } from '../../journal.ts';
 import { answer, type JetStream } from '../../nats/jetstream.ts';
+import { Conflict, JournalError } from '../../platform/errors.ts';
+import { keyName, type Version } from '../journal.ts';
 import { isConflict, journalFailure } from './failures.ts';
 import { type Draft, idOf } from './messages.ts';
 import type { Reader } from './reader.ts';

@@ -1,8 +1,14 @@
 // One client of the port: performs what it says on the transport, tells it what its subscriptions hear.
 
 import type { Socket } from 'node:net';
-import type { Clock } from '../../clock.ts';
-import { BadSubject, type Headers, type Message, type Subscription, type Transport } from '../../transport.ts';
+import type { Clock } from '../../platform/clock.ts';
+import {
+  BadSubject,
+  type Headers,
+  type Message,
+  type Subscription,
+  type Transport,
+} from '../../transport/transport.ts';
 import {
   type ConnectOptions,
   type Operation,

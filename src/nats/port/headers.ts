@@ -1,6 +1,6 @@
 // Headers as they stand in HPUB and HMSG: a version line that may carry a status, then one line for each.
 
-import type { Headers } from '../../transport.ts';
+import type { Headers } from '../../transport/transport.ts';
 
 const VERSION = 'NATS/1.0';
 const NAME = /^[\x21-\x39\x3b-\x7e]+$/;

@@ -1,5 +1,5 @@
 // What the people in a transcript can do to a session, and how it is written.
-import type { SessionHandle } from '../../handle.ts';
+import type { SessionHandle } from '../../sessions/handle.ts';
 import { milliseconds } from './script.ts';
 
 type Direction = readonly [

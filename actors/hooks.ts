@@ -1,0 +1,49 @@
+// What a user of the library may put around every run: a guard and more context before, a rewrite after (B5).
+import type { ScreenOutput } from '../machines/session/events.ts';
+import type { AgentCall, AgentResult } from '../src/agents/definition.ts';
+
+/** A message about to become a run. */
+export interface Incoming {
+  readonly tenant: string;
+  readonly session: string;
+  readonly run_id: string;
+  readonly message: string;
+}
+
+export interface HookFunctions {
+  /** May this message be answered? `false` or a reason refuses it: rate limits, content filters. */
+  shouldProcess?(incoming: Incoming): Verdict | Promise<Verdict>;
+  /** Adds to what agents see as `call.context`. */
+  prepareContext?(incoming: Incoming): Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** Sees every finished answer before it is remembered; what it returns is said instead. */
+  postProcess?(answer: string, call: AgentCall): string | void | Promise<string | void>;
+}
+
+type Verdict = boolean | { readonly allow: boolean; readonly reason?: string };
+
+export class Hooks {
+  readonly #functions: HookFunctions;
+
+  constructor(functions: HookFunctions = {}) {
+    this.#functions = functions;
+  }
+
+  /** Whether a run must pass `screening`; without it a turn costs one entry less. */
+  get screens(): boolean {
+    return Boolean(this.#functions.shouldProcess ?? this.#functions.prepareContext);
+  }
+
+  async screen(incoming: Incoming): Promise<ScreenOutput> {
+    const verdict = (await this.#functions.shouldProcess?.(incoming)) ?? true;
+    const { allow, reason } = typeof verdict === 'boolean' ? { allow: verdict, reason: undefined } : verdict;
+    if (!allow) return { allow: false, reason: reason ?? 'refused by shouldProcess' };
+    return { allow: true, context: await this.#functions.prepareContext?.(incoming) };
+  }
+
+  async post(call: AgentCall, result: AgentResult): Promise<AgentResult> {
+    const { postProcess } = this.#functions;
+    if (!postProcess || !('final_message' in result)) return result;
+    const rewritten = await postProcess(result.final_message, call);
+    return typeof rewritten === 'string' ? { ...result, final_message: rewritten } : result;
+  }
+}

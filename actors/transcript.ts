@@ -1,0 +1,178 @@
+// What people and models read of a journal: the two histories, a run's events, a run's outcome. Folded from entries, never stored.
+import type { HistoryMessage } from '../src/agents/definition.ts';
+import type { Emitted, Entry } from '../src/journal/journal.ts';
+
+/** One line of the full history. */
+export interface TranscriptMessage {
+  readonly role: 'user' | 'assistant' | 'supervisor' | 'tool';
+  readonly content: string;
+  /** The entry it comes from, and when that was, ms since the epoch. */
+  readonly n: number;
+  readonly at: number;
+  readonly message_id?: string;
+  readonly run_id?: string;
+  readonly agent_id?: string;
+  /** For supervisors: who, and whether the user heard it (`speak`), the model (`whisper`) or only staff (`note`). */
+  readonly by?: string;
+  readonly mode?: 'speak' | 'whisper' | 'note';
+}
+
+export type View = 'full' | 'llm';
+
+/** The messages of one entry, in order. The full view has everybody; the llm view has user and assistant only. */
+export function messagesOf(entry: Entry, view: View = 'full'): TranscriptMessage[] {
+  const { n, at, event, emitted } = entry;
+  const messages: TranscriptMessage[] = [];
+  if (event.type === 'message')
+    messages.push({ role: 'user', content: event.content as string, n, at, message_id: event.id as string });
+  for (const one of emitted) {
+    const { run_id, agent_id } = one as { run_id?: string; agent_id?: string };
+    if (one.type === 'agent_invoke_done') {
+      if (view === 'full')
+        for (const step of (one.steps as object[] | undefined) ?? [])
+          messages.push({ role: 'tool', content: JSON.stringify(step), n, at, run_id, agent_id });
+      if (typeof one.final_message === 'string')
+        messages.push({ role: 'assistant', content: one.final_message, n, at, run_id, agent_id });
+    } else if (one.type === 'tool_finished' && view === 'full') {
+      const { call, name, output, error, ms } = one;
+      messages.push({
+        role: 'tool',
+        content: JSON.stringify({ type: 'tool', call, name, output, error, ms }),
+        n,
+        at,
+        run_id,
+        agent_id,
+      });
+    } else if (one.type === 'input_requested')
+      messages.push({ role: 'assistant', content: one.prompt as string, n, at, run_id, agent_id });
+    else if (one.type === 'supervisor_message' && view === 'full') {
+      const { mode, content, by } = one as unknown as Required<TranscriptMessage>;
+      messages.push({ role: 'supervisor', content, n, at, by, mode });
+    }
+  }
+  return messages;
+}
+
+/** The llm history before a message: the last `limit` of its messages, without those that are about to be answered. */
+export function before(
+  messages: readonly TranscriptMessage[],
+  limit: number,
+  without: ReadonlySet<string>,
+): TranscriptMessage[] {
+  return messages.filter(({ message_id }) => message_id === undefined || !without.has(message_id)).slice(-limit);
+}
+
+/** The same as agents are given it. */
+export const asHistory = (messages: readonly TranscriptMessage[]): HistoryMessage[] =>
+  messages.map(({ role, content }) => ({ role: role as HistoryMessage['role'], content }));
+
+/** An event of a run as `GET /v1/runs/{run_id}/events` shows it. `id` is its place in the session's journal. */
+export interface RunEvent extends Emitted {
+  readonly id: string;
+  readonly at: number;
+}
+
+/** Everything an entry tells of a run, with the deltas of a finished answer where they belong: before its `agent_invoke_done`. */
+export const runEventsOf = (entry: Entry, run_id: string): RunEvent[] =>
+  entry.emitted.flatMap((one, k) => (one.run_id === run_id ? told(entry, one, k) : []));
+
+/** Everything an entry tells, of whatever run or none. */
+export const eventsOf = (entry: Entry): RunEvent[] => entry.emitted.flatMap((one, k) => told(entry, one, k));
+
+function told(entry: Entry, one: Emitted, k: number): RunEvent[] {
+  const event: RunEvent = { ...one, id: `${entry.n}.${k}`, at: entry.at };
+  return one.type === 'agent_invoke_done' ? [...deltasOf(entry, one), event] : [event];
+}
+
+/** The pieces in which a finished answer was streamed, cut from its text. */
+function deltasOf(entry: Entry, done: Emitted): RunEvent[] {
+  const { streamed, ms, result } = (entry.event.output ?? {}) as {
+    streamed?: { text?: string; parts: [number, number][] };
+    ms: number;
+    result: { final_message?: string };
+  };
+  if (!streamed) return [];
+  const text = streamed.text ?? result.final_message ?? '';
+  const began = entry.at - ms;
+  let offset = 0;
+  return streamed.parts.map(([after, length], index) => {
+    const delta: RunEvent = {
+      type: 'agent_stream_delta',
+      id: `${entry.n}.delta.${index}`,
+      at: began + after,
+      run_id: done.run_id,
+      attempt: done.attempt,
+      offset,
+      text: text.slice(offset, offset + length),
+    };
+    offset += length;
+    return delta;
+  });
+}
+
+export type RunStatus = 'CREATED' | 'RUNNING' | 'DONE' | 'FAILED' | 'CANCELLED';
+
+/** A run as `GET /v1/runs/{run_id}` shows it. */
+export interface RunView {
+  readonly run_id: string;
+  readonly session_id: string;
+  readonly status: RunStatus;
+  readonly agent_id: string | null;
+  readonly attempts: number;
+  /** What the run waits for, while it does: `input`, `approval`, `tool`, `resume`. */
+  readonly waiting_for?: string;
+  readonly final_message?: string;
+  readonly usage?: unknown;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly reason?: string;
+  readonly joined?: string;
+  readonly created_at: number;
+  readonly updated_at: number;
+}
+
+const waits: Record<string, string | undefined> = {
+  input_requested: 'input',
+  approval_requested: 'approval',
+  tool_requested: 'tool',
+  run_suspended: 'resume',
+};
+
+/** Folds a run out of its events; undefined when there are none. */
+export function foldRun(session_id: string, run_id: string, events: readonly RunEvent[]): RunView | undefined {
+  const [first] = events;
+  if (!first) return;
+  let view: RunView = {
+    run_id,
+    session_id,
+    status: 'CREATED',
+    agent_id: null,
+    attempts: 0,
+    created_at: first.at,
+    updated_at: first.at,
+  };
+  for (const event of events) {
+    const { type, at } = event;
+    view = { ...view, updated_at: at };
+    if (type in waits) view = { ...view, waiting_for: waits[type] };
+    else if (view.waiting_for && /^(agent_invoke_started|run_)/.test(type)) view = { ...view, waiting_for: undefined };
+    if (type === 'run_started') view = { ...view, status: 'RUNNING' };
+    else if (type === 'run_routed') view = { ...view, agent_id: event.agent as string };
+    else if (type === 'agent_invoke_started')
+      view = { ...view, agent_id: event.agent_id as string, attempts: event.attempt as number };
+    else if (type === 'agent_invoke_done' && typeof event.final_message === 'string')
+      view = { ...view, final_message: event.final_message, usage: event.usage };
+    else if (type === 'run_done') view = { ...view, status: 'DONE' };
+    else if (type === 'run_joined' && event.into !== run_id)
+      view = { ...view, status: 'DONE', joined: event.into as string };
+    else if (type === 'run_failed')
+      view = { ...view, status: 'FAILED', error: { code: event.code as string, message: event.message as string } };
+    else if (type === 'run_cancelled') view = { ...view, status: 'CANCELLED', reason: event.reason as string };
+  }
+  return view;
+}
+
+/** `s1-r3` → session `s1`, run 3; undefined when it is no run id. */
+export function parseRunId(run_id: string): { session: string; n: number } | undefined {
+  const found = /^([a-z0-9_-]{1,63})-r(\d{1,15})$/.exec(run_id);
+  return found ? { session: found[1]!, n: Number(found[2]) } : undefined;
+}

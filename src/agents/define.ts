@@ -1,0 +1,165 @@
+// How users declare what they bring: agents, flows, tools. Each checks its argument at once and says what is wrong with it.
+import { type AnyStateMachine, StateMachine } from 'xstate';
+import { z } from 'zod';
+import { token } from '../../machines/session/events.ts';
+import { Refused } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
+import type { Flow } from '../routing/directory.ts';
+import type { Tool } from '../tools/tool.ts';
+import { type AgentDefinition, agentKinds, type FlowAgent, type MachineAgent } from './definition.ts';
+
+const declared = z.looseObject({
+  id: token,
+  description: z.string().optional(),
+  triggers: z.array(z.string().min(1)).optional(),
+  capabilities: z.array(z.string().min(1)).optional(),
+  fallbacks: z.array(token).optional(),
+  timeout_ms: z.int().positive().optional(),
+});
+const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
+const schema = z.custom((value) => value instanceof z.ZodType, 'must be a zod schema');
+const tool = z
+  .looseObject({
+    name: token,
+    description: z.string(),
+    input: schema,
+    parameters: z
+      .looseObject({ type: z.literal('object', 'must be "object": models send their arguments as one') })
+      .optional(),
+    approval: z.union([z.boolean(), callable], 'must be true, false or a function of the input').optional(),
+    timeout_ms: z.int().positive().optional(),
+    client: z.literal(true).optional(),
+    execute: callable.optional(),
+  })
+  .refine(({ client, execute }) => client || execute !== undefined, {
+    path: ['execute'],
+    message: 'must be a function; only a tool with `client: true` has none',
+  })
+  .refine(({ client, execute }) => !client || execute === undefined, {
+    path: ['execute'],
+    message: 'must not be there: a tool with `client: true` runs at the caller',
+  });
+const step = z.strictObject({
+  id: token.optional(),
+  agent: token,
+  timeout_ms: z.int().positive().optional(),
+  prompt: callable.optional(),
+});
+const kinds = {
+  function: declared.extend({ run: callable }),
+  form: declared.extend({
+    run: callable,
+    fields: z
+      .record(z.string(), z.looseObject({ prompt: z.string().min(1), schema }))
+      .refine((fields) => Object.keys(fields).length > 0, 'must name at least one field'),
+  }),
+  llm: declared.extend({
+    instructions: z.union([z.string(), callable], 'must be text, or a function that gives text').optional(),
+    model: z.string().min(1).optional(),
+    temperature: z.number().min(0).max(2).optional(),
+    max_output_tokens: z.int().positive().optional(),
+    max_steps: z.int().positive().optional(),
+    history: z.int().min(0).optional(),
+    transfers: z.array(token).optional(),
+    parallel_tool_calls: z.boolean().optional(),
+  }),
+  machine: declared.extend({
+    machine: z.custom<AnyStateMachine>((value) => value instanceof StateMachine, 'must be an XState machine'),
+    input: callable.optional(),
+    actors: z.record(z.string(), callable).optional(),
+  }),
+  flow: declared.extend({
+    mode: z.enum(['sequential', 'parallel']),
+    steps: z
+      .array(z.union([token, step], 'must be the id of an agent, or { id?, agent, timeout_ms?, prompt? }'))
+      .min(1, 'must name at least one step'),
+    on_failure: z.enum(['stop', 'continue']).optional(),
+    aggregate: z
+      .union(
+        [callable, step.omit({ id: true })],
+        'must be a function of the results, or { agent, timeout_ms?, prompt? }',
+      )
+      .optional(),
+    attempts: z.int().min(1).max(100).optional(),
+    backoff_ms: z.int().min(0).optional(),
+  }),
+  nats: declared.extend({ idle_ms: z.int().positive().optional() }),
+  http: declared.extend({
+    idle_ms: z.int().positive().optional(),
+    endpoints: z.array(z.looseObject({ id: token, url: z.url({ protocol: /^https?$/ }) })).min(1),
+  }),
+};
+
+/**
+ * Declares an agent: `{ id, run }` is a function, `{ kind: 'form', fields, run }` collects its inputs first,
+ * `{ kind: 'llm', instructions, tools }` calls a model, `{ kind: 'machine', machine, actors }` is a chart of one's own,
+ * `{ kind: 'flow', mode, steps }` is a flow over other agents,
+ * `{ kind: 'http', endpoints }` answers elsewhere, `{ kind: 'nats' }` listens on its subject. Throws `Refused('bad_request')`
+ * naming the member that is wrong.
+ */
+export function defineAgent<A extends AgentDefinition>(agent: A): A {
+  checkAgent(agent);
+  return agent;
+}
+
+export function checkAgent(agent: AgentDefinition): void {
+  const kind = agent.kind ?? 'function';
+  parse(z.enum(agentKinds), kind, `agent "${agent.id}" kind`);
+  parse(kinds[kind], agent, `agent "${agent.id}"`);
+  for (const own of ('tools' in agent && agent.tools) || [])
+    if (typeof own === 'string') parse(token, own, `agent "${agent.id}" tools`);
+    else checkTool(own);
+  if (agent.kind === 'machine') checkActors(agent);
+  if (agent.kind === 'flow') checkSteps(agent);
+}
+
+/** Every invoke must be performed by somebody: a chart that only stops when it gets there is found out too late. */
+function checkActors({ id, machine, actors = {} }: MachineAgent): void {
+  const wanted = invoked(machine.root);
+  const missing = [...new Set(wanted)].filter((src) => !Object.hasOwn(actors, src));
+  if (missing.length > 0) {
+    const names = missing.map((src) => `"${src}"`).join(', ');
+    throw new Refused('bad_request', `agent "${id}" actors: nothing performs ${names}, which its chart invokes`);
+  }
+}
+
+/** Results are named by their steps, so no two may have the same name. */
+function checkSteps({ id, steps }: FlowAgent): void {
+  const named = steps.flatMap((one) => (typeof one === 'string' ? [] : (one.id ?? [])));
+  const taken = named.find((name, at) => name === 'aggregate' || named.indexOf(name) !== at);
+  if (taken === undefined) return;
+  const why = taken === 'aggregate' ? 'is what the step that aggregates is called' : 'is the id of two steps';
+  throw new Refused('bad_request', `agent "${id}" steps: "${taken}" ${why}`);
+}
+
+const invoked = (node: AnyStateMachine['root']): string[] => [
+  ...node.invoke.map(({ src }: { src: unknown }) => String(src)),
+  ...Object.values(node.states).flatMap(invoked),
+];
+
+/**
+ * Declares a tool: `defineTool({ name, description, input, execute })`, or `client: true` instead of `execute` for one that runs
+ * at the caller. Types of `execute` and `approval` follow from `input`.
+ * Throws `Refused('bad_request')` naming the member that is wrong.
+ */
+export function defineTool<Input>(definition: Tool<Input>): Tool<Input> {
+  checkTool(definition);
+  return definition;
+}
+
+export function checkTool(definition: Tool<any>): void {
+  parse(tool, definition, `tool "${definition.name}"`);
+}
+
+const flow = z.strictObject({
+  agent_type: token,
+  tools: z.array(token).optional(),
+  agent_params: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** Declares a flow: `{ agent_type, tools, agent_params }`. The agent it runs may use only the tools it lists. */
+export const defineFlow = (definition: Flow): Flow => parse(flow, definition, 'flow');
+
+export function checkFlow(name: string, definition: Flow): void {
+  parse(flow, definition, `flow "${name}"`);
+}

@@ -1,0 +1,129 @@
+// Reads what an agent gave back: text, a result, or a stream of text becomes an `AgentResult`; anything else is refused.
+import { z } from 'zod';
+import { token } from '../../../machines/session/events.ts';
+import { Failed } from '../../platform/errors.ts';
+import type { AgentResult } from '../definition.ts';
+import type { WorkContext } from './context.ts';
+
+const tokens = z.number().nonnegative().optional();
+
+/** Usage as agents report it; nonsense there is dropped rather than costing the answer. */
+export const usageSchema = z
+  .object({ input_tokens: tokens, output_tokens: tokens, total_tokens: tokens, cost_usd: tokens })
+  .optional()
+  .catch(undefined);
+
+export const resultSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('answer'), final_message: z.string(), usage: usageSchema }),
+  z.object({ type: z.literal('input_required'), prompt: z.string(), task: z.unknown().optional() }),
+  z.object({
+    type: z.literal('approval_required'),
+    action: z.string(),
+    summary: z.string(),
+    details: z.unknown().optional(),
+    task: z.unknown().optional(),
+  }),
+  z.object({
+    type: z.literal('tool_required'),
+    name: z.string(),
+    arguments: z.unknown(),
+    task: z.unknown().optional(),
+  }),
+  z.object({
+    type: z.literal('transfer'),
+    agent: token,
+    reason: z.string(),
+    context: z.record(z.string(), z.unknown()).optional(),
+    task: z.unknown().optional(),
+  }),
+  z.object({ type: z.literal('handoff'), final_message: z.string(), reason: z.string() }),
+]);
+
+/**
+ * What came of an attempt, from anything an agent may return (`AgentReturn`, a promise of it, or an async generator).
+ * Rejects with `Failed`: `empty_answer` when nothing was returned or streamed, `bad_answer` when it was something else, and
+ * with the signal's reason as soon as the run leaves.
+ */
+export async function answerOf(returned: unknown, context: WorkContext): Promise<AgentResult> {
+  const value = isThenable(returned) ? await unlessAborted(returned, context.signal) : returned;
+  if (typeof value === 'string') return { type: 'answer', final_message: value };
+  if (isStream(value)) return resultOf(await consume(value, context), context);
+  return resultOf(value, context);
+}
+
+function resultOf(value: unknown, context: WorkContext): AgentResult {
+  if (typeof value === 'string') return { type: 'answer', final_message: value };
+  if (value === undefined || value === null) {
+    if (context.said !== '') return { type: 'answer', final_message: context.said };
+    throw new Failed('empty_answer', `agent "${context.agentId}" gave no answer: ${WANTED}`, false);
+  }
+  const parsed = resultSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw badAnswer(value, context, parsed.error);
+}
+
+const WANTED =
+  'it should return a string, an AgentResult such as { type: "answer", final_message }, or a stream of strings';
+
+function badAnswer(value: unknown, context: WorkContext, error?: z.ZodError): Failed {
+  const type = (value as { type?: unknown }).type;
+  const known = resultSchema.options.some((option) => option.shape.type.value === type);
+  const why = known && error ? ` (${z.prettifyError(error).replaceAll('\n', ' ')})` : '';
+  return new Failed('bad_answer', `agent "${context.agentId}" answered with ${kindOf(value)}${why}: ${WANTED}`, false);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const keys = Object.keys(value);
+  return keys.length === 0 ? 'an empty object' : `an object of ${keys.slice(0, 5).join(', ')}`;
+}
+
+/** Passes a stream on, piece by piece; resolves to what a generator returned at its end. */
+async function consume(stream: AsyncIterable<unknown>, context: WorkContext): Promise<unknown> {
+  const iterator = stream[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await unlessAborted(iterator.next(), context.signal);
+      if (done) return value;
+      if (typeof value !== 'string')
+        throw new Failed(
+          'bad_answer',
+          `agent "${context.agentId}" streamed ${kindOf(value)} where strings belong`,
+          false,
+        );
+      context.part(value);
+    }
+  } catch (error) {
+    // Asked, not awaited: a generator in the middle of an await cannot return before that is over.
+    Promise.resolve(iterator.return?.()).catch(() => {});
+    throw error;
+  }
+}
+
+/** The promise, or the signal's reason as soon as it is aborted, whichever comes first. */
+export function unlessAborted<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave);
+    const settled = () => signal.removeEventListener('abort', leave);
+    promise.then(
+      (value) => {
+        settled();
+        resolve(value);
+      },
+      (error) => {
+        settled();
+        reject(error);
+      },
+    );
+  });
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | undefined | null)?.then === 'function';
+
+const isStream = (value: unknown): value is AsyncIterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;

@@ -1,0 +1,84 @@
+// What a process needs to be a node of a cluster on NATS: transport, journal, and the two buckets the nodes share.
+import { randomBytes } from 'node:crypto';
+import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
+import { type KV, Kvm, type KvOptions } from '@nats-io/kv';
+import { errors } from '@nats-io/transport-node';
+import { FULL } from '../journal/jetstream/failures.ts';
+import { jetstreamJournal } from '../journal/jetstream.ts';
+import type { Journal } from '../journal/journal.ts';
+import { connectNats, NatsError } from '../nats/connect.ts';
+import { NODE_INBOX } from '../nats/inboxes.ts';
+import { whileNobodyLeads } from '../nats/patience.ts';
+import { natsTransport } from '../transport/nats.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { ClusterOptions } from './cluster.ts';
+
+export interface NatsNodeOptions {
+  /** `nats://host:port`, several of a cluster separated by commas. */
+  readonly url: string;
+  /** Copies of the journal and the buckets; 1 unless told. More than one need nats-server 2.10.27 or newer. */
+  readonly replicas?: number;
+  /** Shards of a new cluster; 64 unless told. One that exists keeps its number. */
+  readonly shards?: number;
+  /** Names the node in logs and in the cluster; drawn unless told. A token. */
+  readonly id?: string;
+}
+
+export interface NatsNode {
+  readonly journal: Journal;
+  readonly transport: Transport;
+  readonly cluster: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
+  /** Ends the connection; the runtime must be closed before. */
+  close(): Promise<void>;
+}
+
+/** The first token of the journal's subjects. */
+export const NAME = 'troupe';
+export const NODES_BUCKET = 'troupe-nodes';
+export const SHARDS_BUCKET = 'troupe-shards';
+
+/** The signs of life of the nodes; one that ends without a word is forgotten after so long, ms. */
+const PRESENCE = 5_000;
+/** What is asked while the connection breaks is lost with it, ms: then it is asked again. */
+const ATTEMPT = 2_000;
+
+/** Connects and opens what is shared. Rejects with `NatsError` or `JournalError`, which say what was tried and what to do. */
+export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
+  const { url, replicas = 1, shards, id = `node-${randomBytes(4).toString('hex')}` } = options;
+  const connection = await connectNats({ servers: url, name: id, inboxPrefix: NODE_INBOX });
+  try {
+    const journal = await jetstreamJournal({ connection, name: NAME, replicas, shards });
+    const kvm = new Kvm(jetstream(connection, { timeout: ATTEMPT }));
+    const buckets = {
+      nodes: await opened(kvm, NODES_BUCKET, { history: 1, ttl: PRESENCE, replicas }),
+      shards: await opened(kvm, SHARDS_BUCKET, { history: 1, replicas }),
+    };
+    return {
+      journal,
+      transport: natsTransport(connection),
+      cluster: { id, buckets, shards: journal.shards, scan: (shard) => journal.scan(shard) },
+      close: () => connection.close(),
+    };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function opened(kvm: Kvm, bucket: string, options: Partial<KvOptions>): Promise<KV> {
+  try {
+    return await whileNobodyLeads(() => kvm.create(bucket, options));
+  } catch (error) {
+    const { code, advice } = reasonOf(error as Error);
+    const message = `The bucket ${bucket} could not be opened: ${(error as Error).message.replace(/\.$/, '')}. ${advice}`;
+    throw new NatsError(code, message, { cause: error });
+  }
+}
+
+function reasonOf(error: Error): { code: string; advice: string } {
+  if (error.cause instanceof errors.PermissionViolationError)
+    return { code: 'nats_denied', advice: 'Permit this user what `npx troupe permissions node` prints.' };
+  if (error instanceof JetStreamApiError && FULL.has(error.code))
+    return { code: 'jetstream_full', advice: 'A node needs three streams; give its account or its server more room.' };
+  return { code: 'jetstream_failed', advice: 'Look into the log of the NATS server.' };
+}

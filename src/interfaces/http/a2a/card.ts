@@ -1,0 +1,40 @@
+// The agent card: what a client of A2A reads before it speaks. Every agent of the tenant is a skill.
+import type { AgentDefinition } from '../../../agents/definition.ts';
+import { version } from '../../../platform/version.ts';
+
+const MODES = ['text/plain', 'application/json'];
+
+/** The card of a runtime, or of one of its agents. `url` is where its JSON-RPC is. */
+export function cardOf(url: string, agents: readonly AgentDefinition[], agent?: AgentDefinition): object {
+  const skills = agents.map(skillOf);
+  return {
+    name: agent?.id ?? 'troupe',
+    description: agent
+      ? (agent.description ?? agent.id)
+      : 'Conversations with agents; whom a message is for is found out.',
+    version,
+    supportedInterfaces: ['1.0', '0.3'].map((protocolVersion) => ({
+      url,
+      protocolBinding: 'JSONRPC',
+      protocolVersion,
+    })),
+    capabilities: { streaming: true, pushNotifications: false, extendedAgentCard: false },
+    defaultInputModes: MODES,
+    defaultOutputModes: ['text/plain'],
+    skills: skills.length > 0 ? skills : [skillOf({ id: 'conversation', description: 'Answers messages.' })],
+    // Where clients of 0.3 look.
+    protocolVersion: '0.3.0',
+    url,
+    preferredTransport: 'JSONRPC',
+  };
+}
+
+type Described = Pick<AgentDefinition, 'id' | 'description' | 'capabilities' | 'triggers'>;
+
+const skillOf = ({ id, description, capabilities, triggers }: Described): object => ({
+  id,
+  name: id,
+  description: description ?? id,
+  tags: capabilities?.length ? capabilities : ['agent'],
+  ...(triggers?.length && { examples: triggers }),
+});

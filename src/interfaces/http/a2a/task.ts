@@ -1,0 +1,107 @@
+// A run as a task of A2A: its state, the answer as its artifact, and the words that were exchanged.
+
+import { parseRunId, type RunEvent, type RunView } from '../../../../actors/transcript.ts';
+import type { Emitted } from '../../../journal/journal.ts';
+import type { Conversations } from '../../../sessions/conversations.ts';
+import type { Artifact, Message, Part, Task, TaskState } from './objects.ts';
+
+/** The task of a run. Throws `Refused('unknown_run')`. */
+export async function taskOf(conversations: Conversations, tenant: string, id: string): Promise<Task> {
+  const { run, events } = await conversations.run(tenant, id);
+  // What was said to a run that waited is answered by that run.
+  if (run.joined !== undefined) return { ...(await taskOf(conversations, tenant, run.joined)), id };
+  const contextId = run.session_id;
+  const history = historyOf(events, id, contextId);
+  const message = saying(run, events);
+  const state = stateOf(run);
+  return {
+    id,
+    contextId,
+    status: {
+      state,
+      ...(message && { message: agentMessage(`${id}-${events.at(-1)!.id}`, message, id, contextId) }),
+      timestamp: new Date(run.updated_at).toISOString(),
+    },
+    ...(run.final_message !== undefined && { artifacts: [answerOf(id, run.final_message)] }),
+    ...(history.length > 0 && { history }),
+  };
+}
+
+export const answerOf = (run_id: string, text: string): Artifact => ({
+  artifactId: `${run_id}-answer`,
+  name: 'answer',
+  parts: [{ text }],
+});
+
+/** The task with so much of its history, as the protocol's `historyLength` says: all of it unless told. */
+export function withHistory({ history, ...task }: Task, length: number | undefined): Task {
+  if (!history || length === 0) return task;
+  return { ...task, history: length === undefined ? history : history.slice(-length) };
+}
+
+/** The session of a task id; undefined when it is none of ours. */
+export const sessionOf = (id: string): string | undefined => parseRunId(id)?.session;
+
+function stateOf({ status, waiting_for }: RunView): TaskState {
+  if (status === 'DONE') return 'TASK_STATE_COMPLETED';
+  if (status === 'FAILED') return 'TASK_STATE_FAILED';
+  if (status === 'CANCELLED') return 'TASK_STATE_CANCELED';
+  if (status === 'CREATED') return 'TASK_STATE_SUBMITTED';
+  // A run that a person holds up is still being worked on: its client has nothing to do.
+  return waiting_for === undefined || waiting_for === 'resume' ? 'TASK_STATE_WORKING' : 'TASK_STATE_INPUT_REQUIRED';
+}
+
+/** What the status says beyond its state: the question, or why there is no answer. */
+function saying({ status, waiting_for, error, reason }: RunView, events: readonly RunEvent[]): Part[] | undefined {
+  if (status === 'FAILED') return [{ text: error!.message }, { data: { error } }];
+  if (status === 'CANCELLED') return [{ text: reason ?? 'cancelled' }];
+  const asked = waiting_for && events.findLast(({ type }) => type === asks[waiting_for]);
+  return asked ? questionOf(asked) : undefined;
+}
+
+const asks: Readonly<Record<string, string>> = {
+  input: 'input_requested',
+  approval: 'approval_requested',
+  tool: 'tool_requested',
+};
+
+function questionOf({
+  type,
+  prompt,
+  approval,
+  action,
+  summary,
+  details,
+  call,
+  name,
+  arguments: args,
+}: Emitted): Part[] {
+  if (type === 'input_requested') return [{ text: prompt as string }];
+  if (type === 'approval_requested')
+    return [{ text: summary as string }, { data: { approval: { id: approval, action, summary, details } } }];
+  return [{ text: `Call ${name} and send its result.` }, { data: { tool: { id: call, name, arguments: args } } }];
+}
+
+function historyOf(events: readonly RunEvent[], taskId: string, contextId: string): Message[] {
+  return events.flatMap((event): Message[] => {
+    if (event.type === 'user_input') {
+      const parts = [{ text: event.content as string }];
+      return [{ messageId: ownId(event.message_id as string), role: 'ROLE_USER', parts, taskId, contextId }];
+    }
+    const asked = Object.values(asks).includes(event.type) ? questionOf(event) : undefined;
+    return asked ? [agentMessage(`${taskId}-${event.id}`, asked, taskId, contextId)] : [];
+  });
+}
+
+/** The key under which a client's message is known, and the client's own name for it. */
+export const causeOf = (messageId: string): string => `${PREFIX}${messageId}`;
+const ownId = (id: string): string => (id.startsWith(PREFIX) ? id.slice(PREFIX.length) : id);
+const PREFIX = 'a2a/';
+
+const agentMessage = (messageId: string, parts: Part[], taskId: string, contextId: string): Message => ({
+  messageId,
+  role: 'ROLE_AGENT',
+  parts,
+  taskId,
+  contextId,
+});

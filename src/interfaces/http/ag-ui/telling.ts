@@ -1,0 +1,243 @@
+// What a session tells of one run, as events of the Agent User Interaction Protocol.
+import type { Part } from '../../../../actors/parts.ts';
+import type { SessionContext } from '../../../../machines/session/events.ts';
+import type { Usage } from '../../../agents/definition.ts';
+import type { Emitted, Entry } from '../../../journal/journal.ts';
+import { type AgUiMessage, approvalSchema, type RunAgentInput } from './input.ts';
+
+export interface AgUiEvent {
+  readonly type: string;
+  readonly [member: string]: unknown;
+}
+
+interface Interrupt {
+  readonly id: string;
+  readonly reason: 'tool_call' | 'confirmation';
+  readonly message: string;
+  readonly toolCallId?: string;
+  readonly responseSchema: object;
+  readonly expiresAt: string;
+  readonly metadata: object;
+}
+
+/** The answer that is being written. */
+interface Writing {
+  readonly id: string;
+  text: string;
+}
+
+export class RunTelling {
+  readonly #input: RunAgentInput;
+  readonly #calls: Set<string>;
+  /** The run, or the one that answers it since they were joined. */
+  #run: string;
+  #events: AgUiEvent[] = [];
+  /** The messages that stand, as the client has them. */
+  readonly #messages: object[];
+  #writing: Writing | undefined;
+  /** The attempt that is heard, and its text so far. */
+  #heard = { attempt: 0, text: '' };
+  /** What the client was shown of this run's answer before it asked. */
+  readonly #seen: string;
+  #serial = 0;
+  #usage: Usage | undefined;
+  #interrupt: Interrupt | undefined;
+  #error: { readonly message: string; readonly code: string } | undefined;
+
+  /** `before` is there when the run goes on after a question: the tool calls that the client was shown with it. */
+  constructor(input: RunAgentInput, run_id: string, before?: readonly string[]) {
+    this.#input = input;
+    this.#run = run_id;
+    this.#calls = new Set(before);
+    this.#seen = before ? saidBefore(input.messages) : '';
+    this.#messages = [...(input.messages as AgUiMessage[])];
+  }
+
+  /** A piece of the answer. The protocol only appends: what was said and does not hold any more is taken back as a whole. */
+  part({ run_id, attempt, offset, text }: Part): AgUiEvent[] {
+    if (run_id !== this.#run) return [];
+    if (this.#heard.attempt !== attempt) {
+      if (this.#writing) this.#takeBack();
+      this.#heard = { attempt, text: '' };
+    }
+    this.#heard.text = this.#heard.text.slice(0, offset) + text;
+    // An answer that is told again from its beginning is behind what the client has.
+    const whole = this.#unseen(this.#heard.text);
+    if (!this.#writing?.text.startsWith(whole)) this.#write(whole);
+    return this.#told();
+  }
+
+  entry(entry: Entry): AgUiEvent[] {
+    const atCaller = entry.emitted.find(({ type }) => type === 'tool_requested')?.name;
+    for (const one of entry.emitted) {
+      if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into as string;
+      else if (one.type === 'supervisor_message' && one.mode === 'speak') this.#spoken(one);
+      else if (one.type === 'control_changed') this.#tell({ type: 'CUSTOM', name: one.type, value: one });
+      // A call that the client makes is shown once, under the name that its result must carry.
+      else if (one.run_id === this.#run && !(one.type === 'tool_called' && one.name === atCaller))
+        this.#ofRun(one, entry);
+    }
+    return this.#told();
+  }
+
+  /** The last event of the run. */
+  end(status: string): AgUiEvent[] {
+    if (this.#writing) this.#takeBack();
+    const { threadId, runId } = this.#input;
+    const usage = this.#usage && [usageOf(this.#usage)];
+    if (this.#error) this.#tell({ type: 'RUN_ERROR', ...this.#error, usage });
+    else {
+      const outcome = this.#interrupt ? { type: 'interrupt', interrupts: [this.#interrupt] } : { type: 'success' };
+      this.#tell({ type: 'RUN_FINISHED', threadId, runId, outcome, result: { status, run_id: this.#run }, usage });
+    }
+    return this.#told();
+  }
+
+  #ofRun(one: Emitted, entry: Entry): void {
+    const { type, call, name, message, code } = one as Record<string, string>;
+    if (type === 'agent_invoke_done') this.#done(one);
+    else if (type === 'input_requested') this.#finish(one.prompt as string);
+    else if (type === 'tool_called') this.#called(call!, name!, one.arguments);
+    else if (type === 'tool_finished') this.#returned(call!, one.error ?? one.output);
+    else if (type === 'tool_requested') this.#awaited(call!, name!, one.arguments);
+    else if (type === 'approval_requested') this.#asked(one, entry);
+    else if (type === 'run_failed') this.#error = { message: message!, code: code! };
+    else if (type === 'run_cancelled')
+      this.#error = { message: `the run was cancelled: ${one.reason}`, code: 'cancelled' };
+  }
+
+  #done(one: Emitted): void {
+    for (const [k, step] of ((one.steps as Emitted[] | undefined) ?? []).entries()) this.#step(step, k, one);
+    if (one.usage) this.#usage = one.usage as Usage;
+    if (typeof one.final_message === 'string') this.#finish(one.final_message);
+  }
+
+  /** The client makes this call: its run is over, and the next one brings the result. */
+  #awaited(call: string, name: string, args: unknown): void {
+    this.#close();
+    this.#called(call, name, args);
+  }
+
+  #asked({ approval, action, summary, details }: Emitted, { at, snapshot }: Entry): void {
+    this.#close();
+    const { call, arguments: args } = (details ?? {}) as { call?: unknown; arguments?: unknown };
+    const toolCallId = typeof call === 'string' ? call : undefined;
+    if (toolCallId !== undefined) this.#called(toolCallId, action as string, args);
+    const { approval_ms } = (snapshot.context as SessionContext).settings;
+    this.#interrupt = {
+      id: approval as string,
+      reason: toolCallId === undefined ? 'confirmation' : 'tool_call',
+      message: summary as string,
+      ...(toolCallId !== undefined && { toolCallId }),
+      responseSchema: approvalSchema,
+      expiresAt: new Date(at + approval_ms).toISOString(),
+      metadata: { action, ...(details !== undefined && { details }) },
+    };
+  }
+
+  /** What an agent that is a function did with tools is told when it is done. */
+  #step({ name, input, output, error }: Emitted, k: number, { attempt }: Emitted): void {
+    const id = `${this.#run}-a${attempt}-t${k}`;
+    this.#called(id, name as string, input);
+    this.#returned(id, error ?? output);
+  }
+
+  #called(id: string, name: string, args: unknown): void {
+    if (this.#calls.has(id)) return;
+    this.#calls.add(id);
+    const written = JSON.stringify(args ?? {});
+    this.#tell({ type: 'TOOL_CALL_START', toolCallId: id, toolCallName: name });
+    this.#tell({ type: 'TOOL_CALL_ARGS', toolCallId: id, delta: written });
+    this.#tell({ type: 'TOOL_CALL_END', toolCallId: id });
+    const call = { id, type: 'function', function: { name, arguments: written } };
+    this.#messages.push({ id, role: 'assistant', toolCalls: [call] });
+  }
+
+  #returned(id: string, value: unknown): void {
+    // The result of a call that the client made is the client's own.
+    if (!this.#calls.has(id)) return;
+    const content = typeof value === 'string' ? value : JSON.stringify(value ?? null);
+    const messageId = `${id}-result`;
+    this.#tell({ type: 'TOOL_CALL_RESULT', messageId, toolCallId: id, content, role: 'tool' });
+    this.#messages.push({ id: messageId, role: 'tool', toolCallId: id, content });
+  }
+
+  #spoken({ by, content }: Emitted): void {
+    const said = content as string;
+    if (this.#writing) this.#takeBack();
+    const id = this.#messageId();
+    this.#tell({ type: 'TEXT_MESSAGE_START', messageId: id, role: 'assistant', name: by });
+    this.#tell({ type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta: said });
+    this.#tell({ type: 'TEXT_MESSAGE_END', messageId: id });
+    this.#messages.push({ id, role: 'assistant', name: by, content: said });
+  }
+
+  /** Makes the answer what it is by now. */
+  #write(whole: string): void {
+    if (this.#writing && !whole.startsWith(this.#writing.text)) this.#takeBack();
+    if (whole === '') return;
+    if (!this.#writing) {
+      this.#writing = { id: this.#messageId(), text: '' };
+      this.#tell({ type: 'TEXT_MESSAGE_START', messageId: this.#writing.id, role: 'assistant' });
+    }
+    const { id, text } = this.#writing;
+    if (whole.length > text.length)
+      this.#tell({ type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta: whole.slice(text.length) });
+    this.#writing.text = whole;
+  }
+
+  #finish(whole: string): void {
+    this.#write(this.#unseen(whole));
+    this.#close();
+  }
+
+  /** An answer that goes on after a question begins with what was said before it, which the client has. */
+  #unseen(whole: string): string {
+    const seen = this.#seen;
+    if (seen.startsWith(whole)) return '';
+    return seen !== '' && whole.startsWith(seen) ? whole.slice(seen.length).trimStart() : whole;
+  }
+
+  /** What is written stands. */
+  #close(): void {
+    if (!this.#writing) return;
+    const { id, text } = this.#writing;
+    this.#tell({ type: 'TEXT_MESSAGE_END', messageId: id });
+    this.#messages.push({ id, role: 'assistant', content: text });
+    this.#writing = undefined;
+  }
+
+  /** What is written does not hold: the client gets its messages without it. */
+  #takeBack(): void {
+    this.#tell({ type: 'TEXT_MESSAGE_END', messageId: this.#writing!.id });
+    this.#writing = undefined;
+    this.#tell({ type: 'MESSAGES_SNAPSHOT', messages: [...this.#messages] });
+  }
+
+  #messageId(): string {
+    this.#serial += 1;
+    return `${this.#input.runId}-m${this.#serial}`;
+  }
+
+  #tell(event: AgUiEvent): void {
+    this.#events.push(event);
+  }
+
+  #told(): AgUiEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+}
+
+const usageOf = ({ input_tokens, output_tokens, total_tokens }: Usage) => ({
+  inputTokens: input_tokens,
+  outputTokens: output_tokens,
+  totalTokens: total_tokens,
+});
+
+/** The last words of the assistant. */
+function saidBefore(messages: readonly AgUiMessage[]): string {
+  const last = messages.findLast(({ role, content }) => role === 'assistant' && typeof content === 'string');
+  return (last?.content as string | undefined) ?? '';
+}

@@ -1,0 +1,118 @@
+// Listening to a session or a run: server-sent events whose ids are places in the journal, so that any of them can be resumed.
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { parseRunId, runEventsOf } from '../../../actors/transcript.ts';
+import type { SessionView } from '../../../actors/view.ts';
+import { token } from '../../../machines/session/events.ts';
+import type { Key } from '../../journal/journal.ts';
+import { type FeedItem, feed } from '../../sessions/feed.ts';
+import type { Troupe } from '../../troupe.ts';
+import { checkPosition, deltaOf, type Position, parsePosition, toldBy, wholeBefore } from './frames.ts';
+import { type App, sessionParams, tenantOfStream, wantsEvents } from './requests.ts';
+import { runEvents } from './shapes.ts';
+import { type EventStreams, frame, frames } from './sse.ts';
+
+const querystring = z.strictObject({
+  after: z.string().optional().describe('the last id seen; a `Last-Event-ID` header goes before it'),
+  tenant: token.optional().describe('for browsers, which cannot send `X-Tenant-Id` here'),
+});
+const STREAM = { stream: true };
+
+export function eventRoutes(app: App, troupe: Troupe, streams: EventStreams, buffer: number): void {
+  const { conversations, orchestrator } = troupe;
+  const items = (key: Key, seen: Position, signal: AbortSignal) =>
+    feed(orchestrator, key, { after: wholeBefore(seen), signal, buffer });
+
+  app.get(
+    '/v1/sessions/:session_id/events',
+    {
+      exposeHeadRoute: false,
+      config: STREAM,
+      schema: {
+        tags: ['sessions'],
+        summary: 'Everything that happens to a session, as server-sent events',
+        params: sessionParams,
+        querystring,
+      },
+    },
+    async (request, reply) => {
+      const key = { tenant: tenantOfStream(request), session: request.params.session_id };
+      const view = await conversations.view(key);
+      const seen = seenBy(request);
+      checkPosition(seen, view);
+      // 204 tells an EventSource not to come back.
+      if (ended(view) && seen.n === view.entry && seen.k === undefined) return reply.code(204).send();
+      const stream = streams.open(reply);
+      const heard = untilEnd(items(key, seen, stream.signal), ({ snapshot }) => snapshot.status !== undefined);
+      await stream.tell(heard, (item) => frames(toldBy(item, key.session, seen)));
+      return reply;
+    },
+  );
+
+  app.get(
+    '/v1/runs/:run_id/events',
+    {
+      exposeHeadRoute: false,
+      config: STREAM,
+      schema: {
+        tags: ['runs'],
+        summary: 'The events of a run so far; live, until the run ends, with `Accept: text/event-stream`',
+        params: z.object({ run_id: z.string() }),
+        querystring,
+        response: { 200: runEvents },
+      },
+    },
+    async (request, reply) => {
+      const { run_id } = request.params;
+      const tenant = tenantOfStream(request);
+      const { events } = await conversations.run(tenant, run_id);
+      if (!wantsEvents(request)) return { events };
+      const session = parseRunId(run_id)!.session;
+      const seen = seenBy(request);
+      const stream = streams.open(reply);
+      const heard = untilEnd(items({ tenant, session }, seen, stream.signal), ({ emitted }) =>
+        emitted.some((one) => one.run_id === run_id && LAST.has(one.type)),
+      );
+      await stream.tell(heard, runFrames(run_id, seen));
+      return reply;
+    },
+  );
+}
+
+const LAST = new Set(['run_done', 'run_failed', 'run_cancelled']);
+
+const ended = ({ control }: SessionView): boolean => control === 'closed' || control === 'failed';
+
+function seenBy(request: FastifyRequest): Position {
+  const header = request.headers['last-event-id'] as string | undefined;
+  return parsePosition(header || (request.query as { after?: string }).after || '0');
+}
+
+/** What is heard up to the entry after which there is nothing more to hear. */
+async function* untilEnd(
+  items: AsyncIterable<FeedItem>,
+  isLast: (entry: Extract<FeedItem, { type: 'entry' }>['entry']) => boolean,
+): AsyncGenerator<FeedItem> {
+  for await (const item of items) {
+    yield item;
+    if (item.type === 'entry' && isLast(item.entry)) return;
+  }
+}
+
+/** A run as a listener gets it: live pieces as they come; those of an answer that it did not hear, from the entry. */
+function runFrames(run_id: string, { n, k = -1 }: Position): (item: FeedItem) => string {
+  let heard = 0;
+  return (item) => {
+    if (item.type === 'part') {
+      if (item.part.run_id !== run_id) return '';
+      heard = item.part.attempt;
+      return frames([deltaOf(item.part)]);
+    }
+    return runEventsOf(item.entry, run_id)
+      .filter(({ type, id, attempt }) =>
+        type === 'agent_stream_delta' ? attempt !== heard : item.entry.n > n || Number(id.split('.')[1]) > k,
+      )
+      .map(({ id, ...event }) => frame(event.type, event, event.type === 'agent_stream_delta' ? undefined : id))
+      .join('');
+  };
+}

@@ -1,0 +1,33 @@
+// Prometheus metrics of jobs: what waits and runs on this node, and how jobs have ended here.
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Troupe } from '../../troupe.ts';
+import type { App } from './requests.ts';
+
+const ENDS: Record<string, string | undefined> = { job_done: 'done', job_dead: 'dead', job_cancelled: 'cancelled' };
+
+export function jobMetrics(app: App, { jobs, orchestrator }: Troupe, registers: Registry[]): void {
+  new Gauge({
+    name: 'troupe_jobs',
+    help: 'Jobs of this node that wait for a worker, and that have one',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const { waiting, running } = jobs.queue.counts;
+      this.set({ state: 'waiting' }, waiting);
+      this.set({ state: 'running' }, running);
+    },
+  });
+  const ended = new Counter({
+    name: 'troupe_jobs_total',
+    help: 'Jobs that ended, by orchestrator and how, and attempts that failed',
+    labelNames: ['orchestrator', 'outcome'],
+    registers,
+  });
+  const unhear = orchestrator.hearAll((_, { emitted }) => {
+    for (const { type, orchestrator: name } of emitted) {
+      const outcome = ENDS[type] ?? (type === 'job_attempt_failed' ? 'attempt_failed' : undefined);
+      if (outcome) ended.inc({ orchestrator: name as string, outcome });
+    }
+  });
+  app.addHook('onClose', async () => unhear());
+}

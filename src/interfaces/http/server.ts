@@ -1,0 +1,158 @@
+// The HTTP door: a Fastify server over a runtime. Mount it, inject requests into it, or listen.
+import { isUtf8 } from 'node:buffer';
+import fastify, { type FastifyInstance, type HTTPMethods } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import { Refused } from '../../platform/errors.ts';
+import { parse } from '../../platform/parse.ts';
+import type { Troupe } from '../../troupe.ts';
+import { a2aRoutes } from './a2a.ts';
+import { agUiRoutes } from './ag-ui.ts';
+import { agentRoutes } from './agents.ts';
+import { chartRoutes } from './charts.ts';
+import { chatRoutes } from './chat.ts';
+import { idleConnections } from './connections.ts';
+import { eventRoutes } from './events.ts';
+import { fleetRoutes } from './fleet.ts';
+import { healthRoutes } from './health.ts';
+import { inspectRoutes } from './inspect.ts';
+import { inspectorRoutes } from './inspector.ts';
+import { jobRoutes } from './jobs.ts';
+import { lifeRoutes } from './lives.ts';
+import { messageRoutes } from './messages.ts';
+import { metricsRoutes } from './metrics.ts';
+import { openapi } from './openapi.ts';
+import { orchestrateRoutes } from './orchestrate.ts';
+import { orchestratorRoutes } from './orchestrators.ts';
+import { answerNoHttp, sendProblem } from './problems.ts';
+import { type App, checkDepth, checkOrigin } from './requests.ts';
+import { runRoutes } from './runs.ts';
+import { sessionRoutes } from './sessions.ts';
+import { EventStreams } from './sse.ts';
+import { superviseRoutes } from './supervise.ts';
+
+export interface ServerOptions {
+  /** The largest body, in bytes; 1 MiB unless told. */
+  readonly bodyLimit?: number;
+  /** Milliseconds between the heartbeats of a stream; 15,000 unless told. */
+  readonly heartbeat_ms?: number;
+  /** Items that may wait for a slow listener before it is told to come back; 1,000 unless told. */
+  readonly buffer?: number;
+  /** Where the inspector's page was built; in the package unless told. */
+  readonly page?: string;
+}
+
+/** A request must have arrived after so long, ms. Answering may take longer. */
+const ARRIVAL = 30_000;
+
+/** Builds the server. It does not listen yet, and closing it leaves the runtime to its owner. */
+export async function createServer(troupe: Troupe, options: ServerOptions = {}): Promise<FastifyInstance> {
+  const { bodyLimit = 1024 * 1024, heartbeat_ms = 15_000, buffer = 1_000, page } = options;
+  const app: App = fastify({
+    bodyLimit,
+    requestTimeout: ARRIVAL,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 1_000 },
+    frameworkErrors: (error, request, reply) => void sendProblem(request, reply, error, troupe.log),
+    clientErrorHandler: answerNoHttp,
+  }).withTypeProvider<ZodTypeProvider>();
+  const streams = new EventStreams(heartbeat_ms, troupe.log);
+
+  readBodies(app);
+  refuse(app, troupe);
+  const methods = methodsByUrl(app);
+  await openapi(app);
+  metricsRoutes(app, troupe, streams);
+  sessionRoutes(app, troupe);
+  messageRoutes(app, troupe, streams, buffer);
+  eventRoutes(app, troupe, streams, buffer);
+  lifeRoutes(app, troupe);
+  agUiRoutes(app, troupe, streams, buffer);
+  a2aRoutes(app, troupe, streams, buffer);
+  runRoutes(app, troupe);
+  agentRoutes(app, troupe);
+  orchestratorRoutes(app, troupe);
+  orchestrateRoutes(app, troupe);
+  jobRoutes(app, troupe);
+  chartRoutes(app, troupe);
+  fleetRoutes(app, troupe, streams);
+  chatRoutes(app, troupe, streams, buffer);
+  healthRoutes(app, troupe);
+  inspectorRoutes(app, troupe, page);
+  await superviseRoutes(app, troupe, { heartbeat_ms, buffer });
+  inspectRoutes(app, troupe, { heartbeat_ms });
+  refuseOtherMethods(app, methods);
+  const endIdle = idleConnections(app.server);
+  // Before connections are waited for: these would never end by themselves.
+  app.addHook('preClose', async () => {
+    streams.close();
+    endIdle();
+  });
+  return app as unknown as FastifyInstance;
+}
+
+/** JSON in UTF-8 and nothing else, checked by the route's zod schema. */
+function readBodies(app: App): void {
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (body.length === 0) done(null, undefined);
+    else if (isUtf8(body)) parseJson(request, body.toString(), done);
+    else done(new Refused('bad_json', 'the body is not UTF-8') as Error);
+  });
+  app.setValidatorCompiler<z.ZodType>(({ schema, httpPart }) => (data) => {
+    try {
+      if (httpPart === 'body') checkDepth(data);
+      return { value: parse(schema, data ?? {}, httpPart === 'querystring' ? 'query' : httpPart) };
+    } catch (error) {
+      return { error: error as Error };
+    }
+  });
+  // What goes out was made here; checking it again would cost more than making it.
+  app.setSerializerCompiler(() => JSON.stringify);
+}
+
+function refuse(app: App, { log }: Troupe): void {
+  app.addHook('onRequest', (request, { raw }, done) => {
+    // Node hands over the connection of a request that would upgrade; when it is answered instead, nobody else ends it.
+    if (request.headers.upgrade !== undefined) raw.once('finish', () => raw.socket?.destroySoon());
+    if (request.is404) throw new Refused('not_found', `there is nothing at ${request.method} ${request.url}`, 404);
+    checkOrigin(request);
+    done();
+  });
+  app.setNotFoundHandler(() => {
+    throw new Refused('not_found', 'there is nothing here', 404);
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error, log));
+}
+
+const METHODS: readonly HTTPMethods[] = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
+
+/** Filled by the routes that are added from now on. */
+function methodsByUrl(app: App): Map<string, Set<string>> {
+  const methods = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const known = methods.get(url) ?? new Set();
+    for (const one of [method].flat()) known.add(one);
+    methods.set(url, known);
+  });
+  return methods;
+}
+
+/** A path that is there, asked with a method that is not: 405 and what would be allowed. */
+function refuseOtherMethods(app: App, methods: ReadonlyMap<string, ReadonlySet<string>>): void {
+  for (const [url, allowed] of [...methods]) {
+    const allow = [...allowed].sort().join(', ');
+    app.route({
+      url,
+      method: METHODS.filter((method) => !allowed.has(method)),
+      schema: { hide: true } as object,
+      // Before the body is read: what is in it does not matter.
+      onRequest: (request, reply) => {
+        reply.header('allow', allow);
+        throw new Refused('method_not_allowed', `${request.method} is not allowed here; ${allow} is`, 405);
+      },
+      handler: () => {},
+    });
+  }
+}

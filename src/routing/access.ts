@@ -1,0 +1,82 @@
+// Who may do what (E12): one function of the user is asked before anything is done, at every door and before every call.
+import type { AgentCall, AgentDefinition } from '../agents/definition.ts';
+import { Refused } from '../platform/errors.ts';
+import type { Tool, ToolSource } from '../tools/tool.ts';
+
+/** What somebody is about to do. */
+export interface AccessRequest {
+  readonly tenant: string;
+  /**
+   * A verb of a session (`message`, `pause`, `takeover`, …; `create`, `fork`), `orchestrate`, `run` and `enqueue` for orchestrators, `cancel_job`
+   * and `retry_job`, `call` before an agent is called, `tool` before one is, `model` before one is called for a caller of the OpenAI API.
+   */
+  readonly action: string;
+  readonly session_id?: string;
+  readonly agent?: string;
+  readonly tool?: string;
+  readonly orchestrator?: string;
+  /** The person that the request names. */
+  readonly by?: string;
+}
+
+export type Verdict = boolean | { readonly allow: boolean; readonly reason?: string };
+export type Authorize = (request: AccessRequest) => Verdict | Promise<Verdict>;
+
+export class Access {
+  readonly #authorize: Authorize | undefined;
+
+  /** Without a function everything is allowed. */
+  constructor(authorize?: Authorize) {
+    this.#authorize = authorize;
+  }
+
+  /** False where there is nobody to ask. */
+  get asks(): boolean {
+    return this.#authorize !== undefined;
+  }
+
+  /** Rejects with `Refused('forbidden')`, 403, and the reason; with what the function threw, for then nobody has said yes. */
+  async check(request: AccessRequest): Promise<void> {
+    const verdict = (await this.#authorize?.(request)) ?? true;
+    const { allow, reason } = typeof verdict === 'boolean' ? { allow: verdict, reason: undefined } : verdict;
+    if (allow) return;
+    const what = request.tool ?? request.agent ?? request.orchestrator;
+    const said = reason ?? `${request.action}${what === undefined ? '' : ` of "${what}"`} is not permitted`;
+    throw new Refused('forbidden', said, 403, { action: request.action });
+  }
+}
+
+/** The tool, whose calls are asked about first. One that runs at the caller is not ours to guard. */
+export function guarded(tool: Tool<any>, access: Access): Tool<any> {
+  const { execute } = tool;
+  if (!access.asks || !execute) return tool;
+  return {
+    ...tool,
+    execute: async (input, context) => {
+      const { tenant, session_id, call } = context;
+      await access.check({ tenant, action: 'tool', session_id, agent: call.agent_id, tool: tool.name });
+      return execute.call(tool, input, context);
+    },
+  };
+}
+
+/** The same of tools and of all tools of sources, as they come. */
+export const guardedTools = (tools: readonly (Tool<any> | ToolSource)[], access: Access): (Tool<any> | ToolSource)[] =>
+  tools.map((one) => ('tools' in one ? guardedSource(one, access) : guarded(one, access)));
+
+const guardedSource = (source: ToolSource, access: Access): ToolSource => ({
+  name: source.name,
+  tools: async () => (await source.tools()).map((tool) => guarded(tool, access)),
+  close: () => source.close(),
+});
+
+/** The agent, whose own tools are asked about before they are called. */
+export function guardedAgent<A extends AgentDefinition>(agent: A, access: Access): A {
+  const { tools } = agent as { tools?: readonly (Tool<any> | string)[] };
+  if (!access.asks || !tools) return agent;
+  return { ...agent, tools: tools.map((tool) => (typeof tool === 'string' ? tool : guarded(tool, access))) };
+}
+
+/** Asks whether an agent may be called. */
+export const permitCall = (access: Access, { tenant, session_id, agent_id }: AgentCall): Promise<void> =>
+  access.check({ tenant, action: 'call', session_id, agent: agent_id });
