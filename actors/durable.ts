@@ -7,7 +7,6 @@ import {
   type AnyTransitionDefinition,
   createActor,
   type EventObject,
-  fromPromise,
   type InspectionEvent,
   type Snapshot,
 } from 'xstate';
@@ -57,9 +56,6 @@ export interface Stepper {
   /** What `run` returns, and the microsteps of all steps that it takes with this stepper. Throws what it throws. */
   trace<T>(run: () => T): { readonly result: T; readonly microsteps: readonly Microstep[] };
 }
-
-/** Stands in a chart for work that the runtime performs: names the input and output, never does anything by itself. */
-export const performed = <Output, Input>() => fromPromise<Output, Input>(() => new Promise<Output>(() => {}));
 
 const steppers = new WeakMap<AnyStateMachine, Stepper>();
 

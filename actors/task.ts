@@ -3,12 +3,12 @@ import type { AnyStateMachine, EventObject } from 'xstate';
 import { z } from 'zod';
 import type { TaskFailure } from '../machines/task/events.ts';
 import type { AgentCall, AgentResult } from '../src/agents/definition.ts';
-import { resultSchema } from '../src/agents/performers/answer.ts';
 import type { Emitted, Entry, Version } from '../src/journal/journal.ts';
 import type { Clock } from '../src/platform/clock.ts';
 import { Failed, Refused } from '../src/platform/errors.ts';
 import { stepper } from './durable.ts';
 import { asFailed, type PerformerIO } from './performer.ts';
+import { resultSchema } from './result.ts';
 import { CREATE, type Host, Session, type Work } from './session.ts';
 import { migrated, type Position } from './versions.ts';
 

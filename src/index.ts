@@ -1,8 +1,9 @@
 // What `import … from 'troupe'` gives.
-export { type Dump, performed } from '../actors/durable.ts';
+export type { Dump } from '../actors/durable.ts';
 export type { Migrations } from '../actors/versions.ts';
 export type { SessionView } from '../actors/view.ts';
 export type { StepResult } from '../machines/flow/events.ts';
+export { performed } from '../machines/performed.ts';
 export type { Decision } from '../machines/session/events.ts';
 export { defineAgent, defineFlow, defineTool } from './agents/define.ts';
 export type {

@@ -1,9 +1,9 @@
 // Agents that are a chart of their user's: each step is remembered, questions go out, and nothing that ended is done again.
 import { expect, onTestFinished, test } from 'vitest';
 import { type AnyStateMachine, setup } from 'xstate';
-import { performed } from '../actors/durable.ts';
 import type { Migrations } from '../actors/versions.ts';
 import { refunds } from '../examples/refund.ts';
+import { performed } from '../machines/performed.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import type { AgentDefinition } from '../src/agents/definition.ts';
 import { memoryJournal } from '../src/journal/memory.ts';

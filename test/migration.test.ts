@@ -1,12 +1,13 @@
 // Migrations: what an earlier version of a chart has stored goes on in the present one, with its work under the same keys.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AnyStateMachine, createMachine, setup } from 'xstate';
-import { type Dump, performed } from '../actors/durable.ts';
+import type { Dump } from '../actors/durable.ts';
 import { taskOf } from '../actors/task.ts';
 import { type Migrations, migrated, type Position } from '../actors/versions.ts';
 import { flowMachine } from '../machines/flow/machine.ts';
 import { machines } from '../machines/index.ts';
 import { jobMachine } from '../machines/job/machine.ts';
+import { performed } from '../machines/performed.ts';
 import type { SessionContext } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import { holdsOf } from './recorded/facts.ts';

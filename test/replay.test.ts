@@ -1,8 +1,8 @@
 // Refolding: a stored session leads where it led, and an upgrade is judged before it is made.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { setup } from 'xstate';
-import { performed } from '../actors/durable.ts';
 import type { Migrations } from '../actors/versions.ts';
+import { performed } from '../machines/performed.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import type { Entry } from '../src/journal/journal.ts';
 import { judge, refold } from '../src/sessions/replay.ts';

@@ -1,7 +1,7 @@
 // What troupe/testing promises to those who test with it: walks, explored graphs, scripted agents, played transcripts.
 import { describe, expect, test } from 'vitest';
 import { assign, setup } from 'xstate';
-import { performed } from '../actors/durable.ts';
+import { performed } from '../machines/performed.ts';
 import { settings } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import {

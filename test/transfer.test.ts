@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { setup } from 'xstate';
 import { z } from 'zod';
-import { performed } from '../actors/durable.ts';
+import { performed } from '../machines/performed.ts';
 import type { AgentDefinition, AgentResult } from '../src/agents/definition.ts';
 import { Failed } from '../src/platform/errors.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';

@@ -1,6 +1,6 @@
 // The chart of a flow: other agents answer one after the other or all at once, and one answer is made of theirs.
 import { or, setup } from 'xstate';
-import { performed } from '../../actors/durable.ts';
+import { performed } from '../performed.ts';
 import type { TaskOutput } from '../task/events.ts';
 import type { AggregateInput, FlowContext, FlowEmitted, FlowEvent, FlowInput, StepsInput } from './events.ts';
 import { migrate } from './migrate.ts';

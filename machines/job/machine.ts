@@ -1,6 +1,6 @@
 // The chart of a job: an orchestrator's run that waits for a worker, is tried again when it fails, and is never lost.
 import { setup } from 'xstate';
-import { performed } from '../../actors/durable.ts';
+import { performed } from '../performed.ts';
 import type { JobContext, JobEmitted, JobEvent, JobInput, JobRun } from './events.ts';
 import { migrate } from './migrate.ts';
 import { actions, delays, guards, initialContext, inputs } from './rules.ts';

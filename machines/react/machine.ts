@@ -1,6 +1,6 @@
 // The chart of an agent that thinks and acts: the model replies, its calls are made, and it is asked again until it answers.
 import { setup } from 'xstate';
-import { performed } from '../../actors/durable.ts';
+import { performed } from '../performed.ts';
 import type { TaskOutput } from '../task/events.ts';
 import type {
   ModelInput,

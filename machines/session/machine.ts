@@ -1,6 +1,6 @@
 // The chart of a conversation: who has the floor (control), and what the AI is doing about the user's words (turn).
 import { and, not, or, setup, stateIn } from 'xstate';
-import { performed } from '../../actors/durable.ts';
+import { performed } from '../performed.ts';
 import type {
   AttemptInput,
   AttemptOutput,

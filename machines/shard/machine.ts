@@ -1,6 +1,6 @@
 // The chart of one shard on one node: nobody's, being taken, being woken, ours, being handed over.
 import { setup } from 'xstate';
-import { performed } from '../../actors/durable.ts';
+import { performed } from '../performed.ts';
 import type { ShardContext, ShardEvent, ShardInput } from './events.ts';
 import { actions, delays, initialContext, inputs } from './rules.ts';
 

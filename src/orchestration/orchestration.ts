@@ -1,9 +1,9 @@
 // Runs orchestrators: the payload is checked, the run is given what it can use, and what it returns is put into the envelope.
 import { randomUUID } from 'node:crypto';
 import { token } from '../../machines/session/events.ts';
-import { unlessAborted } from '../agents/performers/answer.ts';
 import type { AgentPool } from '../agents/pool.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import { unlessAborted } from '../platform/abort.ts';
 import type { Clock } from '../platform/clock.ts';
 import { Failed } from '../platform/errors.ts';
 import { parse } from '../platform/parse.ts';

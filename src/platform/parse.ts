@@ -1,9 +1,8 @@
-// What stands at every door: parse once, and say of each field that is wrong what would be right.
+// What stands at every interface: parse once, and say of each field that is wrong what would be right.
 import type { z } from 'zod';
-import { type Body, bodies, type Verb } from '../../machines/session/events.ts';
 import { Refused } from './errors.ts';
 
-/** Parses what came through a door. Throws `Refused('bad_request')` that names each field and what would be right. */
+/** Parses input from outside. Throws `Refused('bad_request')` that names each field and what would be right. */
 export function parse<S extends z.ZodType>(schema: S, input: unknown, name = 'body'): z.output<S> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
@@ -11,7 +10,3 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown, name = 'bo
   const sentence = issues.map(({ field, message }) => `${field}: ${message}`).join('; ');
   throw new Refused('bad_request', sentence, 400, { issues });
 }
-
-/** A verb's body, parsed. */
-export const parseBody = <V extends Verb>(verb: V, input: unknown): Body<V> =>
-  parse(bodies[verb], input ?? {}) as Body<V>;

@@ -4,10 +4,10 @@ import type { TranscriptMessage, View } from '../../actors/transcript.ts';
 import type { SessionView } from '../../actors/view.ts';
 import type { BodyInput } from '../../machines/session/events.ts';
 import type { Emitted, Key } from '../journal/journal.ts';
-import { parseBody } from '../platform/parse.ts';
 import type { Conversations, SendOptions } from './conversations.ts';
 import { type FeedItem, type FeedOptions, feed } from './feed.ts';
 import type { Outcome } from './outcome.ts';
+import { parseBody } from './parse-body.ts';
 import { turn } from './turn.ts';
 
 /** What a session is reached through. */

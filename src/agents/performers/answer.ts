@@ -1,43 +1,10 @@
 // Reads what an agent gave back: text, a result, or a stream of text becomes an `AgentResult`; anything else is refused.
 import { z } from 'zod';
-import { token } from '../../../machines/session/events.ts';
+import { resultSchema } from '../../../actors/result.ts';
+import { unlessAborted } from '../../platform/abort.ts';
 import { Failed } from '../../platform/errors.ts';
 import type { AgentResult } from '../definition.ts';
 import type { WorkContext } from './context.ts';
-
-const tokens = z.number().nonnegative().optional();
-
-/** Usage as agents report it; nonsense there is dropped rather than costing the answer. */
-export const usageSchema = z
-  .object({ input_tokens: tokens, output_tokens: tokens, total_tokens: tokens, cost_usd: tokens })
-  .optional()
-  .catch(undefined);
-
-export const resultSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('answer'), final_message: z.string(), usage: usageSchema }),
-  z.object({ type: z.literal('input_required'), prompt: z.string(), task: z.unknown().optional() }),
-  z.object({
-    type: z.literal('approval_required'),
-    action: z.string(),
-    summary: z.string(),
-    details: z.unknown().optional(),
-    task: z.unknown().optional(),
-  }),
-  z.object({
-    type: z.literal('tool_required'),
-    name: z.string(),
-    arguments: z.unknown(),
-    task: z.unknown().optional(),
-  }),
-  z.object({
-    type: z.literal('transfer'),
-    agent: token,
-    reason: z.string(),
-    context: z.record(z.string(), z.unknown()).optional(),
-    task: z.unknown().optional(),
-  }),
-  z.object({ type: z.literal('handoff'), final_message: z.string(), reason: z.string() }),
-]);
 
 /**
  * What came of an attempt, from anything an agent may return (`AgentReturn`, a promise of it, or an async generator).
@@ -100,26 +67,6 @@ async function consume(stream: AsyncIterable<unknown>, context: WorkContext): Pr
     Promise.resolve(iterator.return?.()).catch(() => {});
     throw error;
   }
-}
-
-/** The promise, or the signal's reason as soon as it is aborted, whichever comes first. */
-export function unlessAborted<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    if (signal.aborted) leave();
-    else signal.addEventListener('abort', leave);
-    const settled = () => signal.removeEventListener('abort', leave);
-    promise.then(
-      (value) => {
-        settled();
-        resolve(value);
-      },
-      (error) => {
-        settled();
-        reject(error);
-      },
-    );
-  });
 }
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>

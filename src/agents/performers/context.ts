@@ -1,13 +1,13 @@
 // What a function sees while it works: the call, its parts, the history, and only the tools it may use.
 
 import type { PerformerIO } from '../../../actors/performer.ts';
+import { unlessAborted } from '../../platform/abort.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { Failed } from '../../platform/errors.ts';
 import { tellable } from '../../tools/output.ts';
 import { performTool, type ToolOutcome } from '../../tools/perform.ts';
 import { isOf, type Tool } from '../../tools/tool.ts';
 import type { AgentCall, AgentContext, HistoryMessage } from '../definition.ts';
-import { unlessAborted } from './answer.ts';
 
 /** The members are bound, so that an agent may take them apart: `run: (message, { part, tool }) => …`. */
 export class WorkContext implements AgentContext {

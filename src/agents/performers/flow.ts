@@ -4,9 +4,9 @@ import type { Performer } from '../../../actors/performer.ts';
 import { performTask } from '../../../actors/task.ts';
 import type { AggregateInput, FlowInput, StepResult, StepsInput } from '../../../machines/flow/events.ts';
 import { flowMachine } from '../../../machines/flow/machine.ts';
+import { unlessAborted } from '../../platform/abort.ts';
 import { Failed } from '../../platform/errors.ts';
 import type { FlowAgent, FlowStep } from '../definition.ts';
-import { unlessAborted } from './answer.ts';
 import { type Agents, performStep } from './flow/step.ts';
 
 /** The id of the step of the agent that makes one answer of all results. */

@@ -6,11 +6,11 @@ import { performTask, taskName, taskOf } from '../../../actors/task.ts';
 import type { ModelInput, ModelReply, ToolsInput, WantedCall } from '../../../machines/react/events.ts';
 import { reactMachine } from '../../../machines/react/machine.ts';
 import type { ModelMessage, Models, ModelTool, ModelToolCall } from '../../llm/model.ts';
+import { unlessAborted } from '../../platform/abort.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { approvalOf, performTool, readArguments } from '../../tools/perform.ts';
 import { parametersOf, TOOL_TIMEOUT_MS, type Tool } from '../../tools/tool.ts';
 import type { AgentCall, HistoryMessage, LlmAgent } from '../definition.ts';
-import { unlessAborted } from './answer.ts';
 import { params, promptOf } from './llm/prompt.ts';
 
 export interface LlmOptions {

@@ -1,9 +1,9 @@
 // Reads an agent's answer from the wire: server-sent `delta` … `done`, or one plain JSON object, within a limit of bytes.
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { z } from 'zod';
+import { resultSchema, usageSchema } from '../../../actors/result.ts';
 import { Failed } from '../../platform/errors.ts';
 import type { AgentResult } from '../definition.ts';
-import { resultSchema, usageSchema } from './answer.ts';
 
 const answerSchema = z.object({ final_message: z.string().nullish(), usage: usageSchema });
 const doneSchema = z.union([resultSchema, answerSchema]);

@@ -1,13 +1,13 @@
 // Performs an agent that listens on a subject: one request, answered by a stream of JSON messages to the reply subject.
 import { z } from 'zod';
 import { messageOf, type Performer } from '../../../actors/performer.ts';
+import { resultSchema, usageSchema } from '../../../actors/result.ts';
 import { withoutLlm } from '../../llm/settings.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { Failed } from '../../platform/errors.ts';
 import { type Message, MessageTooLarge, type Transport } from '../../transport/transport.ts';
 import type { AgentCall, AgentResult } from '../definition.ts';
 import type { Instances } from '../instances.ts';
-import { resultSchema, usageSchema } from './answer.ts';
 import { Inbox } from './inbox.ts';
 import { fellSilent, IDLE_MS, Silence } from './silence.ts';
 

@@ -3,10 +3,11 @@ import { bodies, token, type Verb } from '../../../machines/session/events.ts';
 import { Requests } from '../../cluster/requests.ts';
 import { isSession, type Key } from '../../journal/journal.ts';
 import { Refused } from '../../platform/errors.ts';
-import { parse, parseBody } from '../../platform/parse.ts';
+import { parse } from '../../platform/parse.ts';
 import { version } from '../../platform/version.ts';
 import { heartbeat } from '../../routing/heartbeats.ts';
 import type { Conversations } from '../../sessions/conversations.ts';
+import { parseBody } from '../../sessions/parse-body.ts';
 import {
   type Headers,
   type Message,

@@ -1,6 +1,6 @@
 // One MCP server: connects when it is needed, calls its tools, and connects again after it was lost.
 import type { CallToolResult, Client, Tool as Definition } from '@modelcontextprotocol/client';
-import { unlessAborted } from '../../agents/performers/answer.ts';
+import { unlessAborted } from '../../platform/abort.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { Failed } from '../../platform/errors.ts';
 import { version } from '../../platform/version.ts';

@@ -1,0 +1,37 @@
+// What an attempt may come to, as a schema: what agents anywhere answer is parsed by it.
+import { z } from 'zod';
+import { token } from '../machines/session/events.ts';
+
+const tokens = z.number().nonnegative().optional();
+
+/** Usage as agents report it; nonsense there is dropped rather than costing the answer. */
+export const usageSchema = z
+  .object({ input_tokens: tokens, output_tokens: tokens, total_tokens: tokens, cost_usd: tokens })
+  .optional()
+  .catch(undefined);
+
+export const resultSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('answer'), final_message: z.string(), usage: usageSchema }),
+  z.object({ type: z.literal('input_required'), prompt: z.string(), task: z.unknown().optional() }),
+  z.object({
+    type: z.literal('approval_required'),
+    action: z.string(),
+    summary: z.string(),
+    details: z.unknown().optional(),
+    task: z.unknown().optional(),
+  }),
+  z.object({
+    type: z.literal('tool_required'),
+    name: z.string(),
+    arguments: z.unknown(),
+    task: z.unknown().optional(),
+  }),
+  z.object({
+    type: z.literal('transfer'),
+    agent: token,
+    reason: z.string(),
+    context: z.record(z.string(), z.unknown()).optional(),
+    task: z.unknown().optional(),
+  }),
+  z.object({ type: z.literal('handoff'), final_message: z.string(), reason: z.string() }),
+]);
