@@ -8,6 +8,7 @@ import { migrated } from '../actors/versions.ts';
 import { machines } from '../machines/index.ts';
 import type { SessionContext } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
+import { traceEntries } from '../src/charts/transitions.ts';
 import { type Entry, isSession, type Journal } from '../src/journal/journal.ts';
 import { type Clock, realClock } from '../src/platform/clock.ts';
 import { fork } from '../src/sessions/fork.ts';
@@ -107,7 +108,12 @@ describe.each(releases.flatMap((release) => backends.map((backend) => ({ release
         const { full } = sessions.find((one) => one.session === session)!;
         expect(history.slice(0, full!.length)).toEqual(full);
         expect(history.length).toBeGreaterThanOrEqual(before);
-        // Nothing is said twice, and what was asked was answered.
+        // What this release has written says which transitions it took, from the first entry on.
+        const own = (await running.troupe.journal.read(handle.key)).map(({ entry }) => entry);
+        const unknown = traceEntries(sessionMachine, own).filter(
+          ({ machine, transitions }) => machine === stepper(sessionMachine).name && transitions === null,
+        );
+        expect(unknown).toEqual([]);
         if ((await handle.state()).control !== 'closed')
           await expect.poll(async () => (await handle.state()).turn).toBe('idle');
       });

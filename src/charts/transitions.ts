@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { type Microstep, type Step, type Stepper, stepper } from '../../actors/durable.ts';
+import { migrated } from '../../actors/versions.ts';
 import { type ChartEdge, edgeOf } from '../diagram/graph.ts';
 import type { Entry } from '../journal/journal.ts';
 import { plain, take } from '../sessions/replay.ts';
@@ -30,8 +31,8 @@ export function traced(pure: Stepper, run: () => Step): TracedStep {
 
 /**
  * Takes the stored event of each entry again, from the stored snapshot of the entry before it; `before` is the one before the
- * first. The transitions of an entry are null when another machine or version decided it or the entry before, when that one
- * is not there, and when the step does not lead to the stored snapshot again.
+ * first; one of an earlier version is migrated. The transitions of an entry are null when another machine or version decided it,
+ * when the entry before is not there or cannot be migrated, and when the step does not lead to the stored snapshot again.
  */
 export function traceEntries(machine: AnyStateMachine, entries: readonly Entry[], before?: Entry): TracedEntry[] {
   const pure = stepper(machine);
@@ -45,14 +46,14 @@ export function traceEntries(machine: AnyStateMachine, entries: readonly Entry[]
 
 function retake(pure: Stepper, before: Entry | undefined, entry: Entry): TracedEntry['transitions'] {
   const begins = entry.init !== undefined;
-  if (entry.machine !== pure.name || (begins ? before : before?.machine !== pure.name || before.n !== entry.n - 1))
-    return null;
+  if (entry.machine !== pure.name || (begins ? before : before?.n !== entry.n - 1)) return null;
   try {
-    const from: AnyMachineSnapshot | undefined = begins ? undefined : pure.restore(before!.snapshot);
+    const last = before && migrated(before, pure.machine, `entry ${before.n}`);
+    const from: AnyMachineSnapshot | undefined = last && pure.restore(last.snapshot);
     const { snapshot, transitions } = traced(pure, () => take(pure, from, entry));
     return isDeepStrictEqual(plain(pure.dump(snapshot)), plain(entry.snapshot)) ? transitions : null;
   } catch {
-    // A chart that was changed without a new version may throw on what it took then.
+    // No migration leads there, or the chart was changed without a new version and throws on what it took then.
     return null;
   }
 }
