@@ -5,10 +5,9 @@ import type {
   AttemptInput,
   AttemptOutput,
   Route,
-  RouteInput,
-  ScreenInput,
   ScreenOutput,
   SessionContext,
+  WordsInput,
 } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
 import type { AgentCall } from '../src/agents/definition.ts';
@@ -33,8 +32,8 @@ export class Performing {
 
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown> {
     if (src === 'agent') return this.#attempt(session, input as AttemptInput, work);
-    if (src === 'screen') return this.#screen(session, input as ScreenInput);
-    if (src === 'router') return this.#route(session, input as RouteInput, work);
+    if (src === 'screen') return this.#screen(session, input as WordsInput);
+    if (src === 'router') return this.#route(session, input as WordsInput, work);
     if (src === 'run' && this.#options.run) return this.#options.run(session.key, input as JobRun, work);
     return Promise.reject(new Failed('unknown_work', `nothing performs ${src}`, false));
   }
@@ -117,11 +116,11 @@ export class Performing {
     }
   }
 
-  #screen({ key }: Session, { content, run }: ScreenInput): Promise<ScreenOutput> {
+  #screen({ key }: Session, { content, run }: WordsInput): Promise<ScreenOutput> {
     return this.#options.hooks.screen({ ...key, run_id: runId(key.session, run), message: content });
   }
 
-  #route(session: Session, { content }: RouteInput, { signal, key }: Work): Promise<Route | null> {
+  #route(session: Session, { content }: WordsInput, { signal, key }: Work): Promise<Route | null> {
     const { config } = session.snapshot.context as SessionContext;
     const history = (limit?: number) => this.#before(session, limit);
     return this.#options.directory.route(session.key, content, { history, signal, config, idempotency_key: key });

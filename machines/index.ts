@@ -12,20 +12,18 @@ import { registryMachine } from './registry/machine.ts';
 import { sessionMachine } from './session/machine.ts';
 import { shardMachine } from './shard/machine.ts';
 
-export {
-  agentMachine,
-  breakerMachine,
-  budgetMachine,
-  endpointMachine,
-  flowMachine,
-  formMachine,
-  jobMachine,
-  orchestratorMachine,
-  reactMachine,
-  registryMachine,
-  sessionMachine,
-  shardMachine,
-};
+export * from './agent/machine.ts';
+export * from './breaker/machine.ts';
+export * from './budget/machine.ts';
+export * from './endpoint/machine.ts';
+export * from './flow/machine.ts';
+export * from './form/machine.ts';
+export * from './job/machine.ts';
+export * from './orchestrator/machine.ts';
+export * from './react/machine.ts';
+export * from './registry/machine.ts';
+export * from './session/machine.ts';
+export * from './shard/machine.ts';
 
 export const machines = {
   session: sessionMachine,

@@ -1,14 +1,7 @@
 // The chart of a registered agent: as available as its endpoints are.
-import { setup } from 'xstate';
-import type { AgentContext, AgentEvent } from './events.ts';
-import { actions, delays, guards, initialContext } from './rules.ts';
+import { createMachine, initialContext } from './rules.ts';
 
-export const agentMachine = setup({
-  types: { context: {} as AgentContext, events: {} as AgentEvent },
-  guards,
-  actions,
-  delays,
-}).createMachine({
+export const agentMachine = createMachine({
   id: 'agent',
   version: '1',
   context: initialContext,

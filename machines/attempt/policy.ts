@@ -4,6 +4,10 @@ import type { Failure, Limits, Plan, Verdict } from './events.ts';
 /** The longest wait between two attempts in a conversation, ms. */
 export const LONGEST_BACKOFF = 30_000;
 
+/** Why an attempt failed. An event without an error is a time-out: nothing is known of what was done, so another try may help. */
+export const failureOf = (event: unknown, timeout: string): Failure =>
+  (event as { error?: Failure }).error ?? { code: 'timeout', message: timeout, retryable: true };
+
 /** Before the first attempt; `next` are the agents to try when the first has failed for good. */
 export const begin = (next: readonly string[] = []): Plan => ({
   failures: 0,
@@ -78,6 +82,14 @@ export const giveBack = (plan: Plan): Plan => ({ ...startOver(plan), next: plan.
 export const recover = (plan: Plan): Plan => ({ ...plan, recoveries: plan.recoveries + 1 });
 
 export const mayRecover = ({ recoveries }: Pick<Plan, 'recoveries'>, most: number): boolean => recoveries < most;
+
+/** The guards of a chart that asks what the policy has said. */
+export const verdictGuards = <A>(verdictOf: (args: A) => Verdict | undefined) => ({
+  triesElsewhere: (args: A) => verdictOf(args)?.type === 'elsewhere',
+  triesAgain: (args: A) => verdictOf(args)?.type === 'again',
+  givesBack: (args: A) => verdictOf(args)?.type === 'give_back',
+  triesNextAgent: (args: A) => verdictOf(args)?.type === 'next_agent',
+});
 
 /** These functions. What charts do with them is explored over others that may say anything. */
 export type Policy = typeof import('./policy.ts');

@@ -26,7 +26,6 @@ export const breakerLimits = z.object({
   /** Opens for the rest of a window once its calls have cost so much, as they reported it. Not set: no limit. */
   budget_usd: usd.optional(),
 });
-export type BreakerLimits = z.infer<typeof breakerLimits>;
 export type BreakerInput = z.input<typeof breakerLimits>;
 
 export const breakerContext = z.object({

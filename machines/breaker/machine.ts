@@ -1,14 +1,7 @@
 // The chart of a circuit breaker: closed until an endpoint does badly, open for a while, half open for a trial.
-import { setup } from 'xstate';
-import type { BreakerContext, BreakerEvent, BreakerInput } from './events.ts';
-import { actions, delays, guards, initialContext } from './rules.ts';
+import { createMachine, initialContext } from './rules.ts';
 
-export const breakerMachine = setup({
-  types: { context: {} as BreakerContext, events: {} as BreakerEvent, input: {} as BreakerInput, tags: {} as 'admits' },
-  guards,
-  actions,
-  delays,
-}).createMachine({
+export const breakerMachine = createMachine({
   id: 'breaker',
   version: '1',
   context: initialContext,

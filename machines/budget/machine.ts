@@ -1,14 +1,7 @@
 // The chart of a budget: fresh until something is spent, then counting for one window, and spent once a limit is reached.
-import { setup } from 'xstate';
-import type { BudgetContext, BudgetEvent, BudgetLimits } from './events.ts';
-import { actions, delays, guards, initialContext } from './rules.ts';
+import { createMachine, initialContext } from './rules.ts';
 
-export const budgetMachine = setup({
-  types: { context: {} as BudgetContext, events: {} as BudgetEvent, input: {} as BudgetLimits, tags: {} as 'admits' },
-  guards,
-  actions,
-  delays,
-}).createMachine({
+export const budgetMachine = createMachine({
   id: 'budget',
   version: '1',
   context: initialContext,

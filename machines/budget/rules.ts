@@ -1,30 +1,26 @@
 // The bodies of the budget chart's names: what is counted, and when a limit is reached.
-import { setup } from 'xstate';
+import { assign, setup } from 'xstate';
 import type { BudgetContext, BudgetEvent, BudgetLimits, Spending } from './events.ts';
 
-type Args = { context: BudgetContext };
-
-const { assign } = setup({ types: { context: {} as BudgetContext, events: {} as BudgetEvent } });
-
 const nothing: Spending = { tokens: 0, cost_usd: 0, calls: 0 };
+const limited = ['tokens', 'cost_usd', 'calls'] as const;
 
 export const initialContext = ({ input }: { input: BudgetLimits }): BudgetContext => ({ limits: input, ...nothing });
-
-export const guards = { reachesLimit: ({ context }: Args) => reached(context) !== undefined };
-
-export const actions = {
-  forget: assign(nothing),
-  count: assign(({ context, event: { tokens = 0, cost_usd = 0, calls = 0 } }) => ({
-    tokens: context.tokens + tokens,
-    cost_usd: context.cost_usd + cost_usd,
-    calls: context.calls + calls,
-  })),
-};
-
-export const delays = { window: ({ context }: Args) => context.limits.window_ms };
-
-const limited = ['tokens', 'cost_usd', 'calls'] as const;
 
 /** The first limit that is reached. */
 export const reached = ({ limits, ...spent }: BudgetContext): (typeof limited)[number] | undefined =>
   limited.find((name) => limits[name] !== undefined && spent[name] >= limits[name]);
+
+export const { createMachine } = setup({
+  types: { context: {} as BudgetContext, events: {} as BudgetEvent, input: {} as BudgetLimits, tags: {} as 'admits' },
+  guards: { reachesLimit: ({ context }) => reached(context) !== undefined },
+  actions: {
+    forget: assign(nothing),
+    count: assign(({ context, event: { tokens = 0, cost_usd = 0, calls = 0 } }) => ({
+      tokens: context.tokens + tokens,
+      cost_usd: context.cost_usd + cost_usd,
+      calls: context.calls + calls,
+    })),
+  },
+  delays: { window: ({ context }) => context.limits.window_ms },
+});

@@ -1,20 +1,7 @@
 // The chart of an endpoint, one instance of an agent: whether it can be called, and how busy it is.
-import { setup } from 'xstate';
-import type { EndpointContext, EndpointEvent, EndpointInput } from './events.ts';
-import { actions, delays, guards, initialContext } from './rules.ts';
+import { createMachine, initialContext } from './rules.ts';
 
-export const endpointMachine = setup({
-  types: {
-    context: {} as EndpointContext,
-    events: {} as EndpointEvent,
-    input: {} as EndpointInput,
-    // `pickable`: may be called; `doubtful`: only when nobody better is left.
-    tags: {} as 'pickable' | 'doubtful',
-  },
-  guards,
-  actions,
-  delays,
-}).createMachine({
+export const endpointMachine = createMachine({
   id: 'endpoint',
   version: '1',
   context: initialContext,

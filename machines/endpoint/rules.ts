@@ -1,10 +1,6 @@
 // The bodies of the endpoint chart's names: how busy it is, and how long silence is forgiven.
-import { assertEvent, setup } from 'xstate';
+import { assertEvent, assign, setup } from 'xstate';
 import type { EndpointContext, EndpointEvent, EndpointInput } from './events.ts';
-
-type Args = { context: EndpointContext; event: EndpointEvent };
-
-const { assign } = setup({ types: { context: {} as EndpointContext, events: {} as EndpointEvent } });
 
 export const initialContext = ({ input }: { input: EndpointInput }): EndpointContext => ({
   watched: input.watched ?? false,
@@ -24,41 +20,48 @@ export const loadOf = (context: EndpointContext, in_flight = context.in_flight):
   return running > 0 ? 'busy' : 'idle';
 };
 
-export const guards = {
-  isIdle: ({ context }: Args) => loadOf(context) === 'idle',
-  isBusy: ({ context }: Args) => loadOf(context) === 'busy',
-  isSaturated: ({ context }: Args) => loadOf(context) === 'saturated',
-  isUnwatched: ({ context }: Args) => !context.watched,
-  isSilent: ({ context }: Args) => context.beats,
-  wentWell: ({ event }: Args) => event.type === 'call.ended' && event.ok === true,
-  hasNoCalls: ({ context }: Args) => context.in_flight === 0,
-};
+// Two intervals and a half: one message may be lost and the next one late before an endpoint is doubted.
+const patience = ({ context }: { context: EndpointContext }) => context.interval_ms * 2.5;
 
-export const actions = {
-  noteLoad: assign(({ event }) => {
-    assertEvent(event, ['call.started', 'call.ended']);
-    return { in_flight: event.in_flight };
-  }),
-  noteHeartbeat: assign(({ context, event }) => {
-    assertEvent(event, 'heartbeat');
-    return {
-      beats: true,
-      // Its own count includes our calls; what is left over when ours end are the calls of others.
-      others: Math.max(0, (event.in_flight ?? 0) - context.in_flight),
-      capacity: event.capacity ?? context.capacity,
-      interval_ms: event.interval_s === undefined ? context.interval_ms : event.interval_s * 1000,
-    };
-  }),
-};
-
-// Two intervals and a half: one message may be lost and the next one late before we think ill of anybody.
-const patience = ({ context }: Args) => context.interval_ms * 2.5;
-
-/** In milliseconds. */
-export const delays = {
-  firstProbe: patience,
-  silence: patience,
-  doubt: patience,
-  /** How long calls may still finish at an endpoint that is being drained. */
-  drainTime: 300_000,
-};
+export const { createMachine } = setup({
+  types: {
+    context: {} as EndpointContext,
+    events: {} as EndpointEvent,
+    input: {} as EndpointInput,
+    // `pickable`: may be called; `doubtful`: only when nobody better is left.
+    tags: {} as 'pickable' | 'doubtful',
+  },
+  guards: {
+    isIdle: ({ context }) => loadOf(context) === 'idle',
+    isBusy: ({ context }) => loadOf(context) === 'busy',
+    isSaturated: ({ context }) => loadOf(context) === 'saturated',
+    isUnwatched: ({ context }) => !context.watched,
+    isSilent: ({ context }) => context.beats,
+    wentWell: ({ event }) => event.type === 'call.ended' && event.ok === true,
+    hasNoCalls: ({ context }) => context.in_flight === 0,
+  },
+  actions: {
+    noteLoad: assign(({ event }) => {
+      assertEvent(event, ['call.started', 'call.ended']);
+      return { in_flight: event.in_flight };
+    }),
+    noteHeartbeat: assign(({ context, event }) => {
+      assertEvent(event, 'heartbeat');
+      return {
+        beats: true,
+        // Its own count includes our calls; what is left over when ours end are the calls of others.
+        others: Math.max(0, (event.in_flight ?? 0) - context.in_flight),
+        capacity: event.capacity ?? context.capacity,
+        interval_ms: event.interval_s === undefined ? context.interval_ms : event.interval_s * 1000,
+      };
+    }),
+  },
+  /** In milliseconds. */
+  delays: {
+    firstProbe: patience,
+    silence: patience,
+    doubt: patience,
+    /** How long calls may still finish at an endpoint that is being drained. */
+    drainTime: 300_000,
+  },
+});

@@ -1,7 +1,7 @@
 // The bodies of the flow chart's names that are about attempts. What follows from a failure is the policy's to say.
 import type { Verdict } from '../attempt/events.ts';
-import { LONGEST_BACKOFF, type Policy } from '../attempt/policy.ts';
-import type { FlowContext, FlowEvent, Step } from './events.ts';
+import { LONGEST_BACKOFF, type Policy, verdictGuards } from '../attempt/policy.ts';
+import type { FlowContext, Step } from './events.ts';
 import { type Args, ended, moved, nothingLeft, type Of, record, stepAtWork } from './step.ts';
 
 /** Attempts of an agent, and the first wait between them, ms, unless the flow says otherwise. */
@@ -19,7 +19,6 @@ const verdictOf = (policy: Policy, context: FlowContext, { failure }: Failed, { 
 
 const errorOf = ({ failure: { code, message } }: Failed) => ({ code, message });
 const reasonOf = ({ failure: { code, message } }: Failed): string => `${code}: ${message}`;
-const giver = ({ back }: Step): NonNullable<Step['back']> => back!;
 const tooMany = { code: 'too_many_transfers', message: `it went from agent to agent ${TRANSFERS} times` };
 
 /** Another agent begins with all that was said since the step began. */
@@ -31,24 +30,16 @@ const afresh = ({ moves, from }: Step, { words }: FlowContext) => ({
   answering: undefined,
 });
 
-export const attemptGuards = (policy: Policy) => {
-  const says =
-    (verdict: Verdict['type']) =>
-    ({ context, event }: { context: FlowContext; event: FlowEvent }): boolean => {
-      const step = stepAtWork({ context, event });
-      return step !== undefined && verdictOf(policy, context, event as Failed, step).type === verdict;
-    };
-  return {
-    triesElsewhere: says('elsewhere'),
-    triesAgain: says('again'),
-    givesBack: says('give_back'),
-    triesNextAgent: says('next_agent'),
-    transfersLeft: (args: Args) => {
-      const step = stepAtWork(args);
-      return step !== undefined && policy.mayTransfer(step.plan, TRANSFERS);
-    },
-  };
-};
+export const attemptGuards = (policy: Policy) => ({
+  ...verdictGuards(({ context, event }: Args) => {
+    const step = stepAtWork({ context, event });
+    return step && verdictOf(policy, context, event as Failed, step);
+  }),
+  transfersLeft: (args: Args) => {
+    const step = stepAtWork(args);
+    return step !== undefined && policy.mayTransfer(step.plan, TRANSFERS);
+  },
+});
 
 export const attemptActions = (policy: Policy) => ({
   // An agent that got on has seen what was decided.
@@ -64,17 +55,12 @@ export const attemptActions = (policy: Policy) => ({
       const not_before = verdict.type === 'again' ? event.at + verdict.wait_ms : undefined;
       return { failures: step.failures + 1, plan: policy.fail(step.plan, event.failure), not_before };
     },
-    (event, { id, agent }) => {
-      const { endpoint } = event.failure;
-      return [{ type: 'step_retried', step: id, agent, endpoint, ...errorOf(event) }];
-    },
+    (event, { id: step, agent }) => [
+      { type: 'step_retried', step, agent, endpoint: event.failure.endpoint, ...errorOf(event) },
+    ],
   ),
   nextAgent: record<'step.failed'>(
-    (_, step, context) => ({
-      ...afresh(step, context),
-      agent: step.plan.next[0]!,
-      plan: policy.advance(step.plan),
-    }),
+    (_, step, context) => ({ ...afresh(step, context), agent: step.plan.next[0]!, plan: policy.advance(step.plan) }),
     (event, step) => [moved(step, step.plan.next[0]!, `${step.agent}: ${reasonOf(event)}`)],
   ),
   transfer: record<'step.transferred'>(
@@ -89,11 +75,11 @@ export const attemptActions = (policy: Policy) => ({
   /** The other agent cannot: the step goes back to the one that gave it away, which sees why. */
   undoTransfer: record<'step.failed'>(
     (event, step, context) => {
-      const { agent, task, words, answering } = giver(step);
+      const { agent, task, words, answering } = step.back!;
       const decision = { kind: 'transfer' as const, to: step.agent, error: reasonOf(event) };
       return { ...afresh(step, context), plan: policy.giveBack(step.plan), agent, task, words, answering, decision };
     },
-    (event, step) => [moved(step, giver(step).agent, reasonOf(event))],
+    (event, step) => [moved(step, step.back!.agent, reasonOf(event))],
   ),
   failTransfer: record<'step.transferred'>(
     () => ({ ...nothingLeft, state: 'failed', error: tooMany }),

@@ -14,9 +14,6 @@ const declaredStep = z.object({
 
 const error = z.object({ code: z.string(), message: z.string() });
 
-/** What an agent's own chart told on its way; it is told on, with the step. */
-const told = z.array(z.looseObject({ type: z.string() })).optional();
-
 const step = declaredStep.extend({
   /** Writes the answer of the flow, when all others have ended. */
   aggregates: z.boolean().optional(),
@@ -66,11 +63,7 @@ export const flowInput = z.object({
 });
 export type FlowInput = z.infer<typeof flowInput>;
 
-export const flowContext = z.object({
-  mode: flowInput.shape.mode,
-  on_failure: flowInput.shape.on_failure,
-  attempts: flowInput.shape.attempts,
-  backoff_ms: flowInput.shape.backoff_ms,
+export const flowContext = flowInput.pick({ mode: true, on_failure: true, attempts: true, backoff_ms: true }).extend({
   aggregates: z.boolean(),
   words: z.array(z.string()),
   steps: z.array(step),
@@ -82,53 +75,31 @@ export const flowContext = z.object({
 });
 export type FlowContext = z.infer<typeof flowContext>;
 
-const id = z.string();
+/** An event about one step; `told` is what an agent's own chart emitted on its way: it is emitted again, with the step. */
+const ofStep = <T extends string, S extends z.core.$ZodLooseShape>(type: T, shape: S) =>
+  z.object({
+    type: z.literal(type),
+    step: z.string(),
+    ...shape,
+    told: z.array(z.looseObject({ type: z.string() })).optional(),
+  });
 
-/** Whoever performs the steps tells of each. */
+/** The performer of the steps reports on each. */
 export const flowEvent = z.discriminatedUnion('type', [
   heard,
   decided,
   /** The agent of a step got so far that it must not do it again. */
-  z.object({ type: z.literal('step.progressed'), step: id, task: z.unknown(), told }),
+  ofStep('step.progressed', { task: z.unknown() }),
   /** An attempt of its agent failed; the attempt policy says what follows. `at` is ms since the epoch. */
-  z.object({ type: z.literal('step.failed'), step: id, failure, at: z.number(), ms: z.number(), told }),
+  ofStep('step.failed', { failure, at: z.number(), ms: z.number() }),
   /** Its agent gave it to another one, which begins afresh; `task` is what the giver goes on with should that one fail. */
-  z.object({
-    type: z.literal('step.transferred'),
-    step: id,
-    agent: z.string(),
-    reason: z.string(),
-    task: z.unknown().optional(),
-    ms: z.number(),
-    told,
-  }),
-  z.object({
-    type: z.literal('step.finished'),
-    step: id,
-    output: z.string(),
-    usage: usage.optional(),
-    ms: z.number(),
-    told,
-  }),
-  z.object({
-    type: z.literal('step.asked'),
-    step: id,
-    question: z.custom<Question>(),
-    task: z.unknown().optional(),
-    told,
-  }),
+  ofStep('step.transferred', { agent: z.string(), reason: z.string(), task: z.unknown().optional(), ms: z.number() }),
+  ofStep('step.finished', { output: z.string(), usage: usage.optional(), ms: z.number() }),
+  ofStep('step.asked', { question: z.custom<Question>(), task: z.unknown().optional() }),
   /** It gave the conversation to a person, which ends the flow. */
-  z.object({
-    type: z.literal('step.handed_over'),
-    step: id,
-    final_message: z.string(),
-    reason: z.string(),
-    told,
-  }),
+  ofStep('step.handed_over', { final_message: z.string(), reason: z.string() }),
 ]);
 export type FlowEvent = z.infer<typeof flowEvent>;
-
-export type FlowEmitted = { readonly type: string; readonly [member: string]: unknown };
 
 /** What came of a step, as the steps after it and the function that aggregates get it: either `output` or `error` is there. */
 export interface StepResult {
@@ -138,14 +109,12 @@ export interface StepResult {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** The steps that are at work, all at once. */
-export interface StepsInput {
-  readonly steps: readonly Step[];
+export interface AggregateInput {
   readonly words: readonly string[];
   readonly results: readonly StepResult[];
 }
 
-export interface AggregateInput {
-  readonly words: readonly string[];
-  readonly results: readonly StepResult[];
+/** The steps that are at work, all at once. */
+export interface StepsInput extends AggregateInput {
+  readonly steps: readonly Step[];
 }

@@ -1,27 +1,10 @@
 // The chart of a flow: other agents answer one after the other or all at once, and one answer is made of theirs.
-import { or, setup } from 'xstate';
-import { performed } from '../performed.ts';
-import type { TaskOutput } from '../task/events.ts';
-import type { AggregateInput, FlowContext, FlowEmitted, FlowEvent, FlowInput, StepsInput } from './events.ts';
+import { or } from 'xstate';
+import { outcome } from '../task/rules.ts';
 import { migrate } from './migrate.ts';
-import { actions, guards, initialContext, inputs, outcome, outputs } from './rules.ts';
+import { createMachine, initialContext, inputs, outputs } from './rules.ts';
 
-export const flowMachine = setup({
-  types: {
-    context: {} as FlowContext,
-    events: {} as FlowEvent,
-    input: {} as FlowInput,
-    output: {} as TaskOutput,
-    emitted: {} as FlowEmitted,
-    tags: {} as 'asks' | 'passing',
-  },
-  actors: {
-    steps: performed<void, StepsInput>(),
-    aggregate: performed<string, AggregateInput>(),
-  },
-  guards,
-  actions,
-}).createMachine({
+export const flowMachine = createMachine({
   id: 'flow',
   version: '2',
   meta: { migrate },

@@ -1,22 +1,25 @@
 // The bodies of the flow chart's names.
+import { assign, setup } from 'xstate';
+import type { Emitted } from '../../src/journal/journal.ts';
 import * as policy from '../attempt/policy.ts';
+import { performed } from '../performed.ts';
 import type { Decision } from '../session/events.ts';
 import type { TaskFailure, TaskOutput } from '../task/events.ts';
-import { known } from '../task/rules.ts';
+import { answerOf } from '../task/rules.ts';
 import { attemptActions, attemptGuards } from './attempts.ts';
-import type { AggregateInput, FlowContext, FlowInput, Step, StepResult, StepsInput } from './events.ts';
+import type { AggregateInput, FlowContext, FlowEvent, FlowInput, Step, StepResult, StepsInput } from './events.ts';
 import {
   type Args,
-  assign,
+  act,
   changing,
-  emitOwn,
   ended,
-  enqueueActions,
   isAtWork,
   nothingLeft,
   type Of,
+  own,
   record,
-  type StepEvent,
+  stepAtWork,
+  stepOf,
 } from './step.ts';
 
 export const initialContext = ({ input }: { input: FlowInput }): FlowContext => {
@@ -47,12 +50,12 @@ export const initialContext = ({ input }: { input: FlowInput }): FlowContext => 
 
 const isOver = ({ state }: Step): boolean => state === 'done' || state === 'failed';
 /** The steps themselves, without the one that makes an answer of their results. */
-const own = ({ steps }: FlowContext): Step[] => steps.filter(({ aggregates }) => !aggregates);
-const succeeded = (context: FlowContext): Step[] => own(context).filter(({ state }) => state === 'done');
+const declared = ({ steps }: FlowContext): Step[] => steps.filter(({ aggregates }) => !aggregates);
+const succeeded = (context: FlowContext): Step[] => declared(context).filter(({ state }) => state === 'done');
 
 /** The steps that may go to work now: in a sequence the first that is not over, else all; the aggregating one after them. */
 function nextSteps(context: FlowContext): Step[] {
-  const left = own(context).filter((step) => !isOver(step));
+  const left = declared(context).filter((step) => !isOver(step));
   const turn = context.mode === 'sequential' ? left.slice(0, 1) : left;
   const isLast = left.length === 0 && succeeded(context).length > 0;
   const last = isLast ? context.steps.filter(({ aggregates }) => aggregates) : [];
@@ -60,157 +63,153 @@ function nextSteps(context: FlowContext): Step[] {
 }
 
 const resultsOf = (context: FlowContext): StepResult[] =>
-  own(context)
+  declared(context)
     .filter(isOver)
     .map(({ id, agent, output, error }) => ({ step: id, agent, ...(error ? { error } : { output: output! }) }));
 
+/** What the steps have come to so far. */
+const aggregate = ({ context }: Args): AggregateInput => ({ words: context.words, results: resultsOf(context) });
+
 export const inputs = {
-  steps: ({ context }: { context: FlowContext }): StepsInput => ({
-    steps: context.steps.filter(isAtWork),
-    words: context.words,
-    results: resultsOf(context),
-  }),
-  aggregate: ({ context }: { context: FlowContext }): AggregateInput => ({
-    words: context.words,
-    results: resultsOf(context),
-  }),
+  steps: (args: Args): StepsInput => ({ steps: args.context.steps.filter(isAtWork), ...aggregate(args) }),
+  aggregate,
 };
 
 const failureOf = ({ id, agent, error }: Step): string =>
   `step "${id}" (agent "${agent}"): ${error!.code}: ${error!.message}`;
 
 export const outputs = {
-  answer: ({ context }: { context: FlowContext }): TaskOutput => ({
-    type: 'answer',
-    final_message: context.answer!,
-    ...known(context.usage),
-  }),
+  answer: ({ context: { answer, usage } }: { context: FlowContext }): TaskOutput => answerOf(answer!, usage),
   failure: ({ context }: { context: FlowContext }): TaskFailure => {
     const failed = context.steps.filter(({ state }) => state === 'failed');
-    const code = failed.length === own(context).length ? 'all_steps_failed' : 'step_failed';
+    const code = failed.length === declared(context).length ? 'all_steps_failed' : 'step_failed';
     return { type: 'failed', code, message: failed.map(failureOf).join('; '), retryable: false };
   },
   handover: ({ context }: { context: FlowContext }): TaskOutput => ({ type: 'handoff', ...context.handover! }),
 };
 
-/** The output of the chart is that of its final state. */
-export const outcome = ({ event }: { event: unknown }): TaskOutput => (event as { output: TaskOutput }).output;
-
 /** The step that a question is about: the first that asks. */
 const asking = ({ steps }: FlowContext): Step => steps.find(({ state }) => state === 'asking')!;
 
-const answers: Record<string, Decision['kind']> = { approval_required: 'approval', tool_required: 'tool' };
-
-export const guards = {
-  ...attemptGuards(policy),
-  // Nobody else makes an answer of the results, so a flow ends with whoever should have.
-  mustStop: ({ context }: Args) =>
-    context.steps.some(
-      ({ state, aggregates }) => state === 'failed' && (context.on_failure === 'stop' || aggregates === true),
-    ),
-  stepsCanRun: ({ context }: Args) => nextSteps(context).length > 0,
-  stepAsks: ({ context }: Args) => asking(context) !== undefined,
-  nothingSucceeded: ({ context }: Args) => succeeded(context).length === 0,
-  functionAggregates: ({ context }: Args) => context.aggregates,
-  noneAtWork: ({ context }: Args) => !context.steps.some(isAtWork),
-  isAtWork: ({ context, event }: Args) =>
-    context.steps.some((step) => isAtWork(step) && step.id === (event as StepEvent).step),
-  isAnswer: ({ context, event }: Args) => answers[context.question!.type] === (event as Of<'decided'>).decision.kind,
-  asksForInput: ({ context }: Args) => context.question!.type === 'input_required',
+/** The step that asked has its answer, and waits to go on. */
+const answering = (context: FlowContext, answer: Partial<Step>) => {
+  const isIt = (step: Step) => step === asking(context);
+  return changing(context.steps, isIt, () => ({ state: 'waiting', question: undefined, ...answer }));
 };
+
+const answers: Record<string, Decision['kind']> = { approval_required: 'approval', tool_required: 'tool' };
 
 const joined = (steps: readonly Step[]): string => steps.map(({ output }) => output!).join('\n\n');
 
-export const actions = {
-  ...attemptActions(policy),
-
-  hear: assign(({ context, event }) => {
-    const { input } = event as Of<'heard'>;
-    const hasBegun = (step: Step) => step.from !== undefined && !isOver(step);
-    return {
-      words: [...context.words, ...input],
-      steps: changing(context.steps, hasBegun, ({ words, back }) => ({
-        words: [...words, ...input],
-        back: back && { ...back, words: [...back.words, ...input] },
-      })),
-    };
-  }),
-
-  startSteps: enqueueActions(({ context, enqueue }) => {
-    const next = nextSteps(context);
-    const steps = changing(
-      context.steps,
-      (step) => next.includes(step),
-      ({ from }) => ({ state: 'running' as const, from: from ?? context.words.length }),
-    );
-    enqueue.assign({ steps });
-    for (const { id, agent, from } of next)
-      enqueue.emit({ type: from === undefined ? 'step_started' : 'step_resumed', step: id, agent });
-  }),
-  recordResult: record<'step.finished'>(
-    ({ output }) => ({ ...nothingLeft, state: 'done', output }),
-    ({ ms }, step) => [ended(step, ms)],
-  ),
-  recordQuestion: record<'step.asked'>(({ question, task }, { plan }) => ({
-    state: 'asking',
-    question,
-    task,
-    decision: undefined,
-    not_before: undefined,
-    plan: policy.startOver(plan),
-  })),
-  /** Each step is reported on; one that was forgotten must not be performed for ever. */
-  noteMissing: enqueueActions(({ context, enqueue }) => {
-    const error = { code: 'no_result', message: 'nothing came of this step' };
-    enqueue.assign({
-      steps: changing(context.steps, isAtWork, () => ({ ...nothingLeft, state: 'failed' as const, error })),
-    });
-    for (const step of context.steps.filter(isAtWork)) enqueue.emit(ended(step, 0, error));
-  }),
-  handOver: enqueueActions(({ context, event, enqueue }) => {
-    const { step: id, final_message, reason, told } = event as Of<'step.handed_over'>;
-    emitOwn(context.steps.find((step) => step.id === id)!, told, enqueue.emit);
-    enqueue.assign({ handover: { final_message, reason } });
-  }),
-
-  ask: assign(({ context }) => ({ question: asking(context).question! })),
-  recordDecision: assign(({ context, event }) => ({
-    question: null,
-    steps: changing(
-      context.steps,
-      (step) => step === asking(context),
-      () => ({ state: 'waiting' as const, question: undefined, decision: (event as Of<'decided'>).decision }),
-    ),
-  })),
-  recordAnswer: assign(({ context, event }) => {
-    const { input } = event as Of<'heard'>;
-    return {
-      question: null,
-      words: [...context.words, ...input],
-      steps: changing(
-        context.steps,
-        (step) => step === asking(context),
-        () => ({ state: 'waiting' as const, question: undefined, words: input, answering: true }),
+export const { createMachine } = setup({
+  types: {
+    context: {} as FlowContext,
+    events: {} as FlowEvent,
+    input: {} as FlowInput,
+    output: {} as TaskOutput,
+    emitted: {} as Emitted,
+    tags: {} as 'asks' | 'passing',
+  },
+  actors: {
+    steps: performed<void, StepsInput>(),
+    aggregate: performed<string, AggregateInput>(),
+  },
+  guards: {
+    ...attemptGuards(policy),
+    // No other step makes an answer of the results, so a flow ends when the one that aggregates fails.
+    mustStop: ({ context }) =>
+      context.steps.some(
+        ({ state, aggregates }) => state === 'failed' && (context.on_failure === 'stop' || aggregates === true),
       ),
-    };
-  }),
+    stepsCanRun: ({ context }) => nextSteps(context).length > 0,
+    stepAsks: ({ context }) => asking(context) !== undefined,
+    nothingSucceeded: ({ context }) => succeeded(context).length === 0,
+    functionAggregates: ({ context }) => context.aggregates,
+    noneAtWork: ({ context }) => !context.steps.some(isAtWork),
+    isAtWork: (args) => stepAtWork(args) !== undefined,
+    isAnswer: ({ context, event }) => answers[context.question!.type] === (event as Of<'decided'>).decision.kind,
+    asksForInput: ({ context }) => context.question!.type === 'input_required',
+  },
+  actions: {
+    ...attemptActions(policy),
 
-  /** Without anybody who aggregates: the last result of a sequence, all results of those that ran at once. */
-  conclude: assign(({ context }) => {
-    const aggregated = context.steps.filter(({ aggregates }) => aggregates);
-    const done = succeeded(context);
-    if (aggregated.length > 0) return { answer: joined(aggregated) };
-    return { answer: joined(context.mode === 'sequential' ? done.slice(-1) : done) };
-  }),
-  recordAnswerOfFunction: assign(({ event }) => ({ answer: (event as unknown as { output: string }).output })),
-  tellFinished: enqueueActions(({ context, enqueue }) => {
-    const results = resultsOf(context);
-    enqueue.emit({
-      type: 'flow_finished',
-      results: results.filter(({ error }) => error === undefined),
-      failed: results.filter(({ error }) => error !== undefined),
-      // Also of those that were never begun.
-      success_rate: succeeded(context).length / own(context).length,
-    });
-  }),
-};
+    hear: assign(({ context, event }) => {
+      const { input } = event as Of<'heard'>;
+      const hasBegun = (step: Step) => step.from !== undefined && !isOver(step);
+      return {
+        words: [...context.words, ...input],
+        steps: changing(context.steps, hasBegun, ({ words, back }) => ({
+          words: [...words, ...input],
+          back: back && { ...back, words: [...back.words, ...input] },
+        })),
+      };
+    }),
+
+    startSteps: act(({ context }) => {
+      const next = nextSteps(context);
+      const begun = ({ from }: Step) => ({ state: 'running' as const, from: from ?? context.words.length });
+      return {
+        assign: { steps: changing(context.steps, (step) => next.includes(step), begun) },
+        emit: next.map(({ id, agent, from }) => ({
+          type: from === undefined ? 'step_started' : 'step_resumed',
+          step: id,
+          agent,
+        })),
+      };
+    }),
+    recordResult: record<'step.finished'>(
+      ({ output }) => ({ ...nothingLeft, state: 'done', output }),
+      ({ ms }, step) => [ended(step, ms)],
+    ),
+    recordQuestion: record<'step.asked'>(({ question, task }, { plan }) => ({
+      state: 'asking',
+      question,
+      task,
+      decision: undefined,
+      not_before: undefined,
+      plan: policy.startOver(plan),
+    })),
+    /** Each step is reported on; one that was forgotten must not be performed for ever. */
+    noteMissing: act(({ context: { steps } }) => {
+      const error = { code: 'no_result', message: 'nothing came of this step' };
+      return {
+        assign: { steps: changing(steps, isAtWork, () => ({ ...nothingLeft, state: 'failed', error })) },
+        emit: steps.filter(isAtWork).map((step) => ended(step, 0, error)),
+      };
+    }),
+    handOver: act(({ context, event }) => {
+      const { final_message, reason, told } = event as Of<'step.handed_over'>;
+      return { assign: { handover: { final_message, reason } }, emit: own(stepOf({ context, event }), told) };
+    }),
+
+    ask: assign(({ context }) => ({ question: asking(context).question! })),
+    recordDecision: assign(({ context, event }) => {
+      const { decision } = event as Of<'decided'>;
+      return { question: null, steps: answering(context, { decision }) };
+    }),
+    recordAnswer: assign(({ context, event }) => {
+      const { input: words } = event as Of<'heard'>;
+      const steps = answering(context, { words, answering: true });
+      return { question: null, words: [...context.words, ...words], steps };
+    }),
+
+    /** Without a step that aggregates: the last result of a sequence, all results of those that ran at once. */
+    conclude: assign(({ context }) => {
+      const aggregated = context.steps.filter(({ aggregates }) => aggregates);
+      const done = succeeded(context);
+      if (aggregated.length > 0) return { answer: joined(aggregated) };
+      return { answer: joined(context.mode === 'sequential' ? done.slice(-1) : done) };
+    }),
+    recordAnswerOfFunction: assign(({ event }) => ({ answer: (event as unknown as { output: string }).output })),
+    tellFinished: act(({ context }) => {
+      const results = resultsOf(context);
+      const finished = {
+        results: results.filter(({ error }) => error === undefined),
+        failed: results.filter(({ error }) => error !== undefined),
+        // Also of those that were never begun.
+        success_rate: succeeded(context).length / declared(context).length,
+      };
+      return { emit: [{ type: 'flow_finished', ...finished }] };
+    }),
+  },
+});

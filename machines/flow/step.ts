@@ -1,20 +1,24 @@
 // What the bodies of the flow chart's names share: finding the step that an event is about, changing it, emitting what became of it.
-import { setup } from 'xstate';
+import type { Usage } from '../../src/agents/definition.ts';
+import type { Emitted } from '../../src/journal/journal.ts';
+import { action } from '../action.ts';
 import { addUsage } from '../task/rules.ts';
-import type { FlowContext, FlowEmitted, FlowEvent, Step } from './events.ts';
+import type { FlowContext, FlowEvent, Step } from './events.ts';
 
 export type Args = { context: FlowContext; event: FlowEvent };
 export type Of<T extends FlowEvent['type']> = Extract<FlowEvent, { type: T }>;
 /** The events that are about one step. */
 export type StepEvent = Extract<FlowEvent, { step: string }>;
 
-export const { assign, enqueueActions } = setup({
-  types: { context: {} as FlowContext, events: {} as FlowEvent, emitted: {} as FlowEmitted },
-});
+export const act = action<FlowContext, FlowEvent>;
 
 export const isAtWork = ({ state }: Step): boolean => state === 'running';
 
-/** The step that an event is about, while it is at work. */
+/** The step that an event is about. */
+export const stepOf = ({ context, event }: Args): Step =>
+  context.steps.find(({ id }) => id === (event as StepEvent).step)!;
+
+/** The same, while it is at work. */
 export const stepAtWork = ({ context, event }: Args): Step | undefined =>
   context.steps.find((step) => isAtWork(step) && step.id === (event as StepEvent).step);
 
@@ -25,47 +29,33 @@ export const changing = (
 ) => steps.map((step) => (which(step) ? { ...step, ...change(step) } : step));
 
 /** The events of a step's agent, with the way to it: flows may be steps of flows. */
-export function emitOwn(
-  { id, agent }: Step,
-  own: readonly FlowEmitted[] = [],
-  emit: (event: FlowEmitted) => void,
-): void {
-  for (const one of own) emit({ agent, ...one, path: one.path === undefined ? id : `${id}/${one.path}` });
+export const own = ({ id, agent }: Step, emitted: readonly Emitted[] = []): Emitted[] =>
+  emitted.map((one) => ({ agent, ...one, path: one.path === undefined ? id : `${id}/${one.path}` }));
+
+export function ended({ id: step, agent }: Step, ms: number, error?: Step['error']): Emitted {
+  return { type: 'step_finished', step, agent, ms, ...(error && { error }) };
 }
 
-export const ended = ({ id, agent }: Step, ms: number, error?: Step['error']): FlowEmitted => ({
-  type: 'step_finished',
-  step: id,
-  agent,
-  ms,
-  ...(error && { error }),
-});
+export function moved({ id: step, agent: from }: Step, agent: string, reason: string): Emitted {
+  return { type: 'step_moved', step, from, agent, reason };
+}
 
-export const moved = ({ id, agent: from }: Step, agent: string, reason: string): FlowEmitted => ({
-  type: 'step_moved',
-  step: id,
-  from,
-  agent,
-  reason,
-});
-
-/** Takes an event about one step: changes the step, emits its agent's own events and what there is to say besides. */
+/** An action on an event about one step: changes the step, emits its agent's own events and then those of `say`. */
 export const record = <T extends StepEvent['type']>(
   change: (event: Of<T>, step: Step, context: FlowContext) => Partial<Step>,
-  say: (event: Of<T>, step: Step) => FlowEmitted[] = () => [],
+  say: (event: Of<T>, step: Step) => Emitted[] = () => [],
 ) =>
-  enqueueActions(({ context, event: any, enqueue }) => {
+  act(({ context, event: any }) => {
     const event = any as Of<T>;
-    const step = context.steps.find(({ id }) => id === (event as StepEvent).step)!;
-    const { told, usage } = event as { told?: FlowEmitted[]; usage?: object };
-    const steps = changing(
-      context.steps,
-      (one) => one === step,
-      () => change(event, step, context),
-    );
-    enqueue.assign({ steps, usage: addUsage(context.usage, usage) });
-    emitOwn(step, told, enqueue.emit);
-    for (const one of say(event, step)) enqueue.emit(one);
+    const { told, usage } = any as StepEvent & { usage?: Usage };
+    const step = stepOf({ context, event: any });
+    return {
+      assign: {
+        steps: context.steps.map((one) => (one === step ? { ...step, ...change(event, step, context) } : one)),
+        usage: addUsage(context.usage, usage),
+      },
+      emit: [...own(step, told), ...say(event, step)],
+    };
   });
 
 /** What a step goes on with is of no use once it is over. */

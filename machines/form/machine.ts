@@ -1,13 +1,7 @@
 // The chart of a form: asks for one field after the other until all are known, and lets the user change or cancel.
-import { setup } from 'xstate';
-import type { FormContext, FormEvent, FormInput } from './events.ts';
-import { actions, guards, initialContext } from './rules.ts';
+import { createMachine, initialContext } from './rules.ts';
 
-export const formMachine = setup({
-  types: { context: {} as FormContext, events: {} as FormEvent, input: {} as FormInput, tags: {} as 'passing' },
-  guards,
-  actions,
-}).createMachine({
+export const formMachine = createMachine({
   id: 'form',
   version: '1',
   context: initialContext,
@@ -38,17 +32,8 @@ export const formMachine = setup({
             ],
           },
         },
-        confirming: {
-          on: {
-            confirm: '#form.complete',
-            deny: 'choosing',
-          },
-        },
-        choosing: {
-          on: {
-            confirm: '#form.complete',
-          },
-        },
+        confirming: { on: { confirm: '#form.complete', deny: 'choosing' } },
+        choosing: { on: { confirm: '#form.complete' } },
       },
     },
     complete: { type: 'final' },

@@ -16,7 +16,6 @@ export const jobSettings = z.strictObject({
   /** How often an attempt may outlive a crash of its process, without a step in between, before the job is dead. */
   recoveries: z.int().min(0).default(5),
 });
-export type JobSettings = z.infer<typeof jobSettings>;
 
 const text = z.string();
 
@@ -71,8 +70,6 @@ export const jobEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('fail'), reason: text }),
 ]);
 export type JobEvent = z.infer<typeof jobEvent>;
-
-export type JobEmitted = { readonly type: string; readonly [member: string]: unknown };
 
 /** What an attempt is made from; the payload and what steps came to are read from the job's entries. */
 export interface JobRun {

@@ -1,23 +1,8 @@
 // The chart of a job: an orchestrator's run that waits for a worker, is tried again when it fails, and is never lost.
-import { setup } from 'xstate';
-import { performed } from '../performed.ts';
-import type { JobContext, JobEmitted, JobEvent, JobInput, JobRun } from './events.ts';
 import { migrate } from './migrate.ts';
-import { actions, delays, guards, initialContext, inputs } from './rules.ts';
+import { createMachine, initialContext, inputs } from './rules.ts';
 
-export const jobMachine = setup({
-  types: {
-    context: {} as JobContext,
-    events: {} as JobEvent,
-    input: {} as JobInput,
-    emitted: {} as JobEmitted,
-    tags: {} as 'passing',
-  },
-  actors: { run: performed<unknown, JobRun>() },
-  guards,
-  actions,
-  delays,
-}).createMachine({
+export const jobMachine = createMachine({
   id: 'job',
   version: '2',
   meta: { migrate },
@@ -93,8 +78,6 @@ export const jobMachine = setup({
         cancel: { target: 'cancelled', actions: 'tellCancelled' },
       },
     },
-    cancelled: {
-      on: { retry: { target: 'waiting', actions: ['startOver', 'tellRetried'] } },
-    },
+    cancelled: { on: { retry: { target: 'waiting', actions: ['startOver', 'tellRetried'] } } },
   },
 });

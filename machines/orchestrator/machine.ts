@@ -1,20 +1,7 @@
 // The chart of a node: it opens its journal, joins the others, serves as well as it can, and leaves without losing anything.
-import { setup } from 'xstate';
-import type { OrchestratorContext, OrchestratorEvent, OrchestratorInput } from './events.ts';
-import { actions, delays, guards, initialContext } from './rules.ts';
+import { createMachine, initialContext } from './rules.ts';
 
-export const orchestratorMachine = setup({
-  types: {
-    context: {} as OrchestratorContext,
-    events: {} as OrchestratorEvent,
-    input: {} as OrchestratorInput,
-    // `ready`: takes sessions.
-    tags: {} as 'ready',
-  },
-  guards,
-  actions,
-  delays,
-}).createMachine({
+export const orchestratorMachine = createMachine({
   id: 'orchestrator',
   version: '1',
   context: initialContext,

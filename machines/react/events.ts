@@ -99,8 +99,6 @@ export const reactEvent = z.discriminatedUnion('type', [
 ]);
 export type ReactEvent = z.infer<typeof reactEvent>;
 
-export type ReactEmitted = { readonly type: string; readonly [member: string]: unknown };
-
 /** What the model is asked with; a `concluding` call offers no tools. */
 export interface ModelInput {
   readonly messages: readonly ModelMessage[];

@@ -1,34 +1,8 @@
 // The chart of an agent that thinks and acts: the model replies, its calls are made, and it is asked again until it answers.
-import { setup } from 'xstate';
-import { performed } from '../performed.ts';
-import type { TaskOutput } from '../task/events.ts';
-import type {
-  ModelInput,
-  ModelReply,
-  ReactContext,
-  ReactEmitted,
-  ReactEvent,
-  ReactInput,
-  ToolsInput,
-} from './events.ts';
-import { actions, guards, initialContext, inputs, outcome, outputs } from './rules.ts';
+import { outcome } from '../task/rules.ts';
+import { createMachine, initialContext, inputs, outputs } from './rules.ts';
 
-export const reactMachine = setup({
-  types: {
-    context: {} as ReactContext,
-    events: {} as ReactEvent,
-    input: {} as ReactInput,
-    output: {} as TaskOutput,
-    emitted: {} as ReactEmitted,
-    tags: {} as 'asks' | 'passing',
-  },
-  actors: {
-    model: performed<ModelReply, ModelInput>(),
-    tools: performed<void, ToolsInput>(),
-  },
-  guards,
-  actions,
-}).createMachine({
+export const reactMachine = createMachine({
   id: 'react',
   version: '1',
   context: initialContext,

@@ -1,15 +1,17 @@
 // The bodies of the react chart's names.
-import { setup } from 'xstate';
+import { assign, setup } from 'xstate';
+import type { Emitted } from '../../src/journal/journal.ts';
+import { action } from '../action.ts';
+import { performed } from '../performed.ts';
 import type { Decision } from '../session/events.ts';
 import type { Question, TaskFailure, TaskOutput } from '../task/events.ts';
-import { addUsage, known, refusal } from '../task/rules.ts';
+import { addUsage, answerOf, refusal } from '../task/rules.ts';
 import type {
   Call,
   ModelInput,
   ModelMessage,
   ModelReply,
   ReactContext,
-  ReactEmitted,
   ReactEvent,
   ReactInput,
   ToolsInput,
@@ -20,9 +22,7 @@ type Args = { context: ReactContext; event: ReactEvent };
 type Of<T extends ReactEvent['type']> = Extract<ReactEvent, { type: T }>;
 type Made<K extends Decision['kind']> = Extract<Decision, { kind: K }>;
 
-const { assign, emit, enqueueActions } = setup({
-  types: { context: {} as ReactContext, events: {} as ReactEvent, emitted: {} as ReactEmitted },
-});
+const act = action<ReactContext, ReactEvent>;
 
 // Results come in as XState's own done events, which the event type does not list.
 const reply = (event: unknown): ModelReply => (event as { output: ModelReply }).output;
@@ -43,24 +43,18 @@ export const initialContext = ({ input }: { input: ReactInput }): ReactContext =
   nudged: false,
 });
 
+/** A call as listeners and tools see it. */
+const bare = ({ id, name, arguments: args }: WantedCall) => ({ id, name, arguments: args });
+
 const isConcluding = ({ steps, max_steps }: ReactContext): boolean => steps >= max_steps;
 
 export const inputs = {
-  model: ({ context }: { context: ReactContext }): ModelInput => ({
-    messages: context.messages,
-    concluding: isConcluding(context),
-  }),
-  tools: ({ context }: { context: ReactContext }): ToolsInput => ({
-    calls: context.calls.filter(canRun).map(({ id, name, arguments: args }) => ({ id, name, arguments: args })),
-  }),
+  model: ({ context }: Args): ModelInput => ({ messages: context.messages, concluding: isConcluding(context) }),
+  tools: ({ context }: Args): ToolsInput => ({ calls: context.calls.filter(canRun).map(bare) }),
 };
 
 export const outputs = {
-  answer: ({ context }: { context: ReactContext }): TaskOutput => ({
-    type: 'answer',
-    final_message: context.said.join('\n\n'),
-    ...known(context.usage),
-  }),
+  answer: ({ context: { said, usage } }: { context: ReactContext }): TaskOutput => answerOf(said.join('\n\n'), usage),
   failure: (): TaskFailure => ({
     type: 'failed',
     code: 'empty_answer',
@@ -68,9 +62,6 @@ export const outputs = {
     retryable: false,
   }),
 };
-
-/** The output of the chart is that of its final state. */
-export const outcome = ({ event }: { event: unknown }): TaskOutput => (event as { output: TaskOutput }).output;
 
 // A call is open until it has a result; what it needs until then, its kind says.
 const isOpen = ({ result }: Call): boolean => result === undefined;
@@ -83,25 +74,8 @@ const isTransfer = (call: Call): boolean => isOpen(call) && call.kind === 'trans
 const textOf = ({ text, refusal = '' }: ModelReply): string =>
   text.trim() !== '' ? text : refusal.trim() !== '' ? refusal : '';
 
-export const guards = {
-  // A model that is asked to conclude has no tools: what it calls all the same is not made.
-  wantsCalls: ({ context, event }: Args) => reply(event).calls.length > 0 && !isConcluding(context),
-  saysSomething: ({ event }: Args) => textOf(reply(event)) !== '',
-  wasNudged: ({ context }: Args) => context.nudged,
-  callsCanRun: ({ context }: Args) => context.calls.some(canRun),
-  allHaveRun: ({ context }: Args) => !context.calls.some(canRun),
-  callNeedsApproval: ({ context }: Args) => context.calls.some(needsApproval),
-  callIsForTheClient: ({ context }: Args) => context.calls.some(isForTheClient),
-  callTransfers: ({ context }: Args) => context.calls.some(isTransfer),
-  stepsLeft: ({ context }: Args) => !isConcluding(context),
-  isRunning: ({ context, event }: Args) =>
-    context.calls.some((call) => canRun(call) && call.id === (event as Of<'tool.finished'>).call),
-  isApproval: ({ event }: Args) => decision(event).kind === 'approval',
-  approves: ({ event }: Args) =>
-    decision(event).kind === 'approval' && decision<'approval'>(event).decision === 'approve',
-  isClientResult: ({ event }: Args) => decision(event).kind === 'tool',
-  isFailedTransfer: ({ event }: Args) => decision(event).kind === 'transfer',
-};
+// A model that is asked to conclude has no tools: what it calls all the same is not made.
+const wantsCalls = ({ context, event }: Args) => reply(event).calls.length > 0 && !isConcluding(context);
 
 /** The tool's error as the model reads it. */
 const failed = (message: string): string => `Error: ${message}`;
@@ -144,29 +118,17 @@ const assistant = (text: string, calls: readonly WantedCall[]): ModelMessage => 
   }),
 });
 
-const replied = (context: ReactContext, event: ReactEvent, calls: readonly WantedCall[]): ReactEmitted => ({
-  type: 'model_replied',
-  step: context.steps + 1,
-  text: textOf(reply(event)),
-  calls: calls.map(({ id, name, arguments: args }) => ({ id, name, arguments: args })),
-  usage: reply(event).usage,
-  model: reply(event).model,
-});
+function replied(context: ReactContext, event: ReactEvent, calls: readonly WantedCall[]): Emitted {
+  const { usage, model } = reply(event);
+  const step = context.steps + 1;
+  return { type: 'model_replied', step, text: textOf(reply(event)), calls: calls.map(bare), usage, model };
+}
 
-const finished = ({ id, name }: Call, ms: number, came: { output?: unknown; error?: object }): ReactEmitted => ({
-  type: 'tool_finished',
-  call: id,
-  name,
-  ms,
-  ...came,
-});
+const called = ({ id: call, name, arguments: args }: Call) => ({ type: 'tool_called', call, name, arguments: args });
 
-const called = ({ id, name, arguments: args }: Call): ReactEmitted => ({
-  type: 'tool_called',
-  call: id,
-  name,
-  arguments: args,
-});
+function finished({ id: call, name }: Call, ms: number, came: { output?: unknown; error?: object }): Emitted {
+  return { type: 'tool_finished', call, name, ms, ...came };
+}
 
 /** The first open call that a question is about gets this. */
 const settling = (calls: readonly Call[], which: (call: Call) => boolean, change: Partial<Call>): Call[] => {
@@ -174,118 +136,150 @@ const settling = (calls: readonly Call[], which: (call: Call) => boolean, change
   return calls.map((call, at) => (at === index ? { ...call, ...change } : call));
 };
 
-/** A call ends without having run: the model is told, and so are listeners. */
+/** A call ends without having run: the model and the listeners learn why. */
 const refuse = (which: (call: Call) => boolean, code: string, why: (event: ReactEvent) => string) =>
-  enqueueActions(({ context, event, enqueue }) => {
+  act(({ context: { calls }, event }) => {
     const message = why(event);
-    const calls = settling(context.calls, which, { result: `Not done: ${message}` });
-    enqueue.assign({ question: null, calls });
-    enqueue.emit(finished(context.calls.find(which)!, 0, { error: { code, message } }));
+    return {
+      assign: { question: null, calls: settling(calls, which, { result: `Not done: ${message}` }) },
+      emit: [finished(calls.find(which)!, 0, { error: { code, message } })],
+    };
   });
 
 const ask = (question: (context: ReactContext) => Question) =>
-  assign(({ context }) => ({ question: question(context) }));
+  act(({ context }) => ({ assign: { question: question(context) } }));
 
-export const actions = {
-  hear: assign(({ context, event }) => ({ heard: [...context.heard, ...(event as Of<'heard'>).input] })),
-  takeWords: assign(({ context }) => ({
-    heard: [],
-    messages: [...context.messages, ...context.heard.map((content) => ({ role: 'user' as const, content }))],
-  })),
+export const { createMachine } = setup({
+  types: {
+    context: {} as ReactContext,
+    events: {} as ReactEvent,
+    input: {} as ReactInput,
+    output: {} as TaskOutput,
+    emitted: {} as Emitted,
+    tags: {} as 'asks' | 'passing',
+  },
+  actors: {
+    model: performed<ModelReply, ModelInput>(),
+    tools: performed<void, ToolsInput>(),
+  },
+  guards: {
+    wantsCalls,
+    saysSomething: ({ event }) => textOf(reply(event)) !== '',
+    wasNudged: ({ context }) => context.nudged,
+    callsCanRun: ({ context }) => context.calls.some(canRun),
+    allHaveRun: ({ context }) => !context.calls.some(canRun),
+    callNeedsApproval: ({ context }) => context.calls.some(needsApproval),
+    callIsForTheClient: ({ context }) => context.calls.some(isForTheClient),
+    callTransfers: ({ context }) => context.calls.some(isTransfer),
+    stepsLeft: ({ context }) => !isConcluding(context),
+    isRunning: ({ context, event }) =>
+      context.calls.some((call) => canRun(call) && call.id === (event as Of<'tool.finished'>).call),
+    isApproval: ({ event }) => decision(event).kind === 'approval',
+    approves: ({ event }) => decision(event).kind === 'approval' && decision<'approval'>(event).decision === 'approve',
+    isClientResult: ({ event }) => decision(event).kind === 'tool',
+    isFailedTransfer: ({ event }) => decision(event).kind === 'transfer',
+  },
+  actions: {
+    hear: assign(({ context, event }) => ({ heard: [...context.heard, ...(event as Of<'heard'>).input] })),
+    takeWords: assign(({ context }) => ({
+      heard: [],
+      messages: [...context.messages, ...context.heard.map((content) => ({ role: 'user' as const, content }))],
+    })),
 
-  recordReply: enqueueActions(({ context, event, enqueue }) => {
-    const text = textOf(reply(event));
-    const wanted = guards.wantsCalls({ context, event }) ? withOwnIds(reply(event).calls, context.messages) : [];
-    const calls = opened(wanted);
-    enqueue.assign({
-      steps: context.steps + 1,
-      messages: [...context.messages, assistant(text, wanted)],
-      calls,
-      said: text === '' ? context.said : [...context.said, text],
-      usage: addUsage(context.usage, reply(event).usage),
-    });
-    enqueue.emit(replied(context, event, wanted));
-    for (const call of calls)
-      if (!isOpen(call)) enqueue.emit(finished(call, 0, { error: { code: 'not_made', message: call.result! } }));
-  }),
-  countReply: enqueueActions(({ context, event, enqueue }) => {
-    enqueue.assign({ steps: context.steps + 1, usage: addUsage(context.usage, reply(event).usage) });
-    enqueue.emit(replied(context, event, []));
-  }),
-  nudge: assign(({ context }) => ({
-    nudged: true,
-    messages: [...context.messages, { role: 'user' as const, content: NUDGE }],
-  })),
+    recordReply: act(({ context, event }) => {
+      const text = textOf(reply(event));
+      const wanted = wantsCalls({ context, event }) ? withOwnIds(reply(event).calls, context.messages) : [];
+      const calls = opened(wanted);
+      const notMade = calls.filter((call) => !isOpen(call));
+      return {
+        assign: {
+          steps: context.steps + 1,
+          messages: [...context.messages, assistant(text, wanted)],
+          calls,
+          said: text === '' ? context.said : [...context.said, text],
+          usage: addUsage(context.usage, reply(event).usage),
+        },
+        emit: [
+          replied(context, event, wanted),
+          ...notMade.map((call) => finished(call, 0, { error: { code: 'not_made', message: call.result! } })),
+        ],
+      };
+    }),
+    countReply: act(({ context, event }) => ({
+      assign: { steps: context.steps + 1, usage: addUsage(context.usage, reply(event).usage) },
+      emit: [replied(context, event, [])],
+    })),
+    nudge: assign(({ context }) => ({
+      nudged: true,
+      messages: [...context.messages, { role: 'user' as const, content: NUDGE }],
+    })),
 
-  tellCalled: enqueueActions(({ context, enqueue }) => {
-    for (const call of context.calls) if (canRun(call)) enqueue.emit(called(call));
-  }),
-  recordResult: enqueueActions(({ context, event, enqueue }) => {
-    const { call: id, output, error, ms } = event as Of<'tool.finished'>;
-    const isIt = (call: Call) => call.id === id;
-    const call = context.calls.find(isIt)!;
-    const edited = call.edited_by && `(Done with arguments changed by ${call.edited_by}: ${shown(call.arguments)})\n`;
-    const result = `${edited ?? ''}${error ? failed(error.message) : shown(output)}`;
-    enqueue.assign({ calls: settling(context.calls, isIt, { result }) });
-    enqueue.emit(finished(call, ms, error ? { error } : { output }));
-  }),
-  /** Whoever performs calls tells of each; one that it forgot must not be performed for ever. */
-  noteMissing: enqueueActions(({ context, enqueue }) => {
-    const message = 'nothing came of this call';
-    const calls = context.calls.map((call) => (canRun(call) ? { ...call, result: failed(message) } : call));
-    enqueue.assign({ calls });
-    for (const call of context.calls)
-      if (canRun(call)) enqueue.emit(finished(call, 0, { error: { code: 'no_result', message } }));
-  }),
-  /** Results stand behind the reply in the order of its calls, whichever ended first. */
-  closeCalls: assign(({ context }) => ({
-    calls: [],
-    messages: [
-      ...context.messages,
-      ...context.calls.map(({ id, result }) => ({
-        role: 'tool' as const,
-        tool_call_id: id,
-        content: result!,
-      })),
-    ],
-  })),
-  tellExhausted: emit(({ context }) => ({ type: 'steps_exhausted', max_steps: context.max_steps })),
+    tellCalled: act(({ context }) => ({ emit: context.calls.filter(canRun).map(called) })),
+    recordResult: act(({ context: { calls }, event }) => {
+      const { call: id, output, error, ms } = event as Of<'tool.finished'>;
+      const isIt = (call: Call) => call.id === id;
+      const call = calls.find(isIt)!;
+      const edited = call.edited_by && `(Done with arguments changed by ${call.edited_by}: ${shown(call.arguments)})\n`;
+      const result = `${edited ?? ''}${error ? failed(error.message) : shown(output)}`;
+      return {
+        assign: { calls: settling(calls, isIt, { result }) },
+        emit: [finished(call, ms, error ? { error } : { output })],
+      };
+    }),
+    /** Each call is reported on; one that was forgotten must not be performed for ever. */
+    noteMissing: act(({ context: { calls } }) => {
+      const message = 'nothing came of this call';
+      return {
+        assign: { calls: calls.map((call) => (canRun(call) ? { ...call, result: failed(message) } : call)) },
+        emit: calls.filter(canRun).map((call) => finished(call, 0, { error: { code: 'no_result', message } })),
+      };
+    }),
+    /** Results stand behind the reply in the order of its calls, whichever ended first. */
+    closeCalls: assign(({ context: { messages, calls } }) => {
+      const results = calls.map(({ id, result }) => ({ role: 'tool' as const, tool_call_id: id, content: result! }));
+      return { calls: [], messages: [...messages, ...results] };
+    }),
+    tellExhausted: act(({ context: { max_steps } }) => ({ emit: [{ type: 'steps_exhausted', max_steps }] })),
 
-  askForApproval: ask(({ calls }) => {
-    const { id, name, arguments: args, summary } = calls.find(needsApproval)!;
-    return {
-      type: 'approval_required',
-      action: name,
-      summary: summary ?? `${name} ${JSON.stringify(args)}`,
-      details: { call: id, arguments: args },
-    };
-  }),
-  approve: assign(({ context, event }) => {
-    const { arguments: edited, by } = decision<'approval'>(event);
-    const change = edited === undefined ? {} : { arguments: edited as Call['arguments'], edited_by: by ?? 'a person' };
-    return { question: null, calls: settling(context.calls, needsApproval, { approved: true, ...change }) };
-  }),
-  reject: refuse(needsApproval, 'rejected', (event) => refusal(decision<'approval'>(event))),
+    askForApproval: ask(({ calls }) => {
+      const { id, name, arguments: args, summary } = calls.find(needsApproval)!;
+      return {
+        type: 'approval_required',
+        action: name,
+        summary: summary ?? `${name} ${JSON.stringify(args)}`,
+        details: { call: id, arguments: args },
+      };
+    }),
+    approve: assign(({ context, event }) => {
+      const { arguments: edited, by } = decision<'approval'>(event);
+      const change =
+        edited === undefined ? {} : { arguments: edited as Call['arguments'], edited_by: by ?? 'a person' };
+      return { question: null, calls: settling(context.calls, needsApproval, { approved: true, ...change }) };
+    }),
+    reject: refuse(needsApproval, 'rejected', (event) => refusal(decision<'approval'>(event))),
 
-  askForClientTool: enqueueActions(({ context, enqueue }) => {
-    const call = context.calls.find(isForTheClient)!;
-    enqueue.assign({ question: { type: 'tool_required', name: call.name, arguments: call.arguments } });
-    enqueue.emit(called(call));
-  }),
-  recordClientResult: enqueueActions(({ context, event, enqueue }) => {
-    const { result: output, error } = decision<'tool'>(event);
-    const result = error === undefined ? shown(output) : failed(error);
-    enqueue.assign({ question: null, calls: settling(context.calls, isForTheClient, { result }) });
-    const came = error === undefined ? { output } : { error: { code: 'client_failed', message: error } };
-    enqueue.emit(finished(context.calls.find(isForTheClient)!, 0, came));
-  }),
+    askForClientTool: act(({ context }) => {
+      const call = context.calls.find(isForTheClient)!;
+      const { name, arguments: args } = call;
+      return { assign: { question: { type: 'tool_required', name, arguments: args } }, emit: [called(call)] };
+    }),
+    recordClientResult: act(({ context: { calls }, event }) => {
+      const { result: output, error: message } = decision<'tool'>(event);
+      const result = message === undefined ? shown(output) : failed(message);
+      const came = message === undefined ? { output } : { error: { code: 'client_failed', message } };
+      return {
+        assign: { question: null, calls: settling(calls, isForTheClient, { result }) },
+        emit: [finished(calls.find(isForTheClient)!, 0, came)],
+      };
+    }),
 
-  askForTransfer: ask(({ calls }) => {
-    const { agent, reason } = calls.find(isTransfer)!;
-    return { type: 'transfer', agent: agent!, reason: reason ?? '' };
-  }),
-  noteFailedTransfer: refuse(isTransfer, 'transfer_failed', (event) => {
-    const { to, error } = decision<'transfer'>(event);
-    return `${to} could not take the conversation: ${error}`;
-  }),
-};
+    askForTransfer: ask(({ calls }) => {
+      const { agent, reason } = calls.find(isTransfer)!;
+      return { type: 'transfer', agent: agent!, reason: reason ?? '' };
+    }),
+    noteFailedTransfer: refuse(isTransfer, 'transfer_failed', (event) => {
+      const { to, error } = decision<'transfer'>(event);
+      return `${to} could not take the conversation: ${error}`;
+    }),
+  },
+});

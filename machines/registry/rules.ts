@@ -1,11 +1,8 @@
 // The bodies of the registry chart's names.
-import { setup } from 'xstate';
+import { assign, setup } from 'xstate';
 import type { Registered, RegistryContext, RegistryEvent, RegistryInput } from './events.ts';
 
-type Args = { context: RegistryContext; event: RegistryEvent };
 type Of<T extends RegistryEvent['type']> = Extract<RegistryEvent, { type: T }>;
-
-const { assign } = setup({ types: { context: {} as RegistryContext, events: {} as RegistryEvent } });
 
 /** What the list says of an agent after it registered. */
 function registered({ agents }: RegistryContext, { agent, join }: Of<'register'>): Registered {
@@ -21,22 +18,24 @@ function registered({ agents }: RegistryContext, { agent, join }: Of<'register'>
 
 export const initialContext = ({ input }: { input: RegistryInput }): RegistryContext => ({ ...input, agents: {} });
 
-export const guards = {
-  // Registering the same again, as an agent does on every start, is no news and costs no entry.
-  isNews: ({ context, event }: Args) => {
-    const agent = registered(context, event as Of<'register'>);
-    return JSON.stringify(context.agents[agent.agent_id]) !== JSON.stringify(agent);
+export const { createMachine } = setup({
+  types: { context: {} as RegistryContext, events: {} as RegistryEvent, input: {} as RegistryInput },
+  guards: {
+    // Registering the same again, as an agent does on every start, is no news and costs no entry.
+    isNews: ({ context, event }) => {
+      const agent = registered(context, event as Of<'register'>);
+      return JSON.stringify(context.agents[agent.agent_id]) !== JSON.stringify(agent);
+    },
+    isRegistered: ({ context, event }) => (event as Of<'deregister'>).agent_id in context.agents,
   },
-  isRegistered: ({ context, event }: Args) => (event as Of<'deregister'>).agent_id in context.agents,
-};
-
-export const actions = {
-  register: assign(({ context, event }) => {
-    const agent = registered(context, event as Of<'register'>);
-    return { agents: { ...context.agents, [agent.agent_id]: agent } };
-  }),
-  deregister: assign(({ context, event }) => {
-    const { [(event as Of<'deregister'>).agent_id]: _gone, ...agents } = context.agents;
-    return { agents };
-  }),
-};
+  actions: {
+    register: assign(({ context, event }) => {
+      const agent = registered(context, event as Of<'register'>);
+      return { agents: { ...context.agents, [agent.agent_id]: agent } };
+    }),
+    deregister: assign(({ context, event }) => {
+      const { [(event as Of<'deregister'>).agent_id]: _gone, ...agents } = context.agents;
+      return { agents };
+    }),
+  },
+});

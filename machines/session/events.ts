@@ -1,6 +1,7 @@
 // What can happen to a session: the schemas its doors parse with, and the types the chart sees.
 import { z } from 'zod';
 import type { AgentResult } from '../../src/agents/definition.ts';
+import type { Emitted } from '../../src/journal/journal.ts';
 import type { Failure as AttemptFailure, Plan, Verdict } from '../attempt/events.ts';
 
 /** A NATS token, so that every id can stand in a subject as it is. */
@@ -10,8 +11,10 @@ export const token = z.string().regex(/^[a-z0-9_-]{1,63}$/, 'must be 1 to 63 cha
 export const MAX_TEXT = 65_536;
 
 const text = z.string().min(1, 'must not be empty').max(MAX_TEXT, `must not be longer than ${MAX_TEXT} characters`);
-const by = z.string().min(1).max(200);
+const name = z.string().min(1).max(200);
 const reason = z.string().max(2_000);
+/** Who wants it and why, where that need not be said. */
+const because = { by: name.optional(), reason: reason.optional() };
 
 /** Where a message goes, decided before the event; the chart only follows it. */
 export const route = z.object({
@@ -26,12 +29,13 @@ export type Route = z.infer<typeof route>;
 
 const approval = z.strictObject({
   decision: z.enum(['approve', 'reject']),
-  by,
+  by: name,
   reason: reason.optional(),
   /** With `approve`: what is to be done instead of what was asked for. */
   arguments: z.unknown().optional(),
 });
-const fits = (body: z.infer<typeof approval>): boolean => body.arguments === undefined || body.decision === 'approve';
+type Approval = Readonly<z.infer<typeof approval>>;
+const fits = (body: Approval): boolean => body.arguments === undefined || body.decision === 'approve';
 const misfit = { path: ['arguments'], message: 'go only with "approve": what is rejected is not done' };
 
 /** A decision where the address names the approval. */
@@ -40,28 +44,20 @@ export const decision = approval.refine(fits, misfit);
 /** What callers may send, as it stands in a request body (the verb names the type). */
 export const bodies = {
   message: z.strictObject({ content: text, agent_id: token.optional(), flow: token.optional() }),
-  pause: z.strictObject({
-    mode: z.enum(['drain', 'interrupt']).default('drain'),
-    by: by.optional(),
-    reason: reason.optional(),
-  }),
-  resume: z.strictObject({ by: by.optional() }),
+  pause: z.strictObject({ mode: z.enum(['drain', 'interrupt']).default('drain'), ...because }),
+  resume: z.strictObject({ by: name.optional() }),
   takeover: z.strictObject({
-    by,
+    by: name,
     reason: reason.optional(),
     /** Control returns to the AI by itself after so many milliseconds. */
     deadline_ms: z.int().positive().optional(),
   }),
-  inject: z.strictObject({ mode: z.enum(['speak', 'whisper', 'note']).default('speak'), content: text, by }),
-  release: z.strictObject({ by: by.optional() }),
-  cancel: z.strictObject({ by: by.optional(), reason: reason.optional() }),
-  close: z.strictObject({ by: by.optional(), reason: reason.optional() }),
-  approve: approval.extend({ approval: z.string().min(1).max(200) }).refine(fits, misfit),
-  tool_result: z.strictObject({
-    call: z.string().min(1).max(200),
-    result: z.unknown().optional(),
-    error: reason.optional(),
-  }),
+  inject: z.strictObject({ mode: z.enum(['speak', 'whisper', 'note']).default('speak'), content: text, by: name }),
+  release: z.strictObject({ by: name.optional() }),
+  cancel: z.strictObject(because),
+  close: z.strictObject(because),
+  approve: approval.extend({ approval: name }).refine(fits, misfit),
+  tool_result: z.strictObject({ call: name, result: z.unknown().optional(), error: reason.optional() }),
 } as const;
 
 export type Verb = keyof typeof bodies;
@@ -94,20 +90,12 @@ export const settings = z.strictObject({
 });
 export type Settings = z.infer<typeof settings>;
 
-const { shape } = settings;
-/** Settings as somebody may give them: what is left out is decided elsewhere, not by the defaults above. */
-export const ownSettings = z.strictObject({
-  busy: shape.busy.unwrap().optional(),
-  queue_limit: shape.queue_limit.unwrap().optional(),
-  attempts: shape.attempts.unwrap().optional(),
-  attempt_ms: shape.attempt_ms.unwrap().optional(),
-  backoff_ms: shape.backoff_ms.unwrap().optional(),
-  input_ms: shape.input_ms.unwrap().optional(),
-  approval_ms: shape.approval_ms.unwrap().optional(),
-  tool_ms: shape.tool_ms.unwrap().optional(),
-  recoveries: shape.recoveries.unwrap().optional(),
-  transfers: shape.transfers.unwrap().optional(),
-});
+const { hooks: _, ...own } = settings.shape;
+type WithoutDefaults = { [K in keyof typeof own]: z.ZodOptional<ReturnType<(typeof own)[K]['unwrap']>> };
+/** Settings as a caller may give them: those left out are decided elsewhere, not by the defaults above. */
+export const ownSettings = z.strictObject(
+  Object.fromEntries(Object.entries(own).map(([name, one]) => [name, one.unwrap().optional()])) as WithoutDefaults,
+);
 
 export const sessionInput = z.object({
   id: z.string(),
@@ -117,27 +105,26 @@ export const sessionInput = z.object({
 });
 export type SessionInput = z.infer<typeof sessionInput>;
 
+/** A caller's message, with what the runtime has found out about it. */
+const message = z.strictObject({
+  type: z.literal('message'),
+  id: z.string(),
+  ...bodies.message.omit({ agent_id: true }).shape,
+  agent: z.string().optional(),
+  route: route.optional(),
+});
+
 /** A message that waits for its run. */
-export interface Pending {
-  readonly id: string;
+export interface Pending extends Readonly<Omit<z.infer<typeof message>, 'type'>> {
   /** The number of its run: `{session}-r{run}`. */
   readonly run: number;
-  readonly content: string;
-  readonly agent?: string;
-  readonly flow?: string;
-  readonly route?: Route;
 }
 
 /** What came of a question of the run, or of its transfer to another agent. */
 export type Decision =
-  | {
-      readonly kind: 'approval';
-      readonly decision: 'approve' | 'reject' | 'expired';
-      readonly by?: string;
-      readonly reason?: string;
-      /** What is to be done instead of what was asked for. */
-      readonly arguments?: unknown;
-    }
+  | ({ readonly kind: 'approval'; readonly decision: Approval['decision'] | 'expired' } & Partial<
+      Omit<Approval, 'decision'>
+    >)
   | { readonly kind: 'tool'; readonly result?: unknown; readonly error?: string }
   /** The other agent could not take the run, which is back where it came from. */
   | { readonly kind: 'transfer'; readonly to: string; readonly error: string };
@@ -207,7 +194,7 @@ export interface SessionContext {
 /** The failure of an agent, a hook or a router, as it is journaled. */
 export interface Failure extends AttemptFailure {
   /** The events that the agent's own chart emitted at its end. */
-  readonly told?: readonly SessionEmitted[];
+  readonly told?: readonly Emitted[];
 }
 
 /** One coalesced piece of a streamed answer: milliseconds since the attempt began, and its length in characters. */
@@ -220,7 +207,7 @@ export interface AttemptOutput {
   readonly ms: number;
   readonly steps?: readonly unknown[];
   /** What the agent's own chart told on its last way, since its last progress. */
-  readonly told?: readonly SessionEmitted[];
+  readonly told?: readonly Emitted[];
   /** The events that led it there, for replay. */
   readonly events?: readonly unknown[];
   /** Set when the answer was streamed: the text that listeners saw, and how it was cut. */
@@ -231,15 +218,9 @@ export type ScreenOutput =
   | { readonly allow: true; readonly context?: Record<string, unknown> }
   | { readonly allow: false; readonly reason: string };
 
-/** What the runtime sends: a caller's message with what it has found out about it, and what no caller may send. */
+/** What the runtime sends: a caller's message, and what no caller may send. */
 export const runtimeEvent = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('message'),
-    id: z.string(),
-    ...bodies.message.omit({ agent_id: true }).shape,
-    agent: z.string().optional(),
-    route: route.optional(),
-  }),
+  message,
   /** The agent at work got so far that it must not do it again: what it goes on with, and what there is to tell of it. */
   z.object({
     type: z.literal('progressed'),
@@ -260,31 +241,18 @@ type Commands = { [V in Exclude<Verb, 'message'>]: { readonly type: V } & Body<V
 
 export type SessionEvent = Commands | z.infer<typeof runtimeEvent>;
 
-/** What a session tells the outside. The names are those of the run events of the HTTP interface. */
-export type SessionEmitted = { readonly type: string; readonly [member: string]: unknown };
-
 /** What an agent call is made from; the runtime adds the tenant and the idempotency key. */
-export interface AttemptInput {
+export interface AttemptInput extends Pick<Run, 'attempt' | 'hop' | 'flow' | 'context' | 'task' | 'decision'> {
   readonly run: number;
   readonly agent: string;
-  readonly attempt: number;
   readonly epoch: number;
   readonly input: readonly string[];
   readonly guidance: readonly string[];
   readonly tried: readonly string[];
-  readonly hop?: number;
-  readonly flow?: string;
-  readonly context?: Readonly<Record<string, unknown>>;
-  readonly task?: unknown;
-  readonly decision?: Decision;
 }
 
-export interface ScreenInput {
-  readonly run: number;
-  readonly content: string;
-}
-
-export interface RouteInput {
+/** What `shouldProcess` and a router judge a run by. */
+export interface WordsInput {
   readonly run: number;
   readonly content: string;
 }

@@ -1,52 +1,9 @@
 // The chart of a conversation: who has the floor (control), and what the AI is doing about the user's words (turn).
-import { and, not, or, setup, stateIn } from 'xstate';
-import { performed } from '../performed.ts';
-import type {
-  AttemptInput,
-  AttemptOutput,
-  Route,
-  RouteInput,
-  ScreenInput,
-  ScreenOutput,
-  SessionContext,
-  SessionEmitted,
-  SessionEvent,
-  SessionInput,
-} from './events.ts';
+import { and, not, or } from 'xstate';
 import { migrate } from './migrate.ts';
-import { actions, delays, guards, initialContext, inputs } from './rules.ts';
+import { createMachine, initialContext, inputs } from './rules.ts';
 
-export const sessionMachine = setup({
-  types: {
-    context: {} as SessionContext,
-    events: {} as SessionEvent,
-    input: {} as SessionInput,
-    emitted: {} as SessionEmitted,
-    tags: {} as 'passing',
-  },
-  actors: {
-    screen: performed<ScreenOutput, ScreenInput>(),
-    router: performed<Route | null, RouteInput>(),
-    agent: performed<AttemptOutput, AttemptInput>(),
-  },
-  guards: {
-    ...guards,
-    aiHasTheFloor: stateIn('#automated'),
-    humanHasTheFloor: stateIn('#human'),
-    // The passing states count too: a region that asks in between must not take the turn for resting.
-    atWork: or([
-      stateIn('#attempting'),
-      stateIn('#backingOff'),
-      stateIn('#screening'),
-      stateIn('#routing'),
-      stateIn('#starting'),
-      stateIn('#failing'),
-      stateIn('#handingOver'),
-    ]),
-  },
-  actions,
-  delays,
-}).createMachine({
+export const sessionMachine = createMachine({
   id: 'session',
   version: '2',
   meta: { migrate },
@@ -231,11 +188,7 @@ export const sessionMachine = setup({
                 awaitingInput: {
                   always: [
                     { guard: and(['nextGoesElsewhere', 'aiHasTheFloor']), target: '#idle', actions: 'abandonRun' },
-                    {
-                      guard: and(['messagesWait', 'aiHasTheFloor']),
-                      target: 'attempting',
-                      actions: 'takeAnswer',
-                    },
+                    { guard: and(['messagesWait', 'aiHasTheFloor']), target: 'attempting', actions: 'takeAnswer' },
                   ],
                   on: {
                     message: [

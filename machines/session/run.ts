@@ -1,63 +1,70 @@
 // What the bodies of the session chart's names share: reading results out of events, changing the open run, ending it.
-import { setup } from 'xstate';
-import type { AttemptOutput, Failure, Run, SessionContext, SessionEmitted, SessionEvent } from './events.ts';
+import type { Emitted } from '../../src/journal/journal.ts';
+import { action, type Done } from '../action.ts';
+import type { AttemptOutput, Pending, Run, SessionContext, SessionEvent } from './events.ts';
 
 export type Args = { context: SessionContext; event: SessionEvent };
 export type Of<T extends SessionEvent['type']> = Extract<SessionEvent, { type: T }>;
-export type Emit = (event: SessionEmitted) => void;
 
-export const { assign, emit, enqueueActions, raise } = setup({
-  types: { context: {} as SessionContext, events: {} as SessionEvent, emitted: {} as SessionEmitted },
-});
+export const act = action<SessionContext, SessionEvent>;
 
 // Results come in as XState's own done and error events, which the event type does not list.
 export const output = <T>(event: unknown): T => (event as { output: T }).output;
 export const result = (event: unknown): AttemptOutput['result'] => output<AttemptOutput>(event).result;
 
-/** Why work failed; a time-out says nothing about what was done meanwhile, so it is worth another try. */
-export const failureOf = ({ context, event }: Args): Failure =>
-  (event as { error?: Failure }).error ?? {
-    code: 'timeout',
-    message: `no result within ${context.settings.attempt_ms} ms`,
-    retryable: true,
-  };
+/** The message of work that was given up at `attempt_ms`. */
+export const timeout = ({ settings }: SessionContext): string => `no result within ${settings.attempt_ms} ms`;
 
 /** The id of a run of this session, as the outside sees it. */
 export const runId = (session: string, n: number): string => `${session}-r${n}`;
-export const idOf = ({ context }: Args): string => runId(context.id, context.run!.n);
 
 /** The id of a question that the present attempt asks, and of a transfer that it begins. */
-export const question = (context: SessionContext) => `${runId(context.id, context.run!.n)}.${context.run!.attempt}`;
+export const question = ({ id, run }: SessionContext): string => `${runId(id, run!.n)}.${run!.attempt}`;
 
-export const changeRun = (change: (run: Run, args: Args) => Partial<Run>) =>
-  assign(({ context, event }) => ({ run: { ...context.run!, ...change(context.run!, { context, event }) } }));
+/** What an action about the open run does: `run` is what changes in it, `null` ends it. */
+interface DoneWithRun extends Done<SessionContext> {
+  readonly run?: Partial<Run> | null;
+}
+
+/** An action about the open run. Events without a `run_id` get the run's. */
+export const onRun = (decide: (run: Run, args: Args) => DoneWithRun) =>
+  act(({ context, event }) => {
+    const open = context.run!;
+    const { run = {}, assign, emit = [] } = decide(open, { context, event });
+    const run_id = runId(context.id, open.n);
+    return {
+      assign: { ...assign, run: run && { ...open, ...run } },
+      emit: emit.map(({ type, ...rest }) => ({ type, run_id, ...rest })),
+    };
+  });
+
+/** What the events about a run's outcome have in common. */
+export const about = ({ message, agent }: Run) => ({ message_id: message, agent_id: agent });
 
 /** The events that the agent's own chart emitted, as events of the run. */
-export const emitOwn = ({ context, event }: Args, own: readonly SessionEmitted[] | undefined, emit: Emit): void => {
-  const { agent, attempt } = context.run!;
-  const base = { run_id: idOf({ context, event }), agent_id: agent, attempt };
-  for (const { type, ...rest } of own ?? []) emit({ type, ...base, ...rest });
+export const own = ({ agent, attempt }: Run, emitted: readonly Emitted[] = []): Emitted[] =>
+  emitted.map(({ type, ...rest }) => ({ type, agent_id: agent, attempt, ...rest }));
+
+/** The events of an attempt that has a result. A transferred run stays with the other agent from then on. */
+export const attempted = (run: Run, event: SessionEvent, more: object): Emitted[] => {
+  const { endpoint, ms, told } = output<AttemptOutput>(event);
+  const { receipt, to } = run.transfer ?? {};
+  return [
+    ...own(run, told),
+    ...(run.transfer ? [{ type: 'transfer_completed', receipt, agent_id: to }] : []),
+    { type: 'agent_invoke_done', ...about(run), attempt: run.attempt, endpoint, ms, ...more },
+  ];
 };
 
-/** A transferred run has come to a result with the other agent: it stays there. */
-export const settle = ({ context, event }: Args, emit: Emit): void => {
-  const { transfer } = context.run!;
-  if (!transfer) return;
-  const { receipt, to } = transfer;
-  emit({ type: 'transfer_completed', run_id: idOf({ context, event }), receipt, agent_id: to });
-};
+/** The outcome of messages whose runs are dropped, or never begin. */
+export const cancelled = (session: string, dropped: readonly Pick<Pending, 'id' | 'run'>[], reason: string) =>
+  dropped.map(({ id, run }) => ({ type: 'run_cancelled', run_id: runId(session, run), message_id: id, reason }));
 
 export const cancelRunBecause = (reason: string) =>
-  enqueueActions(({ context, event, enqueue }) => {
-    const { message } = context.run!;
-    enqueue.emit({ type: 'run_cancelled', run_id: idOf({ context, event }), message_id: message, reason });
-    enqueue.assign({ run: null });
-  });
+  onRun(({ message, n }, { context: { id } }) => ({
+    run: null,
+    emit: cancelled(id, [{ id: message, run: n }], reason),
+  }));
 
 export const failRunBecause = (reason: (args: Args) => { code: string; message: string }) =>
-  enqueueActions(({ context, event, enqueue }) => {
-    const { message, agent } = context.run!;
-    const base = { run_id: idOf({ context, event }), message_id: message, agent_id: agent };
-    enqueue.emit({ type: 'run_failed', ...base, ...reason({ context, event }) });
-    enqueue.assign({ run: null });
-  });
+  onRun((run, args) => ({ run: null, emit: [{ type: 'run_failed', ...about(run), ...reason(args) }] }));

@@ -1,18 +1,7 @@
 // The chart of one shard on one node: nobody's, being taken, being woken, ours, being handed over.
-import { setup } from 'xstate';
-import { performed } from '../performed.ts';
-import type { ShardContext, ShardEvent, ShardInput } from './events.ts';
-import { actions, delays, initialContext, inputs } from './rules.ts';
+import { createMachine, initialContext, inputs } from './rules.ts';
 
-export const shardMachine = setup({
-  types: { context: {} as ShardContext, events: {} as ShardEvent, input: {} as ShardInput },
-  actors: {
-    recover: performed<void, { shard: number }>(),
-    release: performed<void, { shard: number }>(),
-  },
-  actions,
-  delays,
-}).createMachine({
+export const shardMachine = createMachine({
   id: 'shard',
   version: '1',
   context: initialContext,

@@ -1,5 +1,6 @@
 // What the charts of tasks compute alike.
 import type { Usage } from '../../src/agents/definition.ts';
+import type { TaskOutput } from './events.ts';
 
 /** The sum of what is known. */
 export function addUsage(sum: Usage, more: Usage | undefined): Usage {
@@ -9,8 +10,15 @@ export function addUsage(sum: Usage, more: Usage | undefined): Usage {
   return added;
 }
 
-/** The sum as an answer has it: not at all where nobody knew anything. */
-export const known = (sum: Usage): { usage?: Usage } => (Object.keys(sum).length > 0 ? { usage: sum } : {});
+/** An answer, with the tokens spent where any are known. */
+export const answerOf = (final_message: string, usage: Usage): TaskOutput => ({
+  type: 'answer',
+  final_message,
+  ...(Object.keys(usage).length > 0 && { usage }),
+});
+
+/** The output of a chart is that of its final state. */
+export const outcome = ({ event }: { event: unknown }): TaskOutput => (event as { output: TaskOutput }).output;
 
 /** What an agent is told that a person decided against: who, and why. */
 export function refusal({ decision, by, reason }: { decision: string; by?: string; reason?: string }): string {

@@ -6,7 +6,7 @@ import type { Failure } from '../../machines/attempt/events.ts';
 import * as policy from '../../machines/attempt/policy.ts';
 import type { SessionContext, Settings } from '../../machines/session/events.ts';
 import { sessionMachine } from '../../machines/session/machine.ts';
-import { failureOf } from '../../machines/session/run.ts';
+import { timeout } from '../../machines/session/run.ts';
 import { offered } from '../../src/testing/explore.ts';
 import { random } from '../../src/testing/random.ts';
 import { overAnyPolicy, small, world } from './world.ts';
@@ -60,7 +60,7 @@ function told(snapshot: AnyMachineSnapshot, event: EventObject): EventObject {
   const context = snapshot.context as SessionContext;
   const { run, settings } = context;
   if (!run || !/^(xstate\.|recovered)/.test(event.type)) return event;
-  const failure = failureOf({ context, event: event as never });
+  const failure = policy.failureOf(event, timeout(context));
   const plan = policy.fail(run.plan, failure);
   const verdict = policy.judge(plan, failure, { ...settings, longest_ms: policy.LONGEST_BACKOFF });
   const allowed =
