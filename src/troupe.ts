@@ -157,7 +157,7 @@ export class Troupe {
     this.fleet = new FleetNodes({ fleet, orchestrator: this.orchestrator, pool: this.pool, transport, cluster, log });
     this.conversations = cluster
       ? new ClusterConversations(
-          { cluster, transport: this.transport, log },
+          { cluster, clock, transport: this.transport, log },
           this.orchestrator,
           this.directory,
           this.access,

@@ -192,13 +192,14 @@ export class Cluster {
 
   /** Resolves at the next change of the table, of the nodes or of a shard here, or after `ms`. */
   change(ms: number): Promise<void> {
+    const { clock } = this.#options;
     return new Promise((resolve) => {
       const done = () => {
-        clearTimeout(timer);
+        clock.clearTimeout(timer);
         this.#moved.delete(done);
         resolve();
       };
-      const timer = setTimeout(done, ms);
+      const timer = clock.setTimeout(done, ms);
       this.#moved.add(done);
     });
   }

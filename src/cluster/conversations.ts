@@ -4,6 +4,7 @@ import type { Birth } from '../../actors/orchestrator.ts';
 import type { SessionView } from '../../actors/view.ts';
 import type { Body, Verb } from '../../machines/session/events.ts';
 import type { Key } from '../journal/journal.ts';
+import type { Clock } from '../platform/clock.ts';
 import { JournalError, Refused } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { Conversations, type ForkView, type ForkWish, type SendOptions } from '../sessions/conversations.ts';
@@ -44,6 +45,7 @@ const doSubject = (node: string): string => `troupe.node.${node}.do`;
 
 export interface ClusterSide {
   readonly cluster: Cluster;
+  readonly clock: Clock;
   readonly transport: Transport;
   readonly log: Log;
 }
@@ -130,21 +132,21 @@ export class ClusterConversations extends Conversations {
 
   /** Asks the owner, whoever it is by now, until there is an answer. Every method carries its key, so asking twice is harmless. */
   async #at<T>(method: Method, key: Key, args: readonly unknown[], signal?: AbortSignal): Promise<T> {
-    const { cluster } = this.#side;
+    const { cluster, clock } = this.#side;
     const request: Request = { method, key, args };
-    let until = Date.now() + PATIENCE;
+    let until = clock.now() + PATIENCE;
     for (;;) {
       signal?.throwIfAborted();
       const owner = await cluster.owner(key);
-      const before = Date.now();
+      const before = clock.now();
       try {
         if (owner === cluster.id) return (await this.#here(request)) as T;
         return (await this.#remotely(owner, request, signal)) as T;
       } catch (error) {
         const again = error instanceof Moved || (error instanceof Refused && MOVING.has(error.code));
         // Waiting for a slow answer is no failure to reach anybody.
-        if (Date.now() - before > 1_000) until = Date.now() + PATIENCE;
-        if (!again || Date.now() > until) throw error instanceof Moved ? unreachable() : error;
+        if (clock.now() - before > 1_000) until = clock.now() + PATIENCE;
+        if (!again || clock.now() > until) throw error instanceof Moved ? unreachable() : error;
         await cluster.change(20);
       }
     }
