@@ -2,7 +2,7 @@
 import type { AnyStateMachine, EventFromLogic, InputFrom, OutputFrom, StateMachine } from 'xstate';
 import type { z } from 'zod';
 
-/** What is known of a chart besides the chart. */
+/** The schemas and examples of a chart. */
 export interface Described {
   /** By type; without the type. */
   readonly events?: Readonly<Record<string, z.ZodType>>;

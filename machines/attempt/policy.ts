@@ -64,7 +64,7 @@ export const advance = (plan: Plan): Plan => ({ ...startOver(plan), next: plan.n
 
 export const mayTransfer = ({ transfers }: Plan, most: number): boolean => transfers < most;
 
-/** The agent gave the work to another one, which has nobody to fall back on but that agent. */
+/** The agent gave the work to another one, which has no fallback but that agent. */
 export const transfer = (plan: Plan): Plan => ({
   ...startOver(plan),
   next: [],

@@ -15,7 +15,7 @@ export const breakerLimits = z.object({
   trial_calls: z.int().min(1).default(1),
   /** A trial that has not come back after so long counts as failed. */
   trial_ms: ms.default(300_000),
-  /** What is held against an endpoint is forgotten after so long, and budgets are per so long. */
+  /** Failures and slow calls are forgotten after so long, and budgets are per so long. */
   window_ms: ms.default(600_000),
   /** A call that took at least so long was slow. Not set: no call is. */
   slow_ms: ms.optional(),

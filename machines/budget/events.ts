@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const spending = z.object({ tokens: z.int().min(0), cost_usd: z.number().min(0), calls: z.int().min(0) });
 export type Spending = z.infer<typeof spending>;
 
-/** What may be spent in one window; what is not set is not limited. */
+/** What may be spent in one window; a member that is not set is not limited. */
 export const budgetLimits = spending.partial().extend({
   /** How long a window is, ms; it begins with the first spending. */
   window_ms: z.number().min(0),

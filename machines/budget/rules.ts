@@ -1,4 +1,4 @@
-// The bodies of the budget chart's names: what is counted, and when a limit is reached.
+// The bodies of the budget chart's names: the counts of spending, and when a limit is reached.
 import { assign, setup } from 'xstate';
 import type { BudgetContext, BudgetEvent, BudgetLimits, Spending } from './events.ts';
 

@@ -28,7 +28,7 @@ export const { createMachine } = setup({
     context: {} as EndpointContext,
     events: {} as EndpointEvent,
     input: {} as EndpointInput,
-    // `pickable`: may be called; `doubtful`: only when nobody better is left.
+    // `pickable`: may be called; `doubtful`: only when no better one is left.
     tags: {} as 'pickable' | 'doubtful',
   },
   guards: {
@@ -49,7 +49,7 @@ export const { createMachine } = setup({
       assertEvent(event, 'heartbeat');
       return {
         beats: true,
-        // Its own count includes our calls; what is left over when ours end are the calls of others.
+        // Its own count includes our calls; the rest, once ours end, are the calls of others.
         others: Math.max(0, (event.in_flight ?? 0) - context.in_flight),
         capacity: event.capacity ?? context.capacity,
         interval_ms: event.interval_s === undefined ? context.interval_ms : event.interval_s * 1000,

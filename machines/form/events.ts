@@ -4,8 +4,8 @@ import { z } from 'zod';
 const field = z.string();
 
 /**
- * The chart never sees the user's words: whoever sends these has read them and checked them against the field's schema.
- * Only the chart decides what is asked next.
+ * The chart never sees the user's words: the sender has read them and checked them against the field's schema.
+ * Only the chart decides which field it asks next.
  */
 export const formEvent = z.discriminatedUnion('type', [
   /** A value that fits its field, which need not be the one that was asked. */

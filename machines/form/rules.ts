@@ -14,7 +14,7 @@ export const initialContext = ({ input }: { input: FormInput }): FormContext => 
 const missing = ({ fields, answers, skipped }: Known): string[] =>
   fields.map(({ name }) => name).filter((name) => !Object.hasOwn(answers, name) && !skipped.includes(name));
 
-/** What is known when `field` is not. */
+/** The answers without that of `field`. */
 function without({ answers, skipped, asking }: FormContext, field: string) {
   const { [field]: _, ...others } = answers;
   return {

@@ -58,7 +58,7 @@ export const jobMachine = createMachine({
         fail: { target: 'dead', actions: ['recordBroken', 'tellDead'] },
       },
     },
-    // What the attempt policy says after a failure of whatever kind.
+    // The attempt policy's verdict on a failure, an error or a time-out alike.
     failing: {
       tags: 'passing',
       always: [

@@ -6,7 +6,7 @@ export const orchestratorMachine = createMachine({
   version: '1',
   context: initialContext,
   initial: 'starting',
-  // Noted in every state, so that serving begins with what is the case, whenever it became so.
+  // Noted in every state, so that serving begins with the journal's present condition, whenever that changed.
   on: {
     'journal.lost': { actions: 'noteJournal' },
     'journal.back': { actions: 'noteJournal' },

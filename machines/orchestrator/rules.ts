@@ -1,4 +1,4 @@
-// The bodies of the orchestrator chart's names: what is the matter with the node, and how long it waits.
+// The bodies of the orchestrator chart's names: why the node is degraded or failed, and how long it waits.
 import { assertEvent, assign, setup } from 'xstate';
 import {
   type OrchestratorContext,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { decided, heard, type Question, usage } from '../task/events.ts';
 
-/** One line of this run in the OpenAI shape. Instructions and the conversation before are added by whoever calls the model. */
+/** One line of this run in the OpenAI shape. The performer adds the instructions and the conversation before. */
 export const modelMessage = z.discriminatedUnion('role', [
   z.object({ role: z.literal('user'), content: z.string() }),
   z.object({
@@ -22,7 +22,7 @@ export const modelMessage = z.discriminatedUnion('role', [
 ]);
 export type ModelMessage = z.infer<typeof modelMessage>;
 
-/** A call that the model wants made, already checked by whoever called the model. */
+/** A call that the model wants made, already checked against the tool's schema. */
 export const wantedCall = z.object({
   id: z.string(),
   name: z.string(),
@@ -31,7 +31,7 @@ export const wantedCall = z.object({
   kind: z.enum(['run', 'approve', 'client', 'transfer']),
   /** Why it cannot be made: told to the model instead of being run. */
   invalid: z.string().optional(),
-  /** For whoever approves it. */
+  /** Shown to the person who approves it. */
   summary: z.string().optional(),
   /** Where a transfer goes, and why. */
   agent: z.string().optional(),

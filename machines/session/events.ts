@@ -31,7 +31,7 @@ const approval = z.strictObject({
   decision: z.enum(['approve', 'reject']),
   by: name,
   reason: reason.optional(),
-  /** With `approve`: what is to be done instead of what was asked for. */
+  /** With `approve`: the arguments to use instead of those that were asked for. */
   arguments: z.unknown().optional(),
 });
 type Approval = Readonly<z.infer<typeof approval>>;
@@ -166,7 +166,7 @@ export interface Run {
   readonly context?: Readonly<Record<string, unknown>>;
   /** The agent's own memory between its questions. */
   readonly task?: unknown;
-  /** The question that somebody outside must answer, and the answer once it is there. */
+  /** The question that a person or the caller must answer, and the answer once it is there. */
   readonly question?: Question;
   readonly decision?: Decision;
   readonly transfer?: Transfer;

@@ -170,7 +170,7 @@ export const sessionMachine = createMachine({
                   on: { progressed: { actions: 'recordProgress' } },
                   after: { attemptTimeout: { target: 'failing', actions: 'recordFailure' } },
                 },
-                // What the attempt policy says after a failure of whatever kind.
+                // The attempt policy's verdict on a failure, an error or a time-out alike.
                 failing: {
                   tags: 'passing',
                   id: 'failing',

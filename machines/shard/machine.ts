@@ -1,4 +1,4 @@
-// The chart of one shard on one node: nobody's, being taken, being woken, ours, being handed over.
+// The chart of one shard on one node: unowned, being claimed, recovering its sessions, owned, being handed over.
 import { createMachine, initialContext, inputs } from './rules.ts';
 
 export const shardMachine = createMachine({
@@ -9,7 +9,7 @@ export const shardMachine = createMachine({
   on: { lost: { target: '.unowned', actions: 'countLoss' } },
   states: {
     unowned: { on: { assigned: 'claiming' } },
-    // The owner before says which sessions it still works for; when it is dead, nobody waits for it.
+    // The owner before says which sessions it still works for; a dead one is not waited for.
     claiming: {
       on: { free: 'recovering', unassigned: 'unowned' },
       after: { claimTime: 'recovering' },

@@ -11,7 +11,7 @@ export const decided = z.object({ type: z.literal('decided'), decision: z.custom
 type Asking = 'approval_required' | 'tool_required' | 'input_required' | 'transfer';
 type WithoutTask<R> = R extends unknown ? Omit<R, 'task'> : never;
 
-/** What ends an attempt though the task goes on later: the task itself is added by whoever runs the chart. */
+/** What ends an attempt though the task goes on later: the runtime adds the task itself. */
 export type Question = WithoutTask<Extract<AgentResult, { readonly type: Asking }>>;
 
 /** The task ended without a result. Another attempt would find it just so: the run moves on to another agent, or fails. */

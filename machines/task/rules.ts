@@ -2,7 +2,7 @@
 import type { Usage } from '../../src/agents/definition.ts';
 import type { TaskOutput } from './events.ts';
 
-/** The sum of what is known. */
+/** The sum of the counts that were reported. */
 export function addUsage(sum: Usage, more: Usage | undefined): Usage {
   const added: Record<string, number> = { ...sum };
   for (const [name, amount] of Object.entries(more ?? {}))
