@@ -1,27 +1,30 @@
-// What was said lately in the sessions at work, so that an agent is told it without reading the journal at every turn.
+// LRU cache of recent chat history, so that an attempt needs no journal read.
 import type { Entry } from '../src/journal/journal.ts';
 import { messagesOf, type TranscriptMessage } from './transcript.ts';
 
-/** Messages kept of a session: those that an agent is given unless it asks for more, and some that may wait to be answered. */
+/** Messages cached per session: the default history of an agent, and some more for messages that are still queued. */
 const MOST = 64;
-/** What a message takes besides its text, in bytes, more or less. */
+/** Approximate overhead of a message besides its text, bytes. */
 const OVERHEAD = 256;
-/** Bytes kept in all, more or less; whoever was not asked for longest goes first. */
+/** Approximate size of the whole cache, bytes; the least recently used session is evicted first. */
 const ROOM = 64 * 1024 * 1024;
 
 interface Kept {
-  /** The last entry that it knows. */
+  /** The number of the last cached entry. */
   n: number;
   messages: TranscriptMessage[];
-  /** Whether it goes back to the beginning. */
+  /** Whether the cache reaches back to the first entry. */
   whole: boolean;
   size: number;
 }
 
-/** Kept by the session's actor, which alone writes the session while it lives: one that woke elsewhere meanwhile is another actor. */
+/**
+ * Keyed by the session's actor, which is the only writer of the session while it lives. A session that is woken again
+ * is another actor and finds no stale messages.
+ */
 export class Recent {
   readonly #of = new WeakMap<object, Kept>();
-  /** In the order of their last use. */
+  /** In the order of last use. */
   readonly #all = new Set<Kept>();
   readonly #room: number;
   #size = 0;
@@ -30,7 +33,10 @@ export class Recent {
     this.#room = room;
   }
 
-  /** The last messages of the llm history, and whether there were none before them; undefined when nothing is known. */
+  /**
+   * The cached messages of the llm history, and whether there are none before them; undefined when the session is not
+   * cached.
+   */
   of(session: object): { readonly messages: readonly TranscriptMessage[]; readonly whole: boolean } | undefined {
     const kept = this.#of.get(session);
     if (!kept || !this.#all.delete(kept)) return undefined;
@@ -38,7 +44,7 @@ export class Recent {
     return kept;
   }
 
-  /** Learns the end of a session, as it was read. */
+  /** Caches the last entries of a session, as read from the journal. */
   keep(session: object, entries: readonly Entry[]): void {
     this.#drop(this.#of.get(session));
     const last = entries.at(-1);
@@ -50,7 +56,7 @@ export class Recent {
     this.#makeRoom();
   }
 
-  /** Hears what a session remembers. */
+  /** Adds an appended entry to the cache. */
   note(session: object, entry: Entry): void {
     const kept = this.#of.get(session);
     if (!kept || !this.#all.has(kept) || entry.n <= kept.n) return;
