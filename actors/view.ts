@@ -31,7 +31,7 @@ export interface SessionView {
   readonly waiting: number;
   /** The number of the last entry. */
   readonly entry: number;
-  /** The verbs that the session accepts now; absent in lists, where computing them costs too much. */
+  /** The verbs that the session accepts now; absent in the outcome of a message, where computing them would cost too much. */
   readonly allowed?: readonly Verb[];
 }
 

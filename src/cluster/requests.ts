@@ -1,5 +1,5 @@
-// Requests that every node hears: the node that has the session acts; the others keep the request until it is answered, in case
-// that node cannot answer any more.
+// Requests that every node receives: the session's owner acts; the others buffer the request until it is answered, in
+// case that node dies before it replies.
 import { hash } from 'node:crypto';
 import type { Key } from '../journal/journal.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -10,33 +10,39 @@ export interface RequestsOptions {
   readonly cluster: Cluster;
   readonly transport: Transport;
   readonly clock: Clock;
-  /** Which session a request is for. */
+  /** The session of a request. */
   readonly keyOf: (message: Message) => Key;
-  /** Acts and answers; never rejects. The name is the request's own: whoever acts for it a second time gives the same one. */
+  /**
+   * Acts and replies; never rejects. The name is the request's idempotency key: a second node that acts for it passes
+   * the same one.
+   */
   readonly act: (message: Message, name: string | undefined) => Promise<void>;
 }
 
 interface Kept {
   readonly message: Message;
   readonly key: Key;
-  /** When it came, ms since the epoch. */
+  /** Time of arrival, ms since the epoch. */
   readonly at: number;
   acting: boolean;
 }
 
-/** Tells the other nodes which requests a node has answered: reply subjects, one a line. */
+/** A node announces here which requests it has answered: reply subjects, one a line. */
 export const answeredSubject = (node: string | '*'): string => `troupe.node.${node}.answered`;
 
-/** What was answered is told together, so often, ms. */
+/** Announcements are batched at this interval, ms. */
 const TELL = 20;
-/** More requests are not kept; the oldest is forgotten first. */
+/** Maximum of buffered requests; beyond it the oldest is dropped. */
 const MOST = 10_000;
-/** Nor for longer, ms: that it was answered may have been told in vain. Acting again is harmless while the session knows its name. */
+/**
+ * Maximum age of a buffered request, ms: the announcement of its reply may have been lost. Acting again is harmless
+ * while the session has its idempotency key.
+ */
 const LONGEST = 120_000;
 
 export class Requests {
   readonly #options: RequestsOptions;
-  /** By reply subject: a request has one of its own. */
+  /** By reply subject, which is unique per request. */
   readonly #kept = new Map<string, Kept>();
   readonly #answered: Subscription;
   readonly #unchange: () => void;
@@ -53,7 +59,7 @@ export class Requests {
     this.#unchange = cluster.onChange(() => this.#look());
   }
 
-  /** A request came, to this node as to all others. Without a reply subject it cannot be told apart, and is not kept. */
+  /** Accepts a request, which all nodes get. Without a reply subject it cannot be identified, and is not buffered. */
   hear(message: Message): void {
     const { clock, keyOf } = this.#options;
     const key = keyOf(message);
@@ -73,13 +79,13 @@ export class Requests {
     this.#kept.clear();
   }
 
-  // A node that is cut off or has just woken up may only believe that it has the session.
+  // A node without its lease, or one that has just been frozen, may only believe that it owns the session.
   #isMine(key: Key): boolean {
     const { cluster } = this.#options;
     return !cluster.away && cluster.assigned(key) === cluster.id;
   }
 
-  /** Who was to act for it may be gone, or have thought that another one was. */
+  /** The node that was to act for a request may be dead, or may have taken another node for the owner. */
   #look(): void {
     const since = this.#options.clock.now() - LONGEST;
     for (const [reply, kept] of this.#kept) {
