@@ -1,17 +1,21 @@
-// Where agents on subjects answer: one subscription for all calls of a tenant to an agent, and a place in it for each call.
+// Reply inboxes of agents on subjects: one subscription for all calls of a tenant to an agent, and one token in it per
+// call.
 import { randomUUID } from 'node:crypto';
 import { answerInbox } from '../../nats/inboxes.ts';
 import type { Message, Transport } from '../../transport/transport.ts';
 
 type Hear = (message: Message) => void;
 
-/** A subscription for each call would cost the server more than the call: it forgets who hears what whenever one comes or goes. */
+/**
+ * A subscription per call would cost the server more than the call, because each change of subscriptions clears its
+ * routing cache.
+ */
 export class Inbox {
   readonly #transport: Transport;
   readonly #agent: string;
-  /** Nobody else answers to this node's calls. */
+  /** Makes the subject unique, so that only replies to this node's calls arrive. */
   readonly #self = randomUUID();
-  /** Who waits for an answer, by tenant and place. A tenant that once called is listened to for as long as the node lives. */
+  /** Pending calls, by tenant and token. The subscription of a tenant stays until the node stops. */
   readonly #inboxes = new Map<string, Map<string, Hear>>();
   #next = 0;
 
@@ -20,7 +24,7 @@ export class Inbox {
     this.#agent = agent;
   }
 
-  /** Opens a place for the answer to one call. */
+  /** Opens a reply subject for one call. */
   open(tenant: string, hear: Hear): { readonly subject: string; close(): void } {
     const root = `${answerInbox(tenant, this.#agent)}.${this.#self}`;
     const hearers = this.#inboxes.get(tenant) ?? this.#listen(tenant, root);
