@@ -1,9 +1,10 @@
-// What one call has used: as the endpoint counted, or guessed where it did not, so that no budget is blind to it.
+// The usage of one call: as the endpoint counted, or estimated where it did not, so that every call counts against the
+// budgets.
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { Counted } from './assembly.ts';
 import type { CompletionBody } from './models.ts';
 
-/** Characters per token, about, in most languages. */
+/** Characters per token, approximately, in most languages. */
 const CHARACTERS = 4;
 
 export class Meter {
@@ -26,12 +27,12 @@ export class Meter {
     }
   }
 
-  /** Whether the model has said that it is done; what may still come is the count of tokens. */
+  /** Whether the model has finished; only the usage may still follow. */
   get finished(): boolean {
     return this.#finished;
   }
 
-  /** Nothing when the endpoint never answered. */
+  /** The usage; zero when the endpoint never answered. */
   counted(): Counted {
     if (this.#told) return this.#told;
     if (!this.#answered) return { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
