@@ -105,9 +105,9 @@ export class Orchestrator implements Host {
   readonly #waking = new Map<string, Promise<Session>>();
   readonly #answers = new Answers();
   readonly #performing: Performing;
-  readonly #hearers = new Map<string, Set<Hearer>>();
+  readonly #subscribers = new Map<string, Set<Hearer>>();
   readonly #recent = new Recent();
-  readonly #remembered = new Set<(key: Key, entry: Entry, session: Session) => void>();
+  readonly #everyEntry = new Set<(key: Key, entry: Entry, session: Session) => void>();
   readonly #alarms: Alarms;
   readonly #breaks = new Map<string, number>();
   /** Counters since the start of the process. */
@@ -208,8 +208,8 @@ export class Orchestrator implements Host {
     // A wake that is under way must not put its session into memory.
     for (const name of this.#waking.keys()) if (which(keyOf(name))) this.#waking.delete(name);
     // Callers of sessions that broke earlier must be notified too: this node does not continue those sessions.
-    for (const [name, hearers] of this.#hearers)
-      if (which(keyOf(name))) for (const { moved } of [...hearers]) moved?.();
+    for (const [name, subscribers] of this.#subscribers)
+      if (which(keyOf(name))) for (const { moved } of [...subscribers]) moved?.();
   }
 
   /** Stops accepting work. Owed effects stay in the journal. */
@@ -298,29 +298,29 @@ export class Orchestrator implements Host {
    * Subscribes to the entries that this node appends for a session, after each append. Returns the function that
    * unsubscribes.
    */
-  hear(key: Key, hearer: Hearer): () => void {
+  hear(key: Key, subscriber: Hearer): () => void {
     const name = keyName(key);
-    const hearers = this.#hearers.get(name) ?? new Set();
-    this.#hearers.set(name, hearers.add(hearer));
+    const subscribers = this.#subscribers.get(name) ?? new Set();
+    this.#subscribers.set(name, subscribers.add(subscriber));
     return () => {
-      hearers.delete(hearer);
-      if (hearers.size === 0) this.#hearers.delete(name);
+      subscribers.delete(subscriber);
+      if (subscribers.size === 0) this.#subscribers.delete(name);
     };
   }
 
   /** Subscribes to the entries that this node appends for any session. Returns the function that unsubscribes. */
-  hearAll(hearer: (key: Key, entry: Entry, session: Session) => void): () => void {
-    this.#remembered.add(hearer);
-    return () => this.#remembered.delete(hearer);
+  hearAll(subscriber: (key: Key, entry: Entry, session: Session) => void): () => void {
+    this.#everyEntry.add(subscriber);
+    return () => this.#everyEntry.delete(subscriber);
   }
 
   // Host: the interface that sessions call.
 
   remembered(session: Session, entry: Entry): void {
     const { key } = session;
-    const hearers = this.#hearers.get(keyName(key));
-    if (hearers) for (const { entry: heard } of hearers) heard(entry);
-    for (const hearer of this.#remembered) hearer(key, entry, session);
+    const subscribers = this.#subscribers.get(keyName(key));
+    if (subscribers) for (const { entry: onEntry } of subscribers) onEntry(entry);
+    for (const subscriber of this.#everyEntry) subscriber(key, entry, session);
     this.#recent.note(session, entry);
   }
 
@@ -416,7 +416,7 @@ export class Orchestrator implements Host {
       if (!session.idle || (!unused && excess <= 0)) continue;
       // A session with a timer due soon, and one with a waiting caller, would be woken again at once.
       const { wake } = session;
-      if ((wake !== undefined && wake <= now + SOON) || this.#hearers.has(name)) continue;
+      if ((wake !== undefined && wake <= now + SOON) || this.#subscribers.has(name)) continue;
       this.#resident.delete(name);
       session.stop();
       if (wake !== undefined) this.#alarms.set(name, wake);

@@ -9,7 +9,7 @@ const OVERHEAD = 256;
 /** Approximate size of the whole cache, bytes; the least recently used session is evicted first. */
 const ROOM = 64 * 1024 * 1024;
 
-interface Kept {
+interface Cached {
   /** The number of the last cached entry. */
   n: number;
   messages: TranscriptMessage[];
@@ -23,9 +23,9 @@ interface Kept {
  * is another actor and finds no stale messages.
  */
 export class Recent {
-  readonly #of = new WeakMap<object, Kept>();
+  readonly #of = new WeakMap<object, Cached>();
   /** In the order of last use. */
-  readonly #all = new Set<Kept>();
+  readonly #all = new Set<Cached>();
   readonly #room: number;
   #size = 0;
 
@@ -38,10 +38,10 @@ export class Recent {
    * cached.
    */
   of(session: object): { readonly messages: readonly TranscriptMessage[]; readonly whole: boolean } | undefined {
-    const kept = this.#of.get(session);
-    if (!kept || !this.#all.delete(kept)) return undefined;
-    this.#all.add(kept);
-    return kept;
+    const cached = this.#of.get(session);
+    if (!cached || !this.#all.delete(cached)) return undefined;
+    this.#all.add(cached);
+    return cached;
   }
 
   /** Caches the last entries of a session, as read from the journal. */
@@ -49,38 +49,38 @@ export class Recent {
     this.#drop(this.#of.get(session));
     const last = entries.at(-1);
     if (!last) return;
-    const kept: Kept = { n: last.n, messages: [], whole: entries[0]!.n === 1, size: 0 };
-    this.#of.set(session, kept);
-    this.#all.add(kept);
-    for (const entry of entries) this.#add(kept, entry);
+    const cached: Cached = { n: last.n, messages: [], whole: entries[0]!.n === 1, size: 0 };
+    this.#of.set(session, cached);
+    this.#all.add(cached);
+    for (const entry of entries) this.#add(cached, entry);
     this.#makeRoom();
   }
 
   /** Adds an appended entry to the cache. */
   note(session: object, entry: Entry): void {
-    const kept = this.#of.get(session);
-    if (!kept || !this.#all.has(kept) || entry.n <= kept.n) return;
-    if (entry.n > kept.n + 1) this.#drop(kept);
+    const cached = this.#of.get(session);
+    if (!cached || !this.#all.has(cached) || entry.n <= cached.n) return;
+    if (entry.n > cached.n + 1) this.#drop(cached);
     else {
-      kept.n = entry.n;
-      this.#add(kept, entry);
+      cached.n = entry.n;
+      this.#add(cached, entry);
       this.#makeRoom();
     }
   }
 
-  #add(kept: Kept, entry: Entry): void {
+  #add(cached: Cached, entry: Entry): void {
     for (const message of messagesOf(entry, 'llm')) {
-      kept.messages.push(message);
-      this.#grow(kept, sizeOf(message));
+      cached.messages.push(message);
+      this.#grow(cached, sizeOf(message));
     }
-    while (kept.messages.length > MOST) {
-      this.#grow(kept, -sizeOf(kept.messages.shift()!));
-      kept.whole = false;
+    while (cached.messages.length > MOST) {
+      this.#grow(cached, -sizeOf(cached.messages.shift()!));
+      cached.whole = false;
     }
   }
 
-  #grow(kept: Kept, by: number): void {
-    kept.size += by;
+  #grow(cached: Cached, by: number): void {
+    cached.size += by;
     this.#size += by;
   }
 
@@ -91,10 +91,10 @@ export class Recent {
     }
   }
 
-  #drop(kept: Kept | undefined): void {
-    if (!kept || !this.#all.delete(kept)) return;
-    this.#size -= kept.size;
-    kept.messages = [];
+  #drop(cached: Cached | undefined): void {
+    if (!cached || !this.#all.delete(cached)) return;
+    this.#size -= cached.size;
+    cached.messages = [];
   }
 }
 

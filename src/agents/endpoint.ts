@@ -59,7 +59,7 @@ export interface Ticket {
 
 // For how long the chart may have an endpoint as idle that is busy, or the reverse, ms. No decision depends on that
 // difference, and a call of a function ends sooner: sending two events to the chart would cost more than the call.
-const TOLD_WITHIN_MS = 5;
+const REPORTED_WITHIN_MS = 5;
 
 export class Endpoint {
   readonly definition: EndpointDefinition;
@@ -73,8 +73,8 @@ export class Endpoint {
   #state: SnapshotFrom<typeof endpointMachine>;
   #breakerState: SnapshotFrom<typeof breakerMachine>;
   #openedAt = 0;
-  #told: Load;
-  #telling: unknown;
+  #reportedLoad: Load;
+  #reporting: unknown;
   #stopped = false;
   readonly #clock: Clock;
 
@@ -90,10 +90,10 @@ export class Endpoint {
     this.breaker = createActor(breakerMachine, { clock, inspect, input: settings.breaker ?? {} });
     this.#state = this.chart.start().getSnapshot();
     this.#breakerState = this.breaker.start().getSnapshot();
-    this.#told = loadOf(this.#state.context);
+    this.#reportedLoad = loadOf(this.#state.context);
     this.chart.subscribe((state) => {
       this.#state = state;
-      this.#told = loadOf(state.context);
+      this.#reportedLoad = loadOf(state.context);
       changed?.();
     });
     this.breaker.subscribe((state) => {
@@ -186,7 +186,7 @@ export class Endpoint {
   }
 
   heartbeat({ in_flight, capacity, interval_s }: Heartbeat): void {
-    this.#tell();
+    this.#reportLoad();
     this.lastCheck = this.#clock.now();
     this.#report({ type: 'heartbeat', in_flight, capacity, interval_s });
   }
@@ -199,20 +199,20 @@ export class Endpoint {
 
   /** Sends the pending load to the chart now, before a view reads it. */
   catchUp(): void {
-    this.#tell();
+    this.#reportLoad();
   }
 
   /** Accepts no more calls; gone when the running ones have ended. */
   drain(): void {
-    this.#tell();
+    this.#reportLoad();
     this.#report({ type: 'drain' });
   }
 
   /** Stops its actors and timers at once. */
   stop(): void {
     this.#stopped = true;
-    this.#clock.clearTimeout(this.#telling);
-    this.#telling = undefined;
+    this.#clock.clearTimeout(this.#reporting);
+    this.#reporting = undefined;
     this.chart.stop();
     this.breaker.stop();
   }
@@ -232,9 +232,9 @@ export class Endpoint {
   // last.
   #loadChanged(): void {
     const load = loadOf(this.#state.context, this.inFlight);
-    if (load === this.#told || this.#stopped) return;
-    if (load === 'saturated' || this.#told === 'saturated') this.#tell();
-    else this.#telling ??= this.#clock.setTimeout(this.#tellLate, TOLD_WITHIN_MS);
+    if (load === this.#reportedLoad || this.#stopped) return;
+    if (load === 'saturated' || this.#reportedLoad === 'saturated') this.#reportLoad();
+    else this.#reporting ??= this.#clock.setTimeout(this.#reportLate, REPORTED_WITHIN_MS);
   }
 
   // Calls may end after their endpoint has stopped.
@@ -246,12 +246,12 @@ export class Endpoint {
     if (!this.#stopped) this.breaker.send(event);
   }
 
-  readonly #tellLate = (): void => {
-    this.#telling = undefined;
-    this.#tell();
+  readonly #reportLate = (): void => {
+    this.#reporting = undefined;
+    this.#reportLoad();
   };
 
-  #tell(): void {
+  #reportLoad(): void {
     const { in_flight } = this.#state.context;
     if (in_flight === this.inFlight) return;
     this.#report({ type: in_flight < this.inFlight ? 'call.started' : 'call.ended', in_flight: this.inFlight });

@@ -65,7 +65,7 @@ export interface Performed {
   readonly events: readonly unknown[];
 }
 
-const EVERYBODY = '*';
+const ALL_TENANTS = '*';
 
 export class AgentPool {
   readonly #clock: Clock;
@@ -114,14 +114,14 @@ export class AgentPool {
 
   /** As `register`, but for an existing agent behind HTTP it replaces only the endpoints that changed. */
   amend(tenant: string, definition: HttpAgent): PooledAgent {
-    const known = this.#tenants.get(tenant)?.get(definition.id);
-    if (known?.definition.kind !== 'http') return this.register(tenant, definition);
-    if (isDeepStrictEqual(known.definition, definition)) return known;
-    const before = known.definition.endpoints;
+    const existing = this.#tenants.get(tenant)?.get(definition.id);
+    if (existing?.definition.kind !== 'http') return this.register(tenant, definition);
+    if (isDeepStrictEqual(existing.definition, definition)) return existing;
+    const before = existing.definition.endpoints;
     const changed = definition.endpoints.filter((one) => !before.some((other) => isDeepStrictEqual(one, other)));
-    known.amend(definition, this.#endpointsOf({ ...definition, endpoints: changed }));
+    existing.amend(definition, this.#endpointsOf({ ...definition, endpoints: changed }));
     this.generation += 1;
-    return known;
+    return existing;
   }
 
   /** Removes an agent: no new calls, running ones finish. False when the tenant itself has no such agent. */
@@ -136,7 +136,7 @@ export class AgentPool {
 
   /** The agent of that id as this tenant sees it. */
   get(tenant: string, agent_id: string): PooledAgent | undefined {
-    return this.#tenants.get(tenant)?.get(agent_id) ?? this.#tenants.get(EVERYBODY)?.get(agent_id);
+    return this.#tenants.get(tenant)?.get(agent_id) ?? this.#tenants.get(ALL_TENANTS)?.get(agent_id);
   }
 
   /** The tenants that have agents of their own, and `*` if there are agents for all. */
@@ -208,7 +208,7 @@ export class AgentPool {
   }
 
   #visible(tenant: string): Map<string, PooledAgent> {
-    return new Map([...(this.#tenants.get(EVERYBODY) ?? []), ...(this.#tenants.get(tenant) ?? [])]);
+    return new Map([...(this.#tenants.get(ALL_TENANTS) ?? []), ...(this.#tenants.get(tenant) ?? [])]);
   }
 
   async #permit(call: AgentCall, signal: AbortSignal): Promise<void> {

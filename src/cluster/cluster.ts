@@ -66,7 +66,7 @@ export class Cluster {
       free: (shard, node) => {
         if (this.#table.current?.before[shard] === node) this.#actors[shard]?.send({ type: 'free' });
       },
-      changed: () => this.#tell(),
+      changed: () => this.#notify(),
     });
     this.#table = new Table(buckets.shards, log);
     const machine = shardMachine.provide({
@@ -86,7 +86,7 @@ export class Cluster {
         if (value === was) return;
         if (value === 'unowned') this.#handover.hold(shard, []);
         was = value;
-        this.#tell();
+        this.#notify();
         // The table may have assigned the shard to this node again during its handover.
         if (value === 'unowned') queueMicrotask(() => this.#apply());
       });
@@ -106,7 +106,7 @@ export class Cluster {
       this.#outSince ??= clock.now();
       for (const actor of this.#actors) actor.send({ type: 'lost' });
       this.#host.away();
-      this.#tell();
+      this.#notify();
     });
     this.members.onBack(() => void this.#return());
     this.#apply();
@@ -303,14 +303,14 @@ export class Cluster {
       if (!before || !live.has(before)) actor.send({ type: 'free' });
       else this.#handover.ask(before, shard);
     });
-    this.#tell();
+    this.#notify();
   }
 
   #stateOf(shard: number): string {
     return String(this.#actors[shard]?.getSnapshot().value);
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of [...this.#moved]) listener();
   }
 }

@@ -74,7 +74,7 @@ export class Handover {
   readonly #held = new Held();
   /** The latest announcement number of each node and shard. */
   readonly #latest = new Map<string, number>();
-  #said: number;
+  #announced: number;
   #stopped = false;
   #subscribed: readonly Subscription[] = [];
 
@@ -83,14 +83,14 @@ export class Handover {
     this.#host = host;
     this.#shards = shards;
     // Starts at the clock, so that a restarted node with the same name does not begin at 0.
-    this.#said = options.clock.now();
+    this.#announced = options.clock.now();
   }
 
   /** Subscribes to the other nodes' announcements, and to their requests for this node's state. */
   join(): void {
     const { id, transport } = this.#options;
     this.#subscribed = [
-      transport.subscribe(freeSubject('*'), ({ subject, data }) => this.#heard(Number(subject.split('.')[2]), data)),
+      transport.subscribe(freeSubject('*'), ({ subject, data }) => this.#receive(Number(subject.split('.')[2]), data)),
       transport.subscribe(stateSubject(id), ({ data, reply }) => {
         const shard = Number(new TextDecoder().decode(data));
         if (reply) transport.publish(reply, this.#state(shard, this.#shards.state(shard)));
@@ -135,7 +135,7 @@ export class Handover {
   /** Requests a node's state, because it may have announced it before this node subscribed. */
   ask(node: string, shard: number): void {
     this.#options.transport.request(stateSubject(node), String(shard), { timeout: 1_000 }).then(
-      ({ data }) => this.#heard(shard, data),
+      ({ data }) => this.#receive(shard, data),
       () => {},
     );
   }
@@ -159,13 +159,13 @@ export class Handover {
 
   #state(shard: number, state: string): string {
     const { id } = this.#options;
-    this.#said += 1;
-    const told: ShardState = { node: id, n: this.#said, state, held: this.#held.of(shard, id) };
-    return JSON.stringify(told);
+    this.#announced += 1;
+    const announcement: ShardState = { node: id, n: this.#announced, state, held: this.#held.of(shard, id) };
+    return JSON.stringify(announcement);
   }
 
   /** Takes in an announcement of another node. */
-  #heard(shard: number, data: Uint8Array): void {
+  #receive(shard: number, data: Uint8Array): void {
     const { node, n, state, held } = JSON.parse(new TextDecoder().decode(data)) as ShardState;
     const about = `${node}/${shard}`;
     if (node === this.#options.id || n < (this.#latest.get(about) ?? 0)) return;

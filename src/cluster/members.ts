@@ -129,7 +129,7 @@ export class Members {
       transport.subscribe(pingSubject(this.id), ({ reply }) => {
         if (reply) transport.publish(reply, 'pong');
       }),
-      transport.subscribe(hereSubject('*'), ({ data }) => this.#heard(parsed(data))),
+      transport.subscribe(hereSubject('*'), ({ data }) => this.#receive(parsed(data))),
     ];
     const watch = await whileNobodyLeads(() => bucket.watch({ key: '>' }));
     this.#stopWatching = () => watch.stop();
@@ -137,18 +137,18 @@ export class Members {
     // The count of pending keys does not mark the end: nats-server 2.9.10 leaves it one too high when a key is
     // overwritten while the watch is created.
     const noted = whileNobodyLeads(() => this.#note());
-    const known = Promise.withResolvers<void>();
+    const listed = Promise.withResolvers<void>();
     void (async () => {
       for await (const { key, operation, value, revision } of watch) {
-        if (operation === 'PUT') this.#heard(parsed(value));
+        if (operation === 'PUT') this.#receive(parsed(value));
         else this.#lost(key, 'it left');
-        if (key === this.id && revision >= (await noted)) known.resolve();
+        if (key === this.id && revision >= (await noted)) listed.resolve();
       }
     })().catch((error) => {
       this.#options.log.warn({ err: error }, 'the watch of the nodes ended');
-      known.reject(error);
+      listed.reject(error);
     });
-    await Promise.all([noted, known.promise]);
+    await Promise.all([noted, listed.promise]);
     this.#reached = this.#options.clock.now();
     this.#announce();
     this.#every(this.#timing.presence, () => this.#announce());
@@ -159,7 +159,7 @@ export class Members {
   retire(): void {
     this.#leaving = true;
     this.#announce();
-    this.#tell();
+    this.#notify();
   }
 
   /** Stops, and deletes this node's presence from the bucket. */
@@ -195,30 +195,32 @@ export class Members {
     this.#peers.delete(id);
     this.#gone.set(id, { joined: member.joined, at: this.#options.clock.now() });
     this.#options.log.info({ node: id, why }, 'a node is gone');
-    this.#tell();
+    this.#notify();
   }
 
-  #heard(presence: Presence): void {
+  #receive(presence: Presence): void {
     const { id, joined, leaving } = presence;
     const now = this.#options.clock.now();
     const gone = this.#gone.get(id);
     if (id === this.id || (gone?.joined === joined && now - gone.at < this.#timing.forgetting)) return;
     this.#gone.delete(id);
-    const known = this.#peers.get(id);
+    const existing = this.#peers.get(id);
     // The bucket may deliver an older presence after a newer one.
-    if (known && (joined < known.joined || (joined === known.joined && known.leaving && !leaving))) return;
+    if (existing && (joined < existing.joined || (joined === existing.joined && existing.leaving && !leaving))) return;
     this.#peers.set(id, { ...presence, seen: now });
-    if (known?.joined === joined && known.leaving === leaving) return;
+    if (existing?.joined === joined && existing.leaving === leaving) return;
     this.#options.log.info({ node: id }, leaving ? 'a node is leaving' : 'a node joined');
-    this.#tell();
+    this.#notify();
   }
 
   #announce(): void {
     this.#options.transport.publish(hereSubject(this.id), JSON.stringify(this.#presence()));
     if (this.#noting) return;
     this.#noting = true;
-    const told = this.#note().catch((error) => this.#options.log.debug({ err: error }, 'a sign of life was not noted'));
-    void told.finally(() => {
+    const noted = this.#note().catch((error) =>
+      this.#options.log.debug({ err: error }, 'a sign of life was not noted'),
+    );
+    void noted.finally(() => {
       this.#noting = false;
     });
   }
@@ -283,7 +285,7 @@ export class Members {
     for (const listener of this.#wentAway) listener();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of this.#changed) listener();
   }
 

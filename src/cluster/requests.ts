@@ -19,7 +19,7 @@ export interface RequestsOptions {
   readonly act: (message: Message, name: string | undefined) => Promise<void>;
 }
 
-interface Kept {
+interface Buffered {
   readonly message: Message;
   readonly key: Key;
   /** Time of arrival, ms since the epoch. */
@@ -31,7 +31,7 @@ interface Kept {
 export const answeredSubject = (node: string | '*'): string => `troupe.node.${node}.answered`;
 
 /** Announcements are batched at this interval, ms. */
-const TELL = 20;
+const ANNOUNCE = 20;
 /** Maximum of buffered requests; beyond it the oldest is dropped. */
 const MOST = 10_000;
 /**
@@ -43,18 +43,18 @@ const LONGEST = 120_000;
 export class Requests {
   readonly #options: RequestsOptions;
   /** By reply subject, which is unique per request. */
-  readonly #kept = new Map<string, Kept>();
+  readonly #buffered = new Map<string, Buffered>();
   readonly #answered: Subscription;
   readonly #unchange: () => void;
-  #told: string[] = [];
-  #telling: unknown;
+  #finished: string[] = [];
+  #announcing: unknown;
   #stopped = false;
 
   constructor(options: RequestsOptions) {
     const { cluster, transport } = options;
     this.#options = options;
     this.#answered = transport.subscribe(answeredSubject('*'), ({ data }) => {
-      for (const reply of new TextDecoder().decode(data).split('\n')) this.#kept.delete(reply);
+      for (const reply of new TextDecoder().decode(data).split('\n')) this.#buffered.delete(reply);
     });
     this.#unchange = cluster.onChange(() => this.#look());
   }
@@ -63,20 +63,20 @@ export class Requests {
   hear(message: Message): void {
     const { clock, keyOf } = this.#options;
     const key = keyOf(message);
-    const kept: Kept = { message, key, at: clock.now(), acting: false };
+    const buffered: Buffered = { message, key, at: clock.now(), acting: false };
     if (message.reply !== undefined) {
-      this.#kept.set(message.reply, kept);
-      if (this.#kept.size > MOST) this.#kept.delete(this.#kept.keys().next().value!);
+      this.#buffered.set(message.reply, buffered);
+      if (this.#buffered.size > MOST) this.#buffered.delete(this.#buffered.keys().next().value!);
     }
-    if (this.#isMine(key)) this.#act(kept);
+    if (this.#isMine(key)) this.#act(buffered);
   }
 
   stop(): void {
-    this.#tell();
+    this.#announce();
     this.#stopped = true;
     this.#unchange();
     this.#answered.unsubscribe();
-    this.#kept.clear();
+    this.#buffered.clear();
   }
 
   // A node without its lease, or one that has just been frozen, may only believe that it owns the session.
@@ -88,30 +88,30 @@ export class Requests {
   /** The node that was to act for a request may be dead, or may have taken another node for the owner. */
   #look(): void {
     const since = this.#options.clock.now() - LONGEST;
-    for (const [reply, kept] of this.#kept) {
-      if (kept.acting) continue;
-      if (kept.at < since) this.#kept.delete(reply);
-      else if (this.#isMine(kept.key)) this.#act(kept);
+    for (const [reply, buffered] of this.#buffered) {
+      if (buffered.acting) continue;
+      if (buffered.at < since) this.#buffered.delete(reply);
+      else if (this.#isMine(buffered.key)) this.#act(buffered);
     }
   }
 
-  #act(kept: Kept): void {
-    const { reply } = kept.message;
-    kept.acting = true;
+  #act(buffered: Buffered): void {
+    const { reply } = buffered.message;
+    buffered.acting = true;
     const name = reply === undefined ? undefined : `r-${hash('sha256', reply, 'base64url')}`;
-    void this.#options.act(kept.message, name).then(() => {
+    void this.#options.act(buffered.message, name).then(() => {
       if (reply === undefined || this.#stopped) return;
-      if (this.#kept.get(reply) === kept) this.#kept.delete(reply);
-      this.#told.push(reply);
-      this.#telling ??= this.#options.clock.setTimeout(() => this.#tell(), TELL);
+      if (this.#buffered.get(reply) === buffered) this.#buffered.delete(reply);
+      this.#finished.push(reply);
+      this.#announcing ??= this.#options.clock.setTimeout(() => this.#announce(), ANNOUNCE);
     });
   }
 
-  #tell(): void {
+  #announce(): void {
     const { cluster, transport, clock } = this.#options;
-    clock.clearTimeout(this.#telling);
-    this.#telling = undefined;
-    if (this.#told.length > 0) transport.publish(answeredSubject(cluster.id), this.#told.join('\n'));
-    this.#told = [];
+    clock.clearTimeout(this.#announcing);
+    this.#announcing = undefined;
+    if (this.#finished.length > 0) transport.publish(answeredSubject(cluster.id), this.#finished.join('\n'));
+    this.#finished = [];
   }
 }

@@ -7,17 +7,17 @@ interface Subscription {
 }
 
 export class Followers {
-  readonly #everywhere = new Set<Subscription>();
+  readonly #global = new Set<Subscription>();
   /** Only keys with a follower: a session without one costs no memory here. */
   readonly #byKey = new Map<string, Set<Subscription>>();
-  readonly #untold: (readonly [Key, Stored])[] = [];
-  #telling = false;
+  readonly #queue: (readonly [Key, Stored])[] = [];
+  #notifying = false;
 
   add(key: Key | '*', follower: Follower): () => void {
     const subscription = { follower };
     if (key === '*') {
-      this.#everywhere.add(subscription);
-      return () => void this.#everywhere.delete(subscription);
+      this.#global.add(subscription);
+      return () => void this.#global.delete(subscription);
     }
     const name = keyName(key);
     const subscriptions = this.#byKey.get(name) ?? new Set();
@@ -30,7 +30,7 @@ export class Followers {
 
   /** Whether any follower would be notified of this key, so that an entry without followers need not be read. */
   wants(key: Key): boolean {
-    return this.#everywhere.size > 0 || (this.#byKey.size > 0 && this.#byKey.has(keyName(key)));
+    return this.#global.size > 0 || (this.#byKey.size > 0 && this.#byKey.has(keyName(key)));
   }
 
   /**
@@ -38,19 +38,19 @@ export class Followers {
    * before it.
    */
   tell(key: Key, stored: Stored): void {
-    if (this.#everywhere.size === 0 && this.#byKey.size === 0) return;
-    this.#untold.push([key, stored]);
-    if (this.#telling) return;
-    this.#telling = true;
-    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
-      tellAll(this.#everywhere, ...next);
-      tellAll(this.#byKey.get(keyName(next[0])), ...next);
+    if (this.#global.size === 0 && this.#byKey.size === 0) return;
+    this.#queue.push([key, stored]);
+    if (this.#notifying) return;
+    this.#notifying = true;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      notifyAll(this.#global, ...next);
+      notifyAll(this.#byKey.get(keyName(next[0])), ...next);
     }
-    this.#telling = false;
+    this.#notifying = false;
   }
 }
 
-function tellAll(subscriptions: Set<Subscription> | undefined, key: Key, stored: Stored): void {
+function notifyAll(subscriptions: Set<Subscription> | undefined, key: Key, stored: Stored): void {
   if (!subscriptions?.size) return;
   // A copy, because a follower added during this notification starts with the next entry.
   for (const subscription of [...subscriptions]) {

@@ -102,8 +102,8 @@ function assemble(js: JetStream, { name, stream, shards, replicas, onTrouble }: 
   async function commit(key: Key, after: Version, entry: Entry): Promise<Version> {
     const draught = draft(subjects.of(key), key, after, entry, `${self}.${(appends++).toString(36)}`);
     const version = await writer.write(draught);
-    const telling = hearing.appended(key, after, { version, entry });
-    if (telling) await telling;
+    const notified = hearing.appended(key, after, { version, entry });
+    if (notified) await notified;
     return version;
   }
 

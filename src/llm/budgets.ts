@@ -128,8 +128,8 @@ export class Budgets {
   }
 
   #book({ key, scope, tenant, id, budget }: Scope, since = this.#clock.now()): Book {
-    const known = this.#books.get(key);
-    if (known) return known;
+    const existing = this.#books.get(key);
+    if (existing) return existing;
     if (this.#books.size >= this.#most) this.#forgetOne();
     const { window_s = HOUR, ...limit } = budget;
     const resets_at = since + window_s * 1_000;

@@ -13,15 +13,15 @@ export interface Whereto {
 /** Any error of the openai package, or of reading its stream, as a `Failed`. `now` is in ms since the epoch. */
 export function modelFailed(error: unknown, { name, key }: Whereto, now: number): Failed {
   if (error instanceof Failed) return error;
-  return told(error as Partial<APIError>, name, now, (text) => scrubbed(text, key));
+  return failureOf(error as Partial<APIError>, name, now, (text) => scrubbed(text, key));
 }
 
 /** Maximum length of a server's own message in an error, characters. */
 const EXCERPT = 300;
 
-function told(error: Partial<APIError>, name: string, now: number, clean: (text: string) => string): Failed {
+function failureOf(error: Partial<APIError>, name: string, now: number, clean: (text: string) => string): Failed {
   const { status } = error;
-  if (status === undefined) return isSaid(error) ? saidFailed(error, name, clean) : connectionFailed(error, name);
+  if (status === undefined) return isInStream(error) ? streamFailed(error, name, clean) : connectionFailed(error, name);
   // A server that refuses a key often quotes it, so its message is left out.
   if (status === 401) return new Failed('model_refused_key', `${name} refused the API key (401)`, false, { status });
   const words = wordsOf(error, clean);
@@ -38,9 +38,9 @@ function told(error: Partial<APIError>, name: string, now: number, clean: (text:
 }
 
 /** An error that the server sent inside its stream. */
-const isSaid = (error: Partial<APIError>): boolean => error.error !== undefined || error.code != null;
+const isInStream = (error: Partial<APIError>): boolean => error.error !== undefined || error.code != null;
 
-function saidFailed(error: Partial<APIError>, name: string, clean: (text: string) => string): Failed {
+function streamFailed(error: Partial<APIError>, name: string, clean: (text: string) => string): Failed {
   const words = wordsOf(error, clean);
   if (error.code === 'rate_limit_exceeded')
     return new Failed('rate_limited', `${name} takes no more calls now${words}`);

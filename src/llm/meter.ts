@@ -9,8 +9,8 @@ const CHARACTERS = 4;
 
 export class Meter {
   readonly #body: CompletionBody;
-  #told: Counted | undefined;
-  #heard = 0;
+  #usage: Counted | undefined;
+  #characters = 0;
   #answered = false;
   #finished = false;
 
@@ -20,9 +20,9 @@ export class Meter {
 
   add({ usage, choices }: ChatCompletion | ChatCompletionChunk): void {
     this.#answered = true;
-    this.#told = usage ?? this.#told;
+    this.#usage = usage ?? this.#usage;
     for (const choice of choices ?? []) {
-      this.#heard += charactersIn('delta' in choice ? choice.delta : choice.message);
+      this.#characters += charactersIn('delta' in choice ? choice.delta : choice.message);
       this.#finished ||= Boolean(choice.finish_reason);
     }
   }
@@ -34,10 +34,10 @@ export class Meter {
 
   /** The usage; zero when the endpoint never answered. */
   counted(): Counted {
-    if (this.#told) return this.#told;
+    if (this.#usage) return this.#usage;
     if (!this.#answered) return { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
     const prompt_tokens = Math.ceil(JSON.stringify(this.#body.messages).length / CHARACTERS);
-    const completion_tokens = Math.ceil(this.#heard / CHARACTERS);
+    const completion_tokens = Math.ceil(this.#characters / CHARACTERS);
     return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
   }
 }

@@ -74,7 +74,7 @@ export class Consumer {
     this.#subscription = js.connection.subscribe(createInbox(inboxPrefix(js.connection)), {
       callback: (error, message) => {
         if (error) this.#break();
-        else if (!this.#closed) this.#heardOf(message);
+        else if (!this.#closed) this.#receive(message);
       },
     });
     // A restarted server has lost the consumer; any other server may have sent messages that the closed connection did
@@ -114,7 +114,7 @@ export class Consumer {
     this.#watch.unref();
   }
 
-  #heardOf(message: Msg): void {
+  #receive(message: Msg): void {
     this.#heard = true;
     if (message.data.length === 0 && message.headers?.code === 100) {
       this.#control(message);

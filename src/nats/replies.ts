@@ -63,7 +63,7 @@ export class Replies {
     this.#onDenied = onDenied;
     this.#inbox = `${createInbox(inboxPrefix(connection))}.`;
     this.#subscription = connection.subscribe(`${this.#inbox}*`, {
-      callback: (error, message) => this.#heard(error, message),
+      callback: (error, message) => this.#receive(error, message),
     });
     this.#statuses = connection.status();
     void this.#watch();
@@ -113,7 +113,7 @@ export class Replies {
     this.#subscription.unsubscribe();
   }
 
-  #heard(error: Error | null, message: Msg): void {
+  #receive(error: Error | null, message: Msg): void {
     if (error) {
       this.#refusal = new Denied(error.message, { cause: error });
       this.#failAll(this.#refusal);

@@ -18,12 +18,12 @@ export interface Told {
  * items or members.
  */
 export function tellable(value: unknown, limit = MAX_OUTPUT): Told {
-  const teller = new Teller(limit);
-  const output = teller.tell(value);
-  return { output: output === undefined ? null : output, cut: teller.cut };
+  const serializer = new Serializer(limit);
+  const output = serializer.tell(value);
+  return { output: output === undefined ? null : output, cut: serializer.cut };
 }
 
-class Teller {
+class Serializer {
   cut = false;
   #left: number;
   readonly #above: object[] = [];
@@ -84,33 +84,33 @@ class Teller {
   }
 
   #list(items: readonly unknown[]): unknown[] {
-    const told: unknown[] = [];
+    const parts: unknown[] = [];
     for (let at = 0; at < items.length; at += 1) {
       if (this.#left <= 0) {
-        told.push(this.#more(items.length - at, 'items'));
+        parts.push(this.#more(items.length - at, 'items'));
         break;
       }
       this.#left -= 1;
       const item = this.tell(items[at]);
-      told.push(item === undefined ? null : item);
+      parts.push(item === undefined ? null : item);
     }
-    return told;
+    return parts;
   }
 
   /** Reads members one by one, so that an unreadable one does not lose the others. */
   #members(members: readonly (readonly [string, () => unknown])[]): Record<string, unknown> {
-    const told: [string, unknown][] = [];
+    const parts: [string, unknown][] = [];
     for (const [at, [name, read]] of members.entries()) {
       if (this.#left <= 0) {
-        told.push(['…', this.#more(members.length - at, 'members')]);
+        parts.push(['…', this.#more(members.length - at, 'members')]);
         break;
       }
       const member = readable(read);
       if (member === undefined || typeof member === 'function' || typeof member === 'symbol') continue;
       this.#left -= name.length + 4;
-      told.push([name, this.tell(member)]);
+      parts.push([name, this.tell(member)]);
     }
-    return Object.fromEntries(told);
+    return Object.fromEntries(parts);
   }
 
   #text(text: string): string {

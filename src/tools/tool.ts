@@ -59,8 +59,8 @@ const shown = new WeakMap<Tool<any>, Readonly<Record<string, unknown>>>();
  * tool takes another type, which no model can send.
  */
 export function parametersOf(tool: Tool<any>): Readonly<Record<string, unknown>> {
-  const known = tool.parameters ?? shown.get(tool);
-  if (known) return known;
+  const cached = tool.parameters ?? shown.get(tool);
+  if (cached) return cached;
   // A model writes the schema's input, not its output.
   const { $schema, ...made } = z.toJSONSchema(tool.input, { io: 'input', unrepresentable: 'any' });
   const branches = made.anyOf ?? made.oneOf ?? made.allOf;

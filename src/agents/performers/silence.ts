@@ -9,7 +9,7 @@ export class Silence {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #fell: () => void;
-  #heard = 0;
+  #lastHeard = 0;
   #timer: unknown;
   #over = false;
 
@@ -22,13 +22,13 @@ export class Silence {
   /** Starts the idle timeout. */
   begin(): void {
     if (this.#timer !== undefined || this.#over) return;
-    this.#heard = this.#clock.now();
+    this.#lastHeard = this.#clock.now();
     this.#wait(this.#idleMs);
   }
 
   /** Resets the idle timeout. */
   heard(): void {
-    this.#heard = this.#clock.now();
+    this.#lastHeard = this.#clock.now();
   }
 
   end(): void {
@@ -41,7 +41,7 @@ export class Silence {
   #wait(ms: number): void {
     this.#timer = this.#clock.setTimeout(() => {
       if (this.#over) return;
-      const left = this.#heard + this.#idleMs - this.#clock.now();
+      const left = this.#lastHeard + this.#idleMs - this.#clock.now();
       if (left > 0) this.#wait(left);
       else this.#fell();
     }, ms);

@@ -37,20 +37,20 @@ export class Hearing {
   }
 
   follow(key: Key | '*', follower: Follower): () => void {
-    return this.#tapped(this.#followers.add(key, follower));
+    return this.#withTap(this.#followers.add(key, follower));
   }
 
   /** Notifies of the row of every entry: it is in the message's header, so the body is not parsed. */
   followRows(follower: RowFollower): () => void {
     this.#rows.add(follower);
-    return this.#tapped(() => this.#rows.delete(follower));
+    return this.#withTap(() => this.#rows.delete(follower));
   }
 
   /** Opens the tap with the first follower and closes it with the last. */
-  #tapped(unfollow: () => unknown): () => void {
+  #withTap(unfollow: () => unknown): () => void {
     this.#following += 1;
     this.#tap ??= new Tap(this.#js, this.#stream, {
-      onMessage: (version, message) => this.#heard(version, message),
+      onMessage: (version, message) => this.#delivered(version, message),
       onTrouble: (error) => {
         this.#release();
         this.#onTrouble(error);
@@ -81,8 +81,8 @@ export class Hearing {
   appended(key: Key, after: Version, stored: Stored): Promise<void> | undefined {
     const tap = this.#tap;
     if (!tap) return undefined;
-    if (tap.start === undefined) return tap.live.then(() => this.#tell(tap, key, after, stored));
-    return this.#tell(tap, key, after, stored);
+    if (tap.start === undefined) return tap.live.then(() => this.#notify(tap, key, after, stored));
+    return this.#notify(tap, key, after, stored);
   }
 
   close(): void {
@@ -92,7 +92,7 @@ export class Hearing {
     this.#release();
   }
 
-  #tell(tap: Tap, key: Key, after: Version, stored: Stored): Promise<void> | undefined {
+  #notify(tap: Tap, key: Key, after: Version, stored: Stored): Promise<void> | undefined {
     if (tap !== this.#tap) return undefined;
     const { version } = stored;
     const comesThrough = version > (tap.start ?? 0);
@@ -108,7 +108,7 @@ export class Hearing {
     return undefined;
   }
 
-  #heard(version: Version, message: Msg): void {
+  #delivered(version: Version, message: Msg): void {
     if (this.#ahead.delete(version)) return;
     const { subject, headers, data } = message;
     const key = this.#subjects.key(subject);

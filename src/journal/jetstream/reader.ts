@@ -8,7 +8,7 @@ import { journalFailure } from './failures.ts';
 import { type Found, fromDirectGet, fromLeader, numberOf, type Subjects, stored, versionBefore } from './messages.ts';
 
 /** Number of sessions whose entry sequences are cached between reads: for pages of a long session. */
-const REMEMBERED = 256;
+const MOST_CACHED = 256;
 /** Concurrent gets: this many saturate a server; more only fill its memory. */
 const AT_ONCE = 128;
 
@@ -89,7 +89,7 @@ export class Reader {
    */
   async #locate(key: Key, newest: Found, from: number, to: number, got: Map<number, Found>): Promise<Places> {
     const last = numberOf(key, newest);
-    const places = this.#remembered(key, newest.version, last);
+    const places = this.#cachedPlaces(key, newest.version, last);
     let low = from - 1;
     while (low > 0 && places[low - 1] === undefined) low--;
     let high = to;
@@ -116,14 +116,14 @@ export class Reader {
   }
 
   /** The cached sequences of a session, with that of its newest entry added. */
-  #remembered(key: Key, version: Version, last: number): Places {
+  #cachedPlaces(key: Key, version: Version, last: number): Places {
     const name = keyName(key);
     let places = this.#places.get(name) ?? [];
     this.#places.delete(name);
     if (places.length > last || (places.length === last && places[last - 1] !== version)) places = [];
     places[last - 1] = version;
     this.#places.set(name, places);
-    if (this.#places.size > REMEMBERED) this.#places.delete(this.#places.keys().next().value!);
+    if (this.#places.size > MOST_CACHED) this.#places.delete(this.#places.keys().next().value!);
     return places;
   }
 

@@ -40,7 +40,7 @@ export interface ConnectionSettings {
   readonly closed: (reason?: string, cause?: unknown) => void;
 }
 
-interface Heard {
+interface PortSubscription {
   readonly sid: string;
   subscription: Subscription;
   delivered: number;
@@ -48,7 +48,7 @@ interface Heard {
 }
 
 /** nats-server's defaults before CONNECT: verbose and pedantic. */
-const UNTOLD = { verbose: true, pedantic: true, echo: true, headers: false, no_responders: false };
+const DEFAULTS = { verbose: true, pedantic: true, echo: true, headers: false, no_responders: false };
 /** Time for a client to close its side before the socket is destroyed, ms. */
 const LINGER = 1_000;
 /** The newest version of the client protocol that CONNECT may ask for. */
@@ -65,8 +65,8 @@ export class Connection {
   readonly #settings: ConnectionSettings;
   readonly #parser: Parser;
   readonly #outbox: Outbox;
-  readonly #subscriptions = new Map<string, Heard>();
-  #options: Required<Omit<ConnectOptions, 'protocol'>> = UNTOLD;
+  readonly #subscriptions = new Map<string, PortSubscription>();
+  #options: Required<Omit<ConnectOptions, 'protocol'>> = DEFAULTS;
   /** Whether an operation is waiting for a flush of earlier publications. */
   #waits = false;
   #pingsOut = 0;
@@ -80,7 +80,7 @@ export class Connection {
     this.#parser = new Parser(limits);
     this.#outbox = new Outbox(socket, limits.maxPending, () => this.#abandon('slow consumer'));
     socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#hear(chunk));
+    socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', () => this.#abandon());
     socket.on('close', () => this.#end());
     this.#outbox.line(`INFO ${JSON.stringify(info)} `);
@@ -106,7 +106,7 @@ export class Connection {
     this.#socket.once('close', () => clock.clearTimeout(late));
   }
 
-  #hear(chunk: Buffer): void {
+  #receive(chunk: Buffer): void {
     if (this.#closed) return;
     this.#pingsOut = 0;
     this.#parser.push(chunk);
@@ -155,8 +155,8 @@ export class Connection {
     else if (operation.op === 'PING') this.#outbox.line('PONG');
   }
 
-  #connect({ protocol = 0, ...told }: ConnectOptions): void {
-    this.#options = { ...this.#options, ...told };
+  #connect({ protocol = 0, ...given }: ConnectOptions): void {
+    this.#options = { ...this.#options, ...given };
     if (protocol < 0 || protocol > PROTOCOL) throw new ProtocolError('invalid client protocol');
     if (this.#options.no_responders && !this.#options.headers)
       throw new ProtocolError('no responders requires headers support');
@@ -179,41 +179,41 @@ export class Connection {
   }
 
   #subscribe({ sid, subject, queue }: Extract<Operation, { op: 'SUB' }>): void {
-    const heard = { sid, delivered: 0, max: Number.POSITIVE_INFINITY } as Heard;
-    const deliver = (message: Message): void => this.#deliver(heard, message);
+    const subscriber = { sid, delivered: 0, max: Number.POSITIVE_INFINITY } as PortSubscription;
+    const deliver = (message: Message): void => this.#deliver(subscriber, message);
     this.#attempt('Invalid Subject', () => {
       // A second subscription with the same sid is ignored, without an error.
       if (this.#subscriptions.has(sid)) return;
-      heard.subscription = this.#settings.transport.subscribe(subject, deliver, { queue });
-      this.#subscriptions.set(sid, heard);
+      subscriber.subscription = this.#settings.transport.subscribe(subject, deliver, { queue });
+      this.#subscriptions.set(sid, subscriber);
     });
   }
 
   #unsubscribe({ sid, max = 0 }: Extract<Operation, { op: 'UNSUB' }>): void {
-    const heard = this.#subscriptions.get(sid);
-    if (heard) {
-      heard.max = max;
-      if (heard.delivered >= heard.max) this.#forget(heard);
+    const subscriber = this.#subscriptions.get(sid);
+    if (subscriber) {
+      subscriber.max = max;
+      if (subscriber.delivered >= subscriber.max) this.#forget(subscriber);
     }
     this.#ok();
   }
 
-  #deliver(heard: Heard, { subject, data, headers, reply }: Message): void {
+  #deliver(subscriber: PortSubscription, { subject, data, headers, reply }: Message): void {
     const { echo, no_responders, headers: takesHeaders } = this.#options;
     if (!echo && (headers as { [ORIGIN]?: unknown } | undefined)?.[ORIGIN] === this) return;
     // Only clients that asked for `no_responders` get the 503; others would take it for an empty reply.
     if (!no_responders && data.length === 0 && headers?.Status === '503') return;
     const header = takesHeaders ? writeHeaders(headers) : undefined;
-    const to = reply === undefined ? `${subject} ${heard.sid}` : `${subject} ${heard.sid} ${reply}`;
+    const to = reply === undefined ? `${subject} ${subscriber.sid}` : `${subject} ${subscriber.sid} ${reply}`;
     if (header) this.#outbox.message(`HMSG ${to} ${header.length} ${header.length + data.length}`, header, data);
     else this.#outbox.message(`MSG ${to} ${data.length}`, undefined, data);
-    heard.delivered += 1;
-    if (heard.delivered >= heard.max) this.#forget(heard);
+    subscriber.delivered += 1;
+    if (subscriber.delivered >= subscriber.max) this.#forget(subscriber);
   }
 
-  #forget(heard: Heard): void {
-    heard.subscription.unsubscribe();
-    this.#subscriptions.delete(heard.sid);
+  #forget(subscriber: PortSubscription): void {
+    subscriber.subscription.unsubscribe();
+    this.#subscriptions.delete(subscriber.sid);
   }
 
   /** Performs an action and acknowledges it; on a bad subject sends an error, and the connection stays open. */

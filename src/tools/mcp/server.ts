@@ -23,7 +23,7 @@ export class McpServer implements ToolSource {
   readonly #options: McpOptions;
   readonly #clock: Clock;
   #connection: Promise<Client> | undefined;
-  #known: { readonly tools: readonly Tool<any>[]; readonly until: number } | undefined;
+  #cached: { readonly tools: readonly Tool<any>[]; readonly until: number } | undefined;
   #closed = false;
 
   constructor(name: string, options: McpOptions, clock: Clock) {
@@ -33,8 +33,8 @@ export class McpServer implements ToolSource {
   }
 
   async tools(): Promise<readonly Tool<any>[]> {
-    if (!this.#known || this.#known.until <= this.#clock.now()) await this.#list();
-    return this.#known!.tools;
+    if (!this.#cached || this.#cached.until <= this.#clock.now()) await this.#list();
+    return this.#cached!.tools;
   }
 
   async close(): Promise<void> {
@@ -50,20 +50,20 @@ export class McpServer implements ToolSource {
   async #list(): Promise<void> {
     try {
       const client = await this.#connected();
-      this.#know((await client.listTools()).tools);
+      this.#cache((await client.listTools()).tools);
     } catch (error) {
-      const { tools } = this.#known ?? {};
+      const { tools } = this.#cached ?? {};
       if (!tools) throw this.#unavailable(error);
       // Keeps the cached list for another interval: calls report that the server is down, and lists need not wait for
       // it each time.
-      this.#known = { tools, until: this.#clock.now() + LIST_MS };
+      this.#cached = { tools, until: this.#clock.now() + LIST_MS };
     }
   }
 
-  #know(definitions: readonly Definition[]): void {
+  #cache(definitions: readonly Definition[]): void {
     const { approval, timeout_ms } = this.#options;
     const call = this.#call.bind(this);
-    this.#known = {
+    this.#cached = {
       tools: mount(definitions, { server: this.name, approval, timeout_ms, call }),
       until: this.#clock.now() + LIST_MS,
     };
@@ -124,7 +124,7 @@ export class McpServer implements ToolSource {
       {
         // Probing a child process for its protocol version would start another process, so only services are probed.
         versionNegotiation: { mode: 'url' in options ? 'auto' : 'legacy', probe: { timeoutMs: CONNECT_MS } },
-        listChanged: { tools: { onChanged: (error, tools) => (error ? this.#forget() : this.#know(tools ?? [])) } },
+        listChanged: { tools: { onChanged: (error, tools) => (error ? this.#forget() : this.#cache(tools ?? [])) } },
       },
     );
     client.onclose = lost;
@@ -142,7 +142,7 @@ export class McpServer implements ToolSource {
 
   /** Expires the cached list, so that the next caller fetches it. */
   #forget(): void {
-    if (this.#known) this.#known = { ...this.#known, until: 0 };
+    if (this.#cached) this.#cached = { ...this.#cached, until: 0 };
   }
 
   #drop(client: Client): void {
