@@ -1,4 +1,5 @@
-// Rings for sessions that left memory while they wait for a time to come: a timer and a name each, instead of an actor.
+// Alarms of passivated sessions: one clock timer and one name each, so that a session that waits for a due time needs
+// no actor.
 import type { Clock } from '../src/platform/clock.ts';
 
 export class Alarms {
@@ -15,7 +16,10 @@ export class Alarms {
     return this.#timers.size;
   }
 
-  /** Rings once at `due`, ms since the epoch; a name has one alarm at most. */
+  /**
+   * Sets the alarm of `name` to ring once at `due`, ms since the epoch. A later call replaces an earlier one: a name
+   * has at most one alarm.
+   */
   set(name: string, due: number): void {
     this.clear(name);
     const timer = this.#clock.setTimeout(() => {

@@ -1,11 +1,15 @@
-// What a caller may do to a session as it stands: the chart's own guards, asked with the least that each verb needs.
+// The verbs that a session accepts in its current state: the chart's own guards, run with the smallest event of each
+// verb.
 import type { AnyMachineSnapshot } from 'xstate';
 import type { SessionContext, SessionEvent, Verb } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import type { Entry } from '../src/journal/journal.ts';
 import { stepper } from './durable.ts';
 
-/** The verbs that are accepted now. Whether one is still accepted when it arrives only its answer says. */
+/**
+ * The verbs that the chart accepts now. The state may change before a verb arrives, so only its reply says whether it
+ * was accepted.
+ */
 export function allowedIn(snapshot: AnyMachineSnapshot): Verb[] {
   if (snapshot.status !== 'active') return [];
   return least(snapshot.context as SessionContext)
@@ -13,13 +17,13 @@ export function allowedIn(snapshot: AnyMachineSnapshot): Verb[] {
     .map(({ type }) => type);
 }
 
-/** The same after an entry; none where another version of the chart wrote it. */
+/** The verbs that the chart accepts after this entry; none when another version of the chart wrote the entry. */
 export function allowedAfter({ machine, snapshot }: Entry): Verb[] {
   const pure = stepper(sessionMachine);
   return machine === pure.name && snapshot.status === undefined ? allowedIn(pure.restore(snapshot)) : [];
 }
 
-/** Each verb as somebody would say it who is not the holder and answers the open question. */
+/** The smallest event of each verb, sent by a caller who is not the holder and who answers the open question. */
 function least({ run }: SessionContext): Event[] {
   const question = run?.question?.id ?? '';
   return [

@@ -1,4 +1,4 @@
-// The answers that are being written on this node, and who hears their pieces.
+// The open answers of this node, and the subscriptions to their deltas.
 import { type Key, keyName } from '../src/journal/journal.ts';
 import type { OpenAnswer, Part } from './parts.ts';
 
@@ -9,7 +9,10 @@ export class Answers {
   readonly #listeners = new Map<string, Set<PartListener>>();
   readonly #everywhere = new Set<(key: Key, part: Part) => void>();
 
-  /** Adds a piece to an attempt's answer, which it opens with the first one, and tells it. `entry` is the last one of its session. */
+  /**
+   * Appends a delta to an attempt's answer (the first delta opens it) and passes it to the subscribers. `entry` is the
+   * number of the session's last entry.
+   */
   add(key: Key, open: OpenAnswer, text: string, now: number, entry: number): void {
     const name = keyName(key);
     this.#open.set(name, open);
@@ -19,22 +22,22 @@ export class Answers {
     for (const listener of this.#everywhere) listener(key, piece);
   }
 
-  /** This answer is finished or given up. */
+  /** Closes an answer that is finished or abandoned. */
   end(key: Key, answer: OpenAnswer): void {
     if (this.#open.get(keyName(key)) === answer) this.#open.delete(keyName(key));
   }
 
-  /** Whatever this session was writing is of no use any more. */
+  /** Discards the open answer of a session that left this node or broke. */
   drop(name: string): void {
     this.#open.delete(name);
   }
 
-  /** What a session is writing, as far as it is written. */
+  /** The open answer of a session as one delta from offset 0; undefined when none is open. */
   whole(key: Key): Part | undefined {
     return this.#open.get(keyName(key))?.whole();
   }
 
-  /** Hears the pieces of one session's answers. Returns the function that stops it. */
+  /** Subscribes to the deltas of one session. Returns the function that unsubscribes. */
   listen(key: Key, listener: PartListener): () => void {
     const name = keyName(key);
     const listeners = this.#listeners.get(name) ?? new Set();
@@ -45,7 +48,7 @@ export class Answers {
     };
   }
 
-  /** Hears the pieces of all. Returns the function that stops it. */
+  /** Subscribes to the deltas of all sessions. Returns the function that unsubscribes. */
   listenAll(listener: (key: Key, part: Part) => void): () => void {
     this.#everywhere.add(listener);
     return () => this.#everywhere.delete(listener);

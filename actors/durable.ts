@@ -1,4 +1,5 @@
-// The one file that steps, restores and dumps XState machines. Effects come out as data; nobody performs them here.
+// The pure interpreter: the one file that steps, restores and dumps XState machines. Effects come out as data and are
+// not performed here.
 import {
   type ActorLogic,
   type AnyActorRef,
@@ -12,16 +13,19 @@ import {
 } from 'xstate';
 import type { Emitted } from '../src/journal/journal.ts';
 
-/** What a step asks the world to do, in this order. */
+/** The effects of a step, in the order in which the machine produced them. */
 export type Effect =
   | { readonly type: 'invoke'; readonly id: string; readonly src: string; readonly input: unknown }
   | { readonly type: 'stop'; readonly id: string }
   | { readonly type: 'timer'; readonly id: string; readonly delay: number }
   | { readonly type: 'cancel'; readonly id: string }
-  /** Only in a sandbox: something that a journaled chart must not do. */
+  /** Only in a sandbox: an action that a journaled chart must not have. */
   | { readonly type: 'action'; readonly id: string };
 
-/** What came of one event: `changed` is false when the machine did not accept it, and then nothing else happened. */
+/**
+ * The result of one event. When `changed` is false the machine did not accept the event, and there are no effects and
+ * no emitted events.
+ */
 export interface Step {
   readonly snapshot: AnyMachineSnapshot;
   readonly changed: boolean;
@@ -36,30 +40,36 @@ export interface Dump {
   readonly status?: 'done' | 'error';
 }
 
-/** The transitions that one microstep selected, in document order; of those that conflict XState takes the first alone. */
+/**
+ * The transitions that one microstep selected, in document order; of conflicting transitions XState takes only the
+ * first.
+ */
 export type Microstep = readonly AnyTransitionDefinition[];
 
 /** The pure interpreter of one machine. */
 export interface Stepper {
   readonly machine: AnyStateMachine;
-  /** `id@version` of the machine, as it stands in every entry. */
+  /** `id@version` of the machine, as every entry records it. */
   readonly name: string;
   initial(input?: unknown): Step;
-  /** Throws what a guard or an action threw; the snapshot that was given stays good. */
+  /** Throws the error of a guard or an action; the given snapshot stays valid. */
   step(snapshot: AnyMachineSnapshot, event: EventObject): Step;
   dump(snapshot: AnyMachineSnapshot): Dump;
   restore(dump: Dump): AnyMachineSnapshot;
   /** The invokes that the active states imply, with their input, in document order. */
   invokes(snapshot: AnyMachineSnapshot): Extract<Effect, { type: 'invoke' }>[];
-  /** The timers that the active states imply, in document order; `delay` is the whole of it, ms. */
+  /** The timers that the active states imply, in document order; `delay` is the full delay, ms. */
   timers(snapshot: AnyMachineSnapshot): Extract<Effect, { type: 'timer' }>[];
-  /** What `run` returns, and the microsteps of all steps that it takes with this stepper. Throws what it throws. */
+  /**
+   * Runs `run` and returns its result with the microsteps of all steps that it takes with this stepper. Rethrows the
+   * error of `run`.
+   */
   trace<T>(run: () => T): { readonly result: T; readonly microsteps: readonly Microstep[] };
 }
 
 const steppers = new WeakMap<AnyStateMachine, Stepper>();
 
-/** The stepper of a machine; made once, because its inert scope is what makes a step cheap (about 5 µs instead of 20). */
+/** The stepper of a machine, cached: its reused inert actor scope makes a step cost about 5 µs instead of 20. */
 export function stepper(machine: AnyStateMachine): Stepper {
   const known = steppers.get(machine);
   if (known) return known;
@@ -71,8 +81,9 @@ export function stepper(machine: AnyStateMachine): Stepper {
 const sandboxes = new WeakMap<AnyStateMachine, Stepper>();
 
 /**
- * The stepper of any machine, for trying it out: an action that is no effect the journal could keep, such as one of the user's
- * own or a message to another actor, comes out as an effect that only names it. Nothing is performed here either.
+ * The stepper of any machine, for a sandbox. An action that the journal could not record as an effect, such as a user's
+ * own action or a message to another actor, comes out as an effect that only names it. This stepper does not perform
+ * effects either.
  */
 export function sandbox(machine: AnyStateMachine): Stepper {
   const known = sandboxes.get(machine);
@@ -100,8 +111,8 @@ function makeStepper(machine: AnyStateMachine, other?: (action: { type: string }
     else throw new Error(`${machine.id}: the action ${type} is not an effect that can be remembered`);
   };
 
-  // Never started; children that a step creates hang on it, and are never started either. Built as late as the first step:
-  // creating it runs the machine's own initial context, which may need input.
+  // This actor is never started, nor are the children that a step attaches to it. The first step builds it, not the
+  // module, because creating it evaluates the machine's initial context, which may need input.
   const inert = createActor(machine as any, { input: {} as any }) as AnyActorRef & { system: any };
   const scope: any = {
     self: inert,
@@ -156,7 +167,7 @@ function makeStepper(machine: AnyStateMachine, other?: (action: { type: string }
       const snapshot = machine.restoreSnapshot(bare as any, scope) as AnyMachineSnapshot;
       const invokes = invokesOf(snapshot, inert);
       if (invokes.length === 0) return snapshot;
-      // XState stops an invoke by its child ref, so the children must be there again, though they never run.
+      // XState stops an invoke by its child ref, so the children must exist again, though they never run.
       const children = Object.fromEntries(
         invokes.map(({ id, src, input }) => [id, { src, snapshot: { status: 'active', input }, syncSnapshot: false }]),
       );
@@ -167,7 +178,7 @@ function makeStepper(machine: AnyStateMachine, other?: (action: { type: string }
     trace(run) {
       const microsteps: Microstep[] = [];
       const inspection = inert.system.inspect((event: InspectionEvent) => {
-        // Children that a step creates share the system, and have microsteps of their own.
+        // Children that a step creates share the system and report microsteps of their own.
         if (event.type === '@xstate.microstep' && event.actorRef === inert) microsteps.push(event._transitions);
       });
       try {
@@ -179,7 +190,10 @@ function makeStepper(machine: AnyStateMachine, other?: (action: { type: string }
   };
 }
 
-/** Inputs are computed from the context alone (a lint of the charts holds them to it), so they come out the same again. */
+/**
+ * Computes inputs from the context alone (a lint of the charts enforces it), so a restored snapshot yields the same
+ * inputs.
+ */
 function invokesOf(snapshot: AnyMachineSnapshot, self: AnyActorRef): Extract<Effect, { type: 'invoke' }>[] {
   return snapshot._nodes.flatMap((node) =>
     node.invoke.map(({ id, src, input }) => ({
@@ -194,7 +208,7 @@ function invokesOf(snapshot: AnyMachineSnapshot, self: AnyActorRef): Extract<Eff
   );
 }
 
-/** Like inputs, delays are computed from the context alone. */
+/** Computes delays from the context alone, for the same reason. */
 function timersOf({ _nodes, machine, context }: AnyMachineSnapshot): Extract<Effect, { type: 'timer' }>[] {
   const after = _nodes.flatMap((node) => node.after);
   const ids = [...new Set(after.map(({ eventType }) => eventType))];
@@ -206,16 +220,22 @@ function timersOf({ _nodes, machine, context }: AnyMachineSnapshot): Extract<Eff
   });
 }
 
-/** The snapshot of a durable actor is its machine's own: `subscribe`, `inspect` and `can` see what they always see. */
+/**
+ * The snapshot of a durable actor is its machine's own, so `subscribe`, `inspect` and `can` work as with any XState
+ * actor.
+ */
 export type DurableLogic = ActorLogic<AnyMachineSnapshot, EventObject, unknown> & {
-  /** What the last event led to, once: the effects that the actor did not perform. Throws what the machine threw. */
+  /**
+   * Returns the step of the last event, with the effects that the actor did not perform; the next call needs another
+   * event. Throws the error that the machine threw.
+   */
   taken(): Step;
 };
 
 /**
- * Higher-order actor logic: runs the machine's own transition but keeps its effects as data, so that a journal can stand
- * between decision and effect. `createActor(durable(machine))` is a real XState actor. A throwing guard or action leaves
- * the actor as it was; `taken()` rethrows.
+ * Higher-order actor logic: runs the machine's own transition but returns its effects as data, so that they can be
+ * journaled before they are performed. `createActor(durable(machine))` is a real XState actor. When a guard or an
+ * action throws, the actor's snapshot stays as it was and `taken()` rethrows.
  */
 export function durable(machine: AnyStateMachine): DurableLogic {
   const pure = stepper(machine);
@@ -254,8 +274,8 @@ export function durable(machine: AnyStateMachine): DurableLogic {
 const logics = new WeakMap<AnyStateMachine, DurableLogic>();
 
 /**
- * A live durable actor, fresh or woken from a dump. Its logic is shared by all actors of the machine. `initial` is the step
- * that made a fresh one; a woken one has none, for what it owes is in its journal.
+ * Starts a durable actor, from its input or from a dump. All actors of a machine share one logic. `initial` is the step
+ * that created a new actor; a restored one has none, because its owed effects are in its journal.
  */
 export function createDurable(machine: AnyStateMachine, from: { input: unknown } | { dump: Dump }) {
   let logic = logics.get(machine);

@@ -1,8 +1,9 @@
-// What a user of the library may put around every run: a guard and more context before, a rewrite after (B5).
+// The hooks of a library user around every run: a guard and extra context before it, a rewrite of the answer after it
+// (B5).
 import type { ScreenOutput } from '../machines/session/events.ts';
 import type { AgentCall, AgentResult } from '../src/agents/definition.ts';
 
-/** A message about to become a run. */
+/** A message before its run starts. */
 export interface Incoming {
   readonly tenant: string;
   readonly session: string;
@@ -11,11 +12,14 @@ export interface Incoming {
 }
 
 export interface HookFunctions {
-  /** May this message be answered? `false` or a reason refuses it: rate limits, content filters. */
+  /**
+   * Decides whether this message may start a run. `false` or a reason refuses it, e.g. for rate limits and content
+   * filters.
+   */
   shouldProcess?(incoming: Incoming): Verdict | Promise<Verdict>;
-  /** Adds to what agents see as `call.context`. */
+  /** Returns data that agents get as `call.context`. */
   prepareContext?(incoming: Incoming): Record<string, unknown> | Promise<Record<string, unknown>>;
-  /** Sees every finished answer before it is remembered; what it returns is said instead. */
+  /** Gets every finished answer before it is journaled; a returned string replaces the answer. */
   postProcess?(answer: string, call: AgentCall): string | void | Promise<string | void>;
 }
 
@@ -28,7 +32,7 @@ export class Hooks {
     this.#functions = functions;
   }
 
-  /** Whether a run must pass `screening`; without it a turn costs one entry less. */
+  /** Whether a run must pass the state `screening`; without it a turn costs one entry less. */
   get screens(): boolean {
     return Boolean(this.#functions.shouldProcess ?? this.#functions.prepareContext);
   }

@@ -1,4 +1,5 @@
-// One node's orchestrator: spawns, wakes and passivates sessions, and performs what their charts ask for.
+// The orchestrator of one node: spawns, wakes and passivates sessions, routes events to them and performs their owed
+// effects.
 import { type AnyStateMachine, createActor, type EventObject } from 'xstate';
 import type { JobRun } from '../machines/job/events.ts';
 import { jobMachine } from '../machines/job/machine.ts';
@@ -25,35 +26,35 @@ import { type Host, type Receipt, Session, type Work } from './session.ts';
 export interface OrchestratorOptions {
   readonly journal: Journal;
   readonly clock: Clock;
-  /** Draws the jitter of failures, 0 up to 1; Math.random unless told. */
+  /** Draws the jitter of failures, from 0 up to 1; Math.random by default. */
   readonly random?: () => number;
   readonly pool: AgentPool;
   readonly directory: Directory;
   readonly hooks: Hooks;
   readonly settings: Settings;
   readonly log: Log;
-  /** An idle session leaves memory after so many milliseconds. */
+  /** Idle time after which a session is passivated, ms. */
   readonly passivate_ms: number;
-  /** At most so many sessions stay resident while idle; the longest unused leave first. */
+  /** Maximum of idle sessions in memory; beyond it the least recently used are passivated. */
   readonly max_resident: number;
-  /** Performs an attempt of a job. */
+  /** Performs one attempt of a job. */
   readonly run?: (key: Key, input: JobRun, work: Work) => Promise<unknown>;
-  /** In a cluster: where the sessions are that this node does not have. */
+  /** In a cluster: access to the sessions that other nodes own. */
   readonly elsewhere?: Elsewhere;
 }
 
-/** What a session may be created with; what is left out comes from the configuration. */
+/** Options for creating a session; defaults come from the configuration. */
 export interface Birth {
   readonly settings?: Partial<Settings>;
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-/** The name under which a tenant's registered agents are journaled; no session id can look like it. */
+/** The journal key that holds a tenant's registered agents; `@` keeps it apart from session ids. */
 export const REGISTRY = '@agents';
-/** What the name under which a job is journaled begins with; its id follows. */
+/** The prefix of a job's journal key; the job's id follows. */
 export const JOB = '@job-';
 
-/** What is journaled like a session and is none, by what its name begins with. */
+/** The actors besides sessions that have a journal, by the prefix of their key. */
 const others: readonly { prefix: string; machine: AnyStateMachine; input: (key: Key) => unknown }[] = [
   { prefix: REGISTRY, machine: registryMachine, input: ({ tenant }) => ({ tenant }) },
   { prefix: JOB, machine: jobMachine, input: ({ session }) => ({ id: session.slice(JOB.length) }) },
@@ -68,29 +69,31 @@ const keyOf = (name: string): Key => {
 
 /** The rest of the cluster, as one node's orchestrator needs it. */
 export interface Elsewhere {
-  /** Whether this node has the session: no other may wake it. */
+  /** Whether this node owns the session: no other node may wake it. */
   owns(key: Key): boolean;
-  /** Whether this node shall have the session, and may be about to. */
+  /** Whether the assignment table gives the session to this node, which may still be taking it over. */
   expects(key: Key): boolean;
-  /** This node has lost touch with the others, who may have taken what it had: it says nothing until it knows. */
+  /**
+   * True while this node is cut off from the others: they may have taken over its sessions, so it publishes no deltas.
+   */
   readonly away: boolean;
-  /** What the node that has the session is writing right now. */
+  /** The open answer of a session, requested from the node that owns it. */
   openAnswer(key: Key): Promise<Part | undefined>;
-  /** Hears the pieces of a session's answers wherever they are written. */
+  /** Subscribes to the deltas of a session, on every node that may write them. */
   listen(key: Key, listener: PartListener): () => void;
 }
 
-/** Who waits for what a session decides on this node; `moved` tells that it goes on elsewhere. */
+/** A subscriber to one session's entries on this node; `moved` is called when another node takes the session over. */
 export interface Hearer {
   readonly entry: (entry: Entry) => void;
   readonly moved?: () => void;
 }
 
-/** Between two looks for sessions that may leave memory, ms. */
+/** Interval between two sweeps for sessions to passivate, ms. */
 const SWEEP = 1_000;
-/** A timer that is due within this, ms, is waited for in memory. */
+/** A session whose timer is due within this time stays in memory, ms. */
 const SOON = 1_000;
-/** The longest wait before a broken session is woken again, ms. */
+/** The longest back-off before a broken session is woken again, ms. */
 const LONGEST_REWAKE = 5_000;
 
 export class Orchestrator implements Host {
@@ -102,12 +105,12 @@ export class Orchestrator implements Host {
   readonly #waking = new Map<string, Promise<Session>>();
   readonly #answers = new Answers();
   readonly #performing: Performing;
-  readonly #hearers = new Map<string, Set<Hearer>>();
+  readonly #subscribers = new Map<string, Set<Hearer>>();
   readonly #recent = new Recent();
-  readonly #remembered = new Set<(key: Key, entry: Entry, session: Session) => void>();
+  readonly #everyEntry = new Set<(key: Key, entry: Entry, session: Session) => void>();
   readonly #alarms: Alarms;
   readonly #breaks = new Map<string, number>();
-  /** Counted since the start: dropped results, broken sessions, wakes, passivations. */
+  /** Counters since the start of the process. */
   readonly counts = { dropped: 0, broken: 0, woken: 0, passivated: 0, created: 0 };
   readonly #ends = new Set<() => void>();
   #sweeper: unknown;
@@ -125,8 +128,8 @@ export class Orchestrator implements Host {
   }
 
   /**
-   * Waits for `opening`, then wakes every session that owes something; in a cluster that is done shard by shard, as they come.
-   * Rejects with the error of either, which the node's chart keeps as its reason.
+   * Waits for `opening`, then wakes every session that has owed effects; in a cluster the shards are recovered one by
+   * one as they arrive. Rejects with the error of either step, which the node's chart records as its reason.
    */
   async start(opening: Promise<void> = Promise.resolve()): Promise<void> {
     await opening
@@ -135,7 +138,10 @@ export class Orchestrator implements Host {
     this.#tell({ type: 'journal.opened' });
   }
 
-  /** Serves, in a cluster once `joining` has resolved. Rejects with its error, or when the chart has given up in the meantime. */
+  /**
+   * Begins to serve, in a cluster after `joining` has resolved. Rejects with the error of `joining`, or when the node's
+   * chart has failed in the meantime.
+   */
   async join(joining: Promise<void> | undefined): Promise<void> {
     await joining?.catch((error) => this.#fail({ type: 'join.failed', reason: error.message }, error));
     this.#tell({ type: 'joined' });
@@ -149,7 +155,7 @@ export class Orchestrator implements Host {
     throw error;
   }
 
-  /** A node that has failed stays as it is. */
+  /** Ignores the event when the node's chart has reached its final state. */
   #tell(event: OrchestratorEvent): void {
     if (this.actor.getSnapshot().status === 'active') this.actor.send(event);
   }
@@ -164,9 +170,9 @@ export class Orchestrator implements Host {
   }
 
   /**
-   * Wakes those of these sessions that owe something; resolves when they are awake. Those that only wait for a time to come
-   * are woken then. One that can never be woken here, because
-   * another version of its chart wrote it, keeps the others from nothing: whoever calls for it is told.
+   * Wakes the sessions among `rows` that owe work and resolves when they are awake; a session that only waits for a
+   * later time gets an alarm instead. A session that this node can never wake, because another version of its chart
+   * wrote it, does not hold up the rest: the error is logged, and every caller of that session gets it too.
    */
   async recover(rows: readonly Row[]): Promise<void> {
     const owing = rows.filter(({ key, wake }) => wake !== undefined && !this.#resident.has(keyName(key)));
@@ -181,7 +187,7 @@ export class Orchestrator implements Host {
     await Promise.all(now.map(({ key }) => (this.#waking.get(keyName(key)) ?? this.#wake(key)).catch(stays)));
   }
 
-  /** The time has come that a session waited for. */
+  /** Wakes a session whose alarm has rung. */
   #alarmed(key: Key): void {
     this.find(key).catch((error) => {
       if (error instanceof Refused && error.code === 'moved') return;
@@ -190,7 +196,7 @@ export class Orchestrator implements Host {
     });
   }
 
-  /** These sessions leave memory at once; what they owe stays in the journal, for whoever has them next. */
+  /** Removes these sessions from memory at once; their owed effects stay in the journal for the next owner. */
   drop(which: (key: Key) => boolean): void {
     for (const [name, session] of this.#resident) {
       if (!which(session.key)) continue;
@@ -199,14 +205,14 @@ export class Orchestrator implements Host {
       session.stop();
     }
     this.#alarms.clearAll((name) => which(keyOf(name)));
-    // One that is being woken must not come to life any more.
+    // A wake that is under way must not put its session into memory.
     for (const name of this.#waking.keys()) if (which(keyOf(name))) this.#waking.delete(name);
-    // Also of those that broke before: nobody here goes on with them.
-    for (const [name, hearers] of this.#hearers)
-      if (which(keyOf(name))) for (const { moved } of [...hearers]) moved?.();
+    // Callers of sessions that broke earlier must be notified too: this node does not continue those sessions.
+    for (const [name, subscribers] of this.#subscribers)
+      if (which(keyOf(name))) for (const { moved } of [...subscribers]) moved?.();
   }
 
-  /** Stops taking work, lets nothing be lost: what is owed stays in the journal. */
+  /** Stops accepting work. Owed effects stay in the journal. */
   async stop(): Promise<void> {
     this.#tell({ type: 'drain' });
     this.clock.clearTimeout(this.#sweeper);
@@ -218,7 +224,9 @@ export class Orchestrator implements Host {
     for (const ended of [...this.#ends]) ended();
   }
 
-  /** Hears that this node has stopped: what anybody waits for here does not come any more. Returns the function that ends it. */
+  /**
+   * Subscribes to the stop of this node, after which no pending reply arrives. Returns the function that unsubscribes.
+   */
   onStop(ended: () => void): () => void {
     this.#ends.add(ended);
     return () => this.#ends.delete(ended);
@@ -229,7 +237,7 @@ export class Orchestrator implements Host {
     return [...this.#resident.values()];
   }
 
-  /** Takes a session out of memory and out of the journal. */
+  /** Deletes a session from memory and from the journal. */
   async forget(key: Key): Promise<void> {
     this.#resident.get(keyName(key))?.stop();
     this.#resident.delete(keyName(key));
@@ -237,7 +245,7 @@ export class Orchestrator implements Host {
     await this.journal.remove(key);
   }
 
-  /** A session that exists, woken if need be; undefined when nobody has heard of it. */
+  /** Returns an existing session and wakes it if necessary; undefined when the journal has no entry of it. */
   async find(key: Key): Promise<Session | undefined> {
     const name = keyName(key);
     const resident = this.#resident.get(name);
@@ -245,33 +253,33 @@ export class Orchestrator implements Host {
     const waking = this.#waking.get(name);
     if (waking) return waking;
     const stored = await this.journal.last(key);
-    // Asked after the wait: the session may have moved away in the meantime.
+    // Checked after the read: the session may have moved to another node in the meantime.
     if (this.#options.elsewhere?.owns(key) === false) throw moved(key);
     if (!stored) return this.#resident.get(name);
     return this.#resident.get(name) ?? this.#waking.get(name) ?? this.#wake(key);
   }
 
-  /** A session, created when nobody has heard of it; it is remembered with its first event. */
+  /** Returns an existing session or creates one; a new session is journaled with its first event. */
   async open(key: Key, birth: Birth = {}): Promise<Session> {
-    // Asked again after the wait: two first messages at once must not make two actors.
+    // Checked again after the read: two concurrent first messages must not create two actors.
     return (await this.find(key)) ?? this.#resident.get(keyName(key)) ?? this.#create(key, birth);
   }
 
-  /** Sends an event to a session that exists. Rejects with `Refused('unknown_session')` when it does not. */
+  /** Sends an event to an existing session. Rejects with `Refused('unknown_session')` when there is none. */
   async send(key: Key, event: EventObject, cause?: string): Promise<Receipt> {
     const session = await this.find(key);
     if (!session) throw unknownSession(key);
     return session.send(event, cause);
   }
 
-  /** The answer that a session is writing right now, as far as it is written, on this node or another. */
+  /** The open answer of a session, from this node or from the node that owns it. */
   async openAnswer(key: Key): Promise<Part | undefined> {
     const { elsewhere } = this.#options;
     if (elsewhere?.owns(key) === false) return elsewhere.openAnswer(key);
     return this.#answers.whole(key);
   }
 
-  /** Hears the pieces of a session's answers as they come. Returns the function that stops it. */
+  /** Subscribes to the deltas of a session. Returns the function that unsubscribes. */
   listen(key: Key, listener: PartListener): () => void {
     const here = this.#answers.listen(key, listener);
     const elsewhere = this.#options.elsewhere?.listen(key, listener);
@@ -281,35 +289,38 @@ export class Orchestrator implements Host {
     };
   }
 
-  /** Hears the pieces of every session's answers. Returns the function that stops it. */
+  /** Subscribes to the deltas of every session. Returns the function that unsubscribes. */
   listenAll(listener: (key: Key, part: Part) => void): () => void {
     return this.#answers.listenAll(listener);
   }
 
-  /** Hears what a session decides on this node, once it is remembered. Returns the function that stops it. */
-  hear(key: Key, hearer: Hearer): () => void {
+  /**
+   * Subscribes to the entries that this node appends for a session, after each append. Returns the function that
+   * unsubscribes.
+   */
+  hear(key: Key, subscriber: Hearer): () => void {
     const name = keyName(key);
-    const hearers = this.#hearers.get(name) ?? new Set();
-    this.#hearers.set(name, hearers.add(hearer));
+    const subscribers = this.#subscribers.get(name) ?? new Set();
+    this.#subscribers.set(name, subscribers.add(subscriber));
     return () => {
-      hearers.delete(hearer);
-      if (hearers.size === 0) this.#hearers.delete(name);
+      subscribers.delete(subscriber);
+      if (subscribers.size === 0) this.#subscribers.delete(name);
     };
   }
 
-  /** Hears what all sessions decide on this node. Returns the function that stops it. */
-  hearAll(hearer: (key: Key, entry: Entry, session: Session) => void): () => void {
-    this.#remembered.add(hearer);
-    return () => this.#remembered.delete(hearer);
+  /** Subscribes to the entries that this node appends for any session. Returns the function that unsubscribes. */
+  hearAll(subscriber: (key: Key, entry: Entry, session: Session) => void): () => void {
+    this.#everyEntry.add(subscriber);
+    return () => this.#everyEntry.delete(subscriber);
   }
 
-  // Host: what sessions need.
+  // Host: the interface that sessions call.
 
   remembered(session: Session, entry: Entry): void {
     const { key } = session;
-    const hearers = this.#hearers.get(keyName(key));
-    if (hearers) for (const { entry: heard } of hearers) heard(entry);
-    for (const hearer of this.#remembered) hearer(key, entry, session);
+    const subscribers = this.#subscribers.get(keyName(key));
+    if (subscribers) for (const { entry: onEntry } of subscribers) onEntry(entry);
+    for (const subscriber of this.#everyEntry) subscriber(key, entry, session);
     this.#recent.note(session, entry);
   }
 
@@ -338,11 +349,12 @@ export class Orchestrator implements Host {
     this.#rewake(session, Math.min(LONGEST_REWAKE, 100 * 2 ** breaks));
   }
 
-  /** It may owe work that nobody will call for, so it is woken without being asked. */
+  /** Wakes a broken session again without a request: it may owe work, and no caller may ever ask for it. */
   #rewake(session: Session, ms: number): void {
     const again = (error: unknown): void => {
       if (!(error instanceof Refused)) this.broken(session, error);
-      // It broke while its shard was being taken: those that owe something were listed before.
+      // The session broke while this node was taking its shard over, after the sessions with owed effects had been
+      // listed.
       else if (error.code === 'moved' && this.#options.elsewhere?.expects(session.key)) this.#rewake(session, ms);
       else this.#breaks.delete(keyName(session.key));
     };
@@ -357,7 +369,7 @@ export class Orchestrator implements Host {
     this.#options.log.debug({ session: keyName(session.key), event: event.type }, 'result dropped: its work is over');
   }
 
-  // Residence.
+  // Residence: which sessions are in memory.
 
   #create(key: Key, { settings, config }: Birth): Session {
     const { settings: defaults, hooks } = this.#options;
@@ -392,19 +404,19 @@ export class Orchestrator implements Host {
     return woken;
   }
 
-  /** Lets sessions leave memory that are idle for long, or too many. Done every second by itself. */
+  /** Passivates sessions that were idle for long, or that exceed the limit. Runs every second by itself. */
   sweep(): void {
     const { passivate_ms, max_resident } = this.#options;
     const now = this.clock.now();
     let excess = this.#resident.size - max_resident;
-    // In the order in which they came to memory; those that are at work are passed over.
+    // In the order in which the sessions came into memory; sessions at work are skipped.
     for (const [name, session] of this.#resident) {
-      // Nobody comes back to a job as a person comes back to a conversation.
+      // A finished job has no caller that comes back to it, unlike a conversation, so it leaves memory sooner.
       const unused = now - session.used >= (isSession(session.key) ? passivate_ms : SWEEP);
       if (!session.idle || (!unused && excess <= 0)) continue;
-      // One whose time comes soon, and one that somebody waits at, would be back at once.
+      // A session with a timer due soon, and one with a waiting caller, would be woken again at once.
       const { wake } = session;
-      if ((wake !== undefined && wake <= now + SOON) || this.#hearers.has(name)) continue;
+      if ((wake !== undefined && wake <= now + SOON) || this.#subscribers.has(name)) continue;
       this.#resident.delete(name);
       session.stop();
       if (wake !== undefined) this.#alarms.set(name, wake);

@@ -1,24 +1,30 @@
-// The pieces of answers that are still being written: held by the owner until the answer is remembered, told to who listens.
+// Open answers and their deltas: the owner of a session buffers an unfinished answer until its entry is appended.
 import type { PartMark } from '../machines/session/events.ts';
 
-/** A piece of an answer. It replaces whatever a listener has of this run from `offset` on; a new attempt starts at 0. */
+/**
+ * A delta of a streamed answer. It replaces a subscriber's text of this run from `offset` on; a new attempt starts at
+ * 0.
+ */
 export interface Part {
   readonly run_id: string;
   readonly attempt: number;
   readonly epoch: number;
-  /** The last entry that whoever wrote this knew: a node that lost the session without knowing is found out by it. */
+  /**
+   * The last entry that the publishing node knew. Subscribers use it to discard deltas of a node that has lost the
+   * session without noticing.
+   */
   readonly entry: number;
-  /** Characters of this attempt before this piece. */
+  /** Characters of this attempt before this delta. */
   readonly offset: number;
   readonly text: string;
 }
 
-/** A pause shorter than this between two pieces is not worth remembering, ms. */
+/** Deltas less than this apart are journaled as one mark, ms. */
 const COALESCE = 50;
-/** Marks kept of one answer; from then on the last one grows. */
+/** Maximum of marks journaled for one answer; after that the last mark grows. */
 const MOST = 256;
 
-/** The answer of one attempt, as far as it is written. */
+/** The open answer of one attempt, and the time marks of its deltas. */
 export class OpenAnswer {
   readonly #of: Omit<Part, 'entry' | 'offset' | 'text'>;
   readonly #began: number;
@@ -50,7 +56,7 @@ export class OpenAnswer {
     return part;
   }
 
-  /** All of it as one piece, for a listener that joins late. */
+  /** The whole text so far as one delta, for a subscriber that joins late. */
   whole(): Part {
     return { ...this.#of, entry: this.#entry, offset: 0, text: this.#text };
   }

@@ -1,34 +1,39 @@
-// What performs an attempt: the promise every kind of agent keeps to the pool, whether it is a function or far away.
+// The interface that performs an attempt, the same for every kind of agent, in this process or remote.
 import type { Failure } from '../machines/session/events.ts';
 import type { AgentCall, AgentResult, HistoryMessage } from '../src/agents/definition.ts';
 import type { Emitted } from '../src/journal/journal.ts';
 import { Failed, Refused } from '../src/platform/errors.ts';
 import type { Tool } from '../src/tools/tool.ts';
 
-/** How far an agent is in an attempt: what it goes on with (`call.task` of whoever does), and what there is to tell of it. */
+/** Progress of an agent within an attempt: the `task` that the next attempt resumes from, and the events to emit. */
 export interface Progress {
   readonly task: unknown;
   readonly told?: readonly Emitted[];
-  /** The events that led the agent's own chart there, for replay. */
+  /** The events that led the agent's own chart to this state, for replay. */
   readonly events?: readonly unknown[];
 }
 
-/** What a run lends to whoever performs it. */
+/** The functions that a run offers to its performer. */
 export interface CallIO {
-  /** Aborted when the run leaves the state that called. A `TimeoutError` as its reason counts as the endpoint's failure. */
+  /**
+   * Aborted when the run leaves the state that made the call. With a `TimeoutError` as its reason the attempt counts as
+   * a failure of the endpoint.
+   */
   readonly signal: AbortSignal;
   readonly part: (text: string) => void;
   readonly history: (limit?: number) => Promise<HistoryMessage[]>;
-  /** Remembers how far the agent is; resolves when that is durable, rejects when the run has left. */
+  /** Journals the progress; resolves when it is durable, rejects when the run has left the state. */
   readonly remember: (progress: Progress) => Promise<void>;
   /**
-   * Finds what a flow names and is not among the agent's own tools: one tool, all of a source's where the name is a source's, or
-   * none. Rejects with `Failed` when a source cannot be asked.
+   * Resolves a tool name of a flow that is not among the agent's own tools: to one tool, to all tools of a source when
+   * the name is a source's, or to none. Rejects with `Failed` when a source does not reply.
    */
   readonly tools?: (name: string) => Promise<readonly Tool<any>[]>;
 }
 
-/** One tool call of an attempt, for the trace. `started_at` is ms since the epoch; either `output` or `error` is there. */
+/**
+ * One tool call of an attempt, for the trace. `started_at` is ms since the epoch; either `output` or `error` is set.
+ */
 export interface ToolStep {
   readonly type: 'tool';
   readonly name: string;
@@ -40,24 +45,24 @@ export interface ToolStep {
 }
 
 export interface PerformerIO extends CallIO {
-  /** The trace so far; performers add to it as they go, so that a failed attempt leaves one too. */
+  /** The trace so far; performers append to it as they go, so that a failed attempt leaves a trace too. */
   readonly steps: ToolStep[];
-  /** What there is to tell together with the result, and the events of the agent's own chart that led to it. */
+  /** The events to emit together with the result, and the events of the agent's own chart that led to it. */
   readonly told: Emitted[];
   readonly events: unknown[];
 }
 
 /**
- * Performs one attempt: resolves with what came of it, rejects when it failed (the pool makes a `Failed` of what is not one
- * yet). Stops promptly when `io.signal` is aborted.
+ * Performs one attempt: resolves with its result, rejects when it failed (the pool turns any other error into a
+ * `Failed`). Stops promptly when `io.signal` is aborted.
  */
 export type Performer = (call: AgentCall, io: PerformerIO) => Promise<AgentResult>;
 
-/** The user's words of a call as one text. */
+/** The user messages of a call, joined to one text. */
 export const messageOf = (call: AgentCall): string =>
   call.input.length === 1 ? call.input[0]!.content : call.input.map((message) => message.content).join('\n');
 
-/** Any error of an attempt as a `Failed`; what the agent threw itself may well go better next time. */
+/** Any error of an attempt as a `Failed`; an error that the agent itself threw is retryable. */
 export function asFailed(error: unknown, signal: AbortSignal, agent_id: string): Failed {
   if (signal.aborted) return asAborted(signal.reason, agent_id);
   if (error instanceof Failed) return error;
@@ -67,7 +72,7 @@ export function asFailed(error: unknown, signal: AbortSignal, agent_id: string):
   return failed;
 }
 
-/** A failure as it is journaled; `random` draws its jitter, so that replaying it draws nothing. */
+/** A failure as it is journaled. `random` draws the jitter once, so that a replay draws none. */
 export function failureOf({ code, message, retryable, details }: Failed, random: () => number): Failure {
   const { endpoint, alternatives, retry_after_s, told } = details as Partial<Failure>;
   const jitter = retryable ? random() : undefined;

@@ -1,4 +1,4 @@
-// Performs what the charts of sessions ask for: attempts of agents, hooks, routing, and the runs of jobs.
+// Performs the invokes of session and job charts: attempts of agents, hooks, routing and runs of jobs.
 import type { EventObject } from 'xstate';
 import type { JobRun } from '../machines/job/events.ts';
 import type {
@@ -64,7 +64,7 @@ export class Performing {
     let answer: OpenAnswer | undefined;
     const began = clock.now();
     const part = (text: string): void => {
-      // The fence: from the moment the session decided to leave this attempt, not one more word passes.
+      // The fence: from the step in which the session leaves this attempt, no further delta passes.
       if (text === '' || !work.live() || this.#options.elsewhere?.away) return;
       answer ??= new OpenAnswer({ run_id, attempt: input.attempt, epoch: input.epoch }, began);
       this.#answers.add(key, answer, text, clock.now(), session.position.n);
@@ -101,7 +101,7 @@ export class Performing {
     const kept = this.#recent.of(session);
     const lately = kept && before(kept.messages, limit, without);
     if (kept?.whole || (lately && lately.length >= limit)) return lately!;
-    // A turn is two entries; read a little more, for what is not a message.
+    // A turn is two entries; reads a few more, because some entries hold no message.
     for (let count = 2 * limit + 8; ; count *= 2) {
       const entries = (await this.#options.journal.tail(session.key, count)).map(({ entry }) => entry);
       const messages = before(
@@ -110,7 +110,7 @@ export class Performing {
         without,
       );
       if (messages.length < limit && (entries[0]?.n ?? 1) > 1) continue;
-      // What came while this was read is not in it.
+      // Entries that were appended during the read are missing from it, and the cache must not have gaps.
       if (entries.at(-1)?.n === session.position.n) this.#recent.keep(session, entries);
       return messages;
     }

@@ -1,28 +1,31 @@
-// What was said lately in the sessions at work, so that an agent is told it without reading the journal at every turn.
+// LRU cache of recent chat history, so that an attempt needs no journal read.
 import type { Entry } from '../src/journal/journal.ts';
 import { messagesOf, type TranscriptMessage } from './transcript.ts';
 
-/** Messages kept of a session: those that an agent is given unless it asks for more, and some that may wait to be answered. */
+/** Messages cached per session: the default history of an agent, and some more for messages that are still queued. */
 const MOST = 64;
-/** What a message takes besides its text, in bytes, more or less. */
+/** Approximate overhead of a message besides its text, bytes. */
 const OVERHEAD = 256;
-/** Bytes kept in all, more or less; whoever was not asked for longest goes first. */
+/** Approximate size of the whole cache, bytes; the least recently used session is evicted first. */
 const ROOM = 64 * 1024 * 1024;
 
-interface Kept {
-  /** The last entry that it knows. */
+interface Cached {
+  /** The number of the last cached entry. */
   n: number;
   messages: TranscriptMessage[];
-  /** Whether it goes back to the beginning. */
+  /** Whether the cache reaches back to the first entry. */
   whole: boolean;
   size: number;
 }
 
-/** Kept by the session's actor, which alone writes the session while it lives: one that woke elsewhere meanwhile is another actor. */
+/**
+ * Keyed by the session's actor, which is the only writer of the session while it lives. A session that is woken again
+ * is another actor and finds no stale messages.
+ */
 export class Recent {
-  readonly #of = new WeakMap<object, Kept>();
-  /** In the order of their last use. */
-  readonly #all = new Set<Kept>();
+  readonly #of = new WeakMap<object, Cached>();
+  /** In the order of last use. */
+  readonly #all = new Set<Cached>();
   readonly #room: number;
   #size = 0;
 
@@ -30,51 +33,54 @@ export class Recent {
     this.#room = room;
   }
 
-  /** The last messages of the llm history, and whether there were none before them; undefined when nothing is known. */
+  /**
+   * The cached messages of the llm history, and whether there are none before them; undefined when the session is not
+   * cached.
+   */
   of(session: object): { readonly messages: readonly TranscriptMessage[]; readonly whole: boolean } | undefined {
-    const kept = this.#of.get(session);
-    if (!kept || !this.#all.delete(kept)) return undefined;
-    this.#all.add(kept);
-    return kept;
+    const cached = this.#of.get(session);
+    if (!cached || !this.#all.delete(cached)) return undefined;
+    this.#all.add(cached);
+    return cached;
   }
 
-  /** Learns the end of a session, as it was read. */
+  /** Caches the last entries of a session, as read from the journal. */
   keep(session: object, entries: readonly Entry[]): void {
     this.#drop(this.#of.get(session));
     const last = entries.at(-1);
     if (!last) return;
-    const kept: Kept = { n: last.n, messages: [], whole: entries[0]!.n === 1, size: 0 };
-    this.#of.set(session, kept);
-    this.#all.add(kept);
-    for (const entry of entries) this.#add(kept, entry);
+    const cached: Cached = { n: last.n, messages: [], whole: entries[0]!.n === 1, size: 0 };
+    this.#of.set(session, cached);
+    this.#all.add(cached);
+    for (const entry of entries) this.#add(cached, entry);
     this.#makeRoom();
   }
 
-  /** Hears what a session remembers. */
+  /** Adds an appended entry to the cache. */
   note(session: object, entry: Entry): void {
-    const kept = this.#of.get(session);
-    if (!kept || !this.#all.has(kept) || entry.n <= kept.n) return;
-    if (entry.n > kept.n + 1) this.#drop(kept);
+    const cached = this.#of.get(session);
+    if (!cached || !this.#all.has(cached) || entry.n <= cached.n) return;
+    if (entry.n > cached.n + 1) this.#drop(cached);
     else {
-      kept.n = entry.n;
-      this.#add(kept, entry);
+      cached.n = entry.n;
+      this.#add(cached, entry);
       this.#makeRoom();
     }
   }
 
-  #add(kept: Kept, entry: Entry): void {
+  #add(cached: Cached, entry: Entry): void {
     for (const message of messagesOf(entry, 'llm')) {
-      kept.messages.push(message);
-      this.#grow(kept, sizeOf(message));
+      cached.messages.push(message);
+      this.#grow(cached, sizeOf(message));
     }
-    while (kept.messages.length > MOST) {
-      this.#grow(kept, -sizeOf(kept.messages.shift()!));
-      kept.whole = false;
+    while (cached.messages.length > MOST) {
+      this.#grow(cached, -sizeOf(cached.messages.shift()!));
+      cached.whole = false;
     }
   }
 
-  #grow(kept: Kept, by: number): void {
-    kept.size += by;
+  #grow(cached: Cached, by: number): void {
+    cached.size += by;
     this.#size += by;
   }
 
@@ -85,10 +91,10 @@ export class Recent {
     }
   }
 
-  #drop(kept: Kept | undefined): void {
-    if (!kept || !this.#all.delete(kept)) return;
-    this.#size -= kept.size;
-    kept.messages = [];
+  #drop(cached: Cached | undefined): void {
+    if (!cached || !this.#all.delete(cached)) return;
+    this.#size -= cached.size;
+    cached.messages = [];
   }
 }
 

@@ -1,10 +1,10 @@
-// What an attempt may come to, as a schema: what agents anywhere answer is parsed by it.
+// The schema of an attempt's result, which parses the answers of local and remote agents.
 import { z } from 'zod';
 import { token } from '../machines/session/events.ts';
 
 const tokens = z.number().nonnegative().optional();
 
-/** Usage as agents report it; nonsense there is dropped rather than costing the answer. */
+/** Usage as agents report it; an invalid report is dropped and the answer accepted. */
 export const usageSchema = z
   .object({ input_tokens: tokens, output_tokens: tokens, total_tokens: tokens, cost_usd: tokens })
   .optional()

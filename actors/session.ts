@@ -1,4 +1,5 @@
-// A resident session: one mailbox, and for every event the same three steps in the same order: decide, remember, do.
+// A resident session: one mailbox, and for every event the same three steps in the same order: transition, append,
+// dispatch of effects.
 import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
 import { stateName } from '../machines/state-name.ts';
 import {
@@ -15,35 +16,38 @@ import { Conflict, Refused } from '../src/platform/errors.ts';
 import { createDurable, type Step, stepper } from './durable.ts';
 import { migrated, type Position } from './versions.ts';
 
-/** What the runtime offers to a piece of work that a session started. */
+/** The interface between the runtime and one effect that it performs for a session. */
 export interface Work {
-  /** Stable over crashes: `tenant/session#entry.k`. */
+  /** The idempotency key, stable over crashes: `tenant/session#entry.k`. */
   readonly key: string;
-  /** Aborted when the session leaves the state that started it. */
+  /** Aborted when the session leaves the state that started the effect. */
   readonly signal: AbortSignal;
-  /** False from the moment the session decided to leave that state, before anybody is told. */
+  /** False from the step in which the session leaves that state, even before the entry is appended. */
   live(): boolean;
-  /** Tells the chart something while the work goes on; resolves when it is remembered, rejects when the work is over. */
+  /**
+   * Sends an event to the chart while the effect runs; resolves when the entry is durable, rejects when the effect is
+   * no longer owed.
+   */
   tell(event: EventObject): Promise<Receipt>;
 }
 
-/** What a session needs from where it lives. */
+/** The interface that a session needs from the orchestrator or the task that runs it. */
 export interface Host {
   readonly journal: Pick<Journal, 'append' | 'read'>;
   readonly clock: Clock;
-  /** Performs an invoke of the chart; what it resolves to comes back as `done`, what it rejects with as `error`. */
+  /** Performs an invoke of the chart; its resolution comes back as `done`, its rejection as `error`. */
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown>;
-  /** What a failure looks like in the journal: plain JSON. */
+  /** An error as the journal records it: plain JSON. */
   failure(error: unknown): unknown;
-  /** The session stopped and must be woken from its journal before it can go on. */
+  /** Reports that the session stopped; it must be woken from its journal before it can continue. */
   broken(session: Session, error: unknown): void;
-  /** The session decided this, and it is remembered. */
+  /** Reports an entry after its append. */
   remembered(session: Session, entry: Entry): void;
-  /** A result or timer that nobody waits for any more. */
+  /** Reports a discarded result or timer whose effect is no longer owed. */
   dropped(session: Session, event: EventObject): void;
 }
 
-/** What came of an event: the entry, or the entry that the same cause led to before. */
+/** The reply to an event: its entry, or the earlier entry of the same idempotency key (`duplicate`). */
 export interface Receipt {
   readonly entry: Entry;
   readonly duplicate: boolean;
@@ -52,23 +56,23 @@ export interface Receipt {
 interface Item {
   readonly event: EventObject;
   readonly cause?: string;
-  /** For results and timers: the work they come from, which must still be owed. */
+  /** For results and timers: the key of their effect, which must still be owed. */
   readonly owed?: string;
   readonly resolve?: (receipt: Receipt) => void;
   readonly reject?: (error: unknown) => void;
 }
 
 interface Running {
-  /** Gone once the work has come to its end by itself: there is nothing left to abort. */
+  /** Undefined once the effect has settled: there is nothing left to abort. */
   abort?: AbortController;
   readonly timer?: unknown;
 }
 
-/** The event of a session that is created before anybody says anything: the machine's own initial step. */
+/** The event that creates a session before its first message: the machine's own initial step. */
 export const CREATE = 'xstate.init';
-/** Causes remembered per session, so that a repeated request is harmless. */
+/** Idempotency keys (`cause`) recorded per session, so that a repeated request is harmless. */
 const RECENT = 32;
-/** Results in a row that the chart may choke on before the session is given up. */
+/** Consecutive results on which a guard or an action may throw before the session is given up. */
 const PATIENCE = 3;
 
 export class Session {
@@ -84,11 +88,14 @@ export class Session {
   #choked = 0;
   #version: Version;
   #last: Pick<Entry, 'n' | 'owed' | 'recent' | 'state'>;
-  /** The creation input and what it led to, until the first entry holds them. */
+  /** The creation input and the initial step, until the first entry records them. */
   #birth: { readonly input: unknown; readonly step: Step } | undefined;
-  /** Where it stood when it was woken, and since when at the least, ms since the epoch; undefined when it was created here. */
+  /**
+   * The state that the session was woken in and the time of that entry (the earliest it can have entered the state), ms
+   * since the epoch; undefined when it was created here.
+   */
   readonly woken: Pick<Entry, 'state' | 'at'> | undefined;
-  /** When it was last used, for passivation. */
+  /** Time of last use, for passivation, ms since the epoch. */
   used: number;
 
   private constructor(
@@ -118,26 +125,27 @@ export class Session {
     }
   }
 
-  /** A session that nobody has heard of yet. It is remembered with its first event. */
+  /** Creates a session that has no journal yet. Its first event journals it. */
   static create(key: Key, host: Host, machine: AnyStateMachine, input: unknown): Session {
     return new Session(key, host, machine, { input });
   }
 
   /**
-   * A session as its last entry left it, going on with what it owes. An entry of an earlier version is migrated; throws `Refused`
-   * when the chart has no way from there: restoring it would succeed in silence and be wrong.
+   * Restores a session from its last entry and resumes its owed effects. Migrates an entry of an earlier version of the
+   * chart. Throws `Refused` when the chart has no migration from that version: XState would restore the snapshot
+   * without an error, and wrongly.
    */
   static wake(key: Key, host: Host, machine: AnyStateMachine, stored: Stored): Session {
     const position = migrated(stored.entry, machine, `session ${keyName(key)}`);
     const session = new Session(key, host, machine, { stored, position });
     if (position.owed.some(({ due }) => due === undefined)) {
-      // Somebody performed this before us and is gone; the chart may know better than to try for ever.
+      // An earlier process performed this effect and is gone; the chart decides whether to try it again.
       session.send({ type: 'recovered' }).catch(() => session.#reconcile());
     } else session.#reconcile();
     return session;
   }
 
-  /** The live XState actor: subscribe to it, inspect it. */
+  /** The live XState actor, to subscribe to or to inspect. */
   get actor() {
     return this.#actor;
   }
@@ -146,22 +154,24 @@ export class Session {
     return this.#actor.getSnapshot();
   }
 
-  /** Where the session is: the last entry's number and state. */
+  /** Number and state of the last entry. */
   get position(): { n: number; state: string } {
     return { n: this.#last.n, state: this.#last.state };
   }
 
-  /** Nothing is being done for it: it may leave memory, if whoever has it knows when it must be `wake`d. */
+  /**
+   * No event is queued and no effect runs, so the session may be passivated; its timers then need an alarm at `wake`.
+   */
   get idle(): boolean {
     return !this.#busy && this.#mailbox.length === 0 && !this.working;
   }
 
-  /** When its next timer is due, ms since the epoch; undefined when it waits for none. */
+  /** Due time of its next timer, ms since the epoch, 0 when it owes an invoke; undefined when it owes nothing. */
   get wake(): number | undefined {
     return this.#last.owed.length === 0 ? undefined : wakeAt(this.#last.owed);
   }
 
-  /** Something is being performed for it: an answer, a hook, a routing. */
+  /** An effect is being performed for it: an attempt, a hook or routing. */
   get working(): boolean {
     return this.#busy || this.#last.owed.some(({ due }) => due === undefined);
   }
@@ -171,15 +181,15 @@ export class Session {
   }
 
   /**
-   * Puts an event into the mailbox; resolves when it is remembered. Rejects with `Refused` when the chart does not accept it
-   * in this state (nothing is written), or when the journal failed. An event with a `cause` that was seen before is not
-   * decided again: the receipt names the entry it led to then.
+   * Puts an event into the mailbox; resolves when its entry is durable. Rejects with `Refused` when the chart does not
+   * accept the event in this state (no entry is written), and with the error of the journal when the append failed. An
+   * event whose `cause` is recorded already takes no transition: the receipt has the entry of its first delivery.
    */
   send(event: EventObject, cause?: string): Promise<Receipt> {
     return new Promise((resolve, reject) => this.#deliver({ event, cause, resolve, reject }));
   }
 
-  /** Leaves memory. What it owes stays in the journal, for whoever wakes it. */
+  /** Removes the session's actor from memory. Its owed effects stay in the journal until it is woken again. */
   stop(error: unknown = new Refused('stopped', 'the session moved; try again', 503)): void {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -210,7 +220,10 @@ export class Session {
     }
   }
 
-  /** Pure, but for the actor's own snapshot: the entry to remember, or undefined when the item came to nothing. */
+  /**
+   * Transition: computes the entry to append, or undefined when the item leads to none. Pure but for the actor's own
+   * snapshot.
+   */
   #decide(item: Item): Entry | undefined {
     const { event, cause, owed } = item;
     if (owed !== undefined && !this.#last.owed.some(({ key }) => key === owed)) {
@@ -242,7 +255,7 @@ export class Session {
       return;
     }
     if (!step.changed) {
-      // A result that the chart does not want is as good as a dropped one.
+      // A result that the chart does not accept counts as discarded.
       if (owed !== undefined) this.#host.dropped(this, event);
       item.reject?.(this.#illegal(event));
       return;
@@ -276,7 +289,8 @@ export class Session {
 
   #remember(item: Item, entry: Entry): void {
     this.#busy = true;
-    // From here on the work that this entry ends is not live: not one of its parts passes, remembered or not.
+    // The fence: from here on the effects that this entry ends are not live, and none of their deltas passes, even
+    // before the append resolves.
     this.#last = { n: entry.n, owed: entry.owed, recent: entry.recent, state: entry.state };
     this.#host.journal.append(this.key, this.#version, entry).then(
       (version) => {
@@ -293,13 +307,16 @@ export class Session {
     );
   }
 
-  /** Do: what is owed and not running is started, what is running and not owed is stopped. The same after a crash. */
+  /**
+   * Reconcile: starts effects that are owed and not running, stops effects that run and are not owed. A restored
+   * session calls the same function.
+   */
   #reconcile(because?: EventObject): void {
     const { owed } = this.#last;
     for (const [key, running] of this.#running) {
       if (owed.some((one) => one.key === key)) continue;
       this.#running.delete(key);
-      // Work that the chart gave up waiting for has failed; work that is left for another reason has not.
+      // An effect that a timeout of the chart ended has failed; an effect that ended for another reason has not.
       const late = because?.type.startsWith('xstate.after.');
       this.#end(running, late ? new DOMException('no result came in time', 'TimeoutError') : undefined);
     }
@@ -361,7 +378,10 @@ export class Session {
     }, item.reject);
   }
 
-  /** A guard or an action threw. The snapshot is the old one; the event is refused, and a result cannot be refused for ever. */
+  /**
+   * A guard or an action threw, and the snapshot is unchanged. A caller's event is refused; a result cannot be refused,
+   * so it is delivered again up to `PATIENCE` times.
+   */
   #choke(item: Item, error: unknown): void {
     item.reject?.(error);
     if (item.owed === undefined || item.reject) return;
@@ -374,7 +394,10 @@ export class Session {
     else this.#break(item, error);
   }
 
-  /** The journal refused or failed: this actor is ahead of what is remembered, so it ends here. */
+  /**
+   * The append failed, or the journal refused it because of its version: the actor is ahead of its journal, so it
+   * stops.
+   */
   #break(item: Item, error: unknown): void {
     const told =
       error instanceof Conflict
@@ -386,7 +409,7 @@ export class Session {
   }
 }
 
-/** The set of owed effects after a step: starts add to it, stops take from it. */
+/** The set of owed effects after a step: started effects are added, stopped ones removed. */
 export function fold(owed: readonly Owed[], { effects }: Step, n: number, at: number): readonly Owed[] {
   if (effects.length === 0) return owed;
   const next = [...owed];
@@ -400,10 +423,10 @@ export function fold(owed: readonly Owed[], { effects }: Step, n: number, at: nu
   return next;
 }
 
-/** When it must be awake for what is owed, ms since the epoch; 0 is at once. */
+/** The earliest due time of owed effects, ms since the epoch; 0 for an invoke, which is due at once. */
 export const wakeAt = (owed: readonly Owed[]): number =>
   owed.reduce((soonest, { due = 0 }) => Math.min(soonest, due), Infinity);
 
-/** The events that the active states listen to, by name; whether a guard lets one through depends on its data. */
+/** The event types that the active states handle; whether a guard accepts one depends on its data. */
 export const acceptable = (snapshot: AnyMachineSnapshot): string[] =>
   [...new Set(snapshot._nodes.flatMap((node) => node.ownEvents))].filter((type) => !/^xstate\.|^$/.test(type)).sort();

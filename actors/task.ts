@@ -1,4 +1,4 @@
-// Runs an agent's own chart as a task of a run: decide, remember in the session's journal, do. The loop is the session's own.
+// Runs an agent's own chart as a task of a run. The loop is `Session`'s, and the task's journal is the run's.
 import type { AnyStateMachine, EventObject } from 'xstate';
 import { z } from 'zod';
 import type { TaskFailure } from '../machines/task/events.ts';
@@ -12,12 +12,15 @@ import { resultSchema } from './result.ts';
 import { CREATE, type Host, Session, type Work } from './session.ts';
 import { migrated, type Position } from './versions.ts';
 
-/** Performs an invoke of a task's chart: resolves to its output. What it tells the chart meanwhile is remembered one by one. */
+/**
+ * Performs an invoke of a task's chart and resolves with its output. Each event that it sends to the chart meanwhile is
+ * journaled.
+ */
 export type TaskActor = (input: any, work: Work) => Promise<unknown>;
 
 export interface TaskOptions {
   readonly machine: AnyStateMachine;
-  /** What the chart starts from, where the run has not got anywhere yet. */
+  /** The chart's input, when the run has no record of this task yet. */
   readonly input: unknown;
   readonly call: AgentCall;
   readonly io: PerformerIO;
@@ -26,10 +29,12 @@ export interface TaskOptions {
   readonly actors: Readonly<Record<string, TaskActor>>;
 }
 
-/** The tag of states in which the chart waits for somebody outside; `context.question` is then what it asks. */
+/** The tag of states in which the chart waits for an external answer; `context.question` then holds the question. */
 export const ASKS = 'asks';
 
-/** Longest task a run keeps, in characters of JSON: an entry has it twice, and must fit into one NATS message. */
+/**
+ * The longest record of a task, in characters of JSON: an entry contains it twice and must fit into one NATS message.
+ */
 const LONGEST = 400_000;
 
 const taskRecord = z.object({
@@ -39,27 +44,29 @@ const taskRecord = z.object({
   state: z.string(),
   snapshot: z.object({ value: z.unknown(), context: z.unknown() }),
   owed: z.array(z.object({ id: z.string(), key: z.string(), due: z.number().optional() })),
-  /** How many of the run's words it has heard. */
+  /** Number of the run's user messages that the chart has received. */
   heard: z.number(),
 });
-/** The name of a call's task, the same in all attempts, so that the keys of what it does are too. */
+/**
+ * The name of a call's task, the same in all attempts, so that the idempotency keys of its effects are the same too.
+ */
 export const taskName = ({ run_id, agent_id, hop, step }: AgentCall): string =>
-  // An agent that gets a run back from another begins anew.
+  // An agent that gets a run back from another agent starts a new task.
   [run_id, hop === undefined ? agent_id : `${agent_id}~${hop}`, ...(step === undefined ? [] : [step])].join('/');
 
-/** How far a task is: what its run keeps of it, and what the next attempt goes on from. */
+/** The record of a task, which its run journals and the next attempt resumes from. */
 export type TaskRecord = z.infer<typeof taskRecord>;
 
-/** The record in an agent's `task`, if it is one. */
+/** The record in an agent's `task`; undefined when it is something else. */
 export const taskOf = (task: unknown): TaskRecord | undefined => taskRecord.safeParse(task).data;
 
 /**
- * Performs one attempt of an agent that is a chart: from its beginning, or from where the run has got to. Resolves with the
- * output of the chart's final state, or with what it asks. An invoke that fails where the chart has no `onError` fails the
- * attempt with that; the next attempt goes on from the last thing remembered, so what was completed is not done again.
+ * Performs one attempt of an agent that is a chart, from the start or from the run's record. Resolves with the output
+ * of the chart's final state, or with its question. An invoke that fails in a state without `onError` fails the
+ * attempt; the next attempt resumes from the last journaled record, so completed effects are not performed again.
  *
- * The chart is told the user's further words (`heard`, with `input`) and what came of its question (`decided`).
- * Rejects with `Failed`: as an invoke did, `machine_version`, `task_too_large`, `bad_answer`.
+ * Sends the chart further user messages as `heard` (with `input`) and the answer to its question as `decided`. Rejects
+ * with `Failed`: an invoke's own failure, `machine_version`, `task_too_large` or `bad_answer`.
  */
 export function performTask(options: TaskOptions): Promise<AgentResult> {
   try {
@@ -77,10 +84,10 @@ class Task implements Host {
   readonly #session: Session;
   #resolve!: (result: AgentResult) => void;
   #reject!: (error: unknown) => void;
-  /** Since the last thing remembered. */
+  /** The events taken and emitted since the last append. */
   #events: object[] = [];
   #told: Emitted[] = [];
-  /** Where the run had got to, and later what the chart asks with. */
+  /** The run's record at the start; later the record that goes with the chart's question. */
   #record: TaskRecord | undefined;
   #over = false;
 
@@ -144,7 +151,10 @@ class Task implements Host {
     return Session.wake(key, this, machine, { entry, version: last.n });
   }
 
-  /** Tells the chart what has come since: the answer to its question, or words that were steered into the run. */
+  /**
+   * Sends the chart the input since the last record: the answer to its question, or messages that were steered into the
+   * run.
+   */
   #begin(): void {
     const { call } = this.#options;
     const session = this.#session;
@@ -159,7 +169,7 @@ class Task implements Host {
     const input = asksForWords ? words : words.slice(record.heard);
     if (asks && !asksForWords && call.decision)
       this.#send(session, { type: 'decided', decision: call.decision } as EventObject);
-    // Nobody has answered: it asks again.
+    // The question has no answer yet, so the attempt asks it again.
     else if (asks && !(asksForWords && input.length > 0)) {
       this.#end({ ...session.snapshot.context.question, task: record });
       return;
@@ -167,7 +177,7 @@ class Task implements Host {
     if (input.length > 0) this.#send(session, { type: 'heard', input } as EventObject);
   }
 
-  /** A chart that does not listen to what the run tells it just goes on. */
+  /** A chart that does not handle this event continues without it. */
   #send(session: Session, event: EventObject): void {
     session.send(event).catch(() => {});
   }
@@ -175,12 +185,12 @@ class Task implements Host {
   async #append(entry: Entry): Promise<Version> {
     const { io } = this.#options;
     const { snapshot } = this.#session;
-    // With what it started from, so that the task can be replayed from its events alone.
+    // Includes the chart's input, so that the task can be replayed from its events alone.
     this.#events.push(entry.init === undefined ? entry.event : { ...entry.event, input: entry.init });
     this.#told.push(...entry.emitted);
     const asks = snapshot.hasTag(ASKS);
     if (asks) this.#record = this.#recordOf(entry);
-    // What the run's own entries imply, or are about to tell, needs no entry of its own.
+    // Steps that the run's own entries imply or are about to record need no append of their own.
     if (asks || snapshot.status === 'done' || implied.has(entry.event.type)) return entry.n;
     const task = this.#recordOf(entry);
     const told = this.#told;
@@ -233,12 +243,12 @@ class Task implements Host {
 
   #leave(): void {
     this.#over = true;
-    // Not at once: it may be in the middle of its own creation, or of telling us this.
+    // Deferred: the session may still be in its constructor, or in the call that led here.
     queueMicrotask(() => this.#session.stop());
   }
 }
 
-/** A record as the chart that runs goes on with it. Throws `Failed('machine_version')`: trying again would not help. */
+/** Migrates a record to the current version of the chart. Throws `Failed('machine_version')`, not retryable. */
 function migratedTask(record: TaskRecord, machine: AnyStateMachine, agent_id: string): TaskRecord {
   try {
     return migrated(record as TaskRecord & Position, machine, `the run of agent "${agent_id}"`);
@@ -248,7 +258,7 @@ function migratedTask(record: TaskRecord, machine: AnyStateMachine, agent_id: st
   }
 }
 
-/** Events that the next attempt would derive from its call in the same way. */
+/** Events that the next attempt derives from its call again. */
 const implied = new Set([CREATE, 'heard', 'decided']);
 
 function handlesFailureOf(session: Session, src: string): boolean {

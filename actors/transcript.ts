@@ -1,25 +1,29 @@
-// What people and models read of a journal: the two histories, a run's events, a run's outcome. Folded from entries, never stored.
+// Folds of a journal for people and models: the two histories, the events of a run, the outcome of a run. They are
+// computed from entries and never stored.
 import type { HistoryMessage } from '../src/agents/definition.ts';
 import type { Emitted, Entry } from '../src/journal/journal.ts';
 
-/** One line of the full history. */
+/** One message of the full history. */
 export interface TranscriptMessage {
   readonly role: 'user' | 'assistant' | 'supervisor' | 'tool';
   readonly content: string;
-  /** The entry it comes from, and when that was, ms since the epoch. */
+  /** The entry that contains it, and the time of that entry, ms since the epoch. */
   readonly n: number;
   readonly at: number;
   readonly message_id?: string;
   readonly run_id?: string;
   readonly agent_id?: string;
-  /** For supervisors: who, and whether the user heard it (`speak`), the model (`whisper`) or only staff (`note`). */
+  /**
+   * For supervisors: the person, and whether the user sees the message (`speak`), the model (`whisper`) or only staff
+   * (`note`).
+   */
   readonly by?: string;
   readonly mode?: 'speak' | 'whisper' | 'note';
 }
 
 export type View = 'full' | 'llm';
 
-/** The messages of one entry, in order. The full view has everybody; the llm view has user and assistant only. */
+/** The messages of one entry, in order. The full view has all roles; the llm view has user and assistant only. */
 export function messagesOf(entry: Entry, view: View = 'full'): TranscriptMessage[] {
   const { n, at, event, emitted } = entry;
   const messages: TranscriptMessage[] = [];
@@ -53,7 +57,7 @@ export function messagesOf(entry: Entry, view: View = 'full'): TranscriptMessage
   return messages;
 }
 
-/** The llm history before a message: the last `limit` of its messages, without those that are about to be answered. */
+/** The llm history before a message: its last `limit` messages, without those that the current run answers. */
 export function before(
   messages: readonly TranscriptMessage[],
   limit: number,
@@ -62,7 +66,7 @@ export function before(
   return messages.filter(({ message_id }) => message_id === undefined || !without.has(message_id)).slice(-limit);
 }
 
-/** The same as agents are given it. */
+/** The same messages as agents get them. */
 export const asHistory = (messages: readonly TranscriptMessage[]): HistoryMessage[] =>
   messages.map(({ role, content }) => ({ role: role as HistoryMessage['role'], content }));
 
@@ -72,11 +76,11 @@ export interface RunEvent extends Emitted {
   readonly at: number;
 }
 
-/** Everything an entry tells of a run, with the deltas of a finished answer where they belong: before its `agent_invoke_done`. */
+/** All events of an entry that belong to a run; the deltas of a finished answer precede its `agent_invoke_done`. */
 export const runEventsOf = (entry: Entry, run_id: string): RunEvent[] =>
   entry.emitted.flatMap((one, k) => (one.run_id === run_id ? told(entry, one, k) : []));
 
-/** Everything an entry tells, of whatever run or none. */
+/** All events of an entry, with or without a run. */
 export const eventsOf = (entry: Entry): RunEvent[] => entry.emitted.flatMap((one, k) => told(entry, one, k));
 
 function told(entry: Entry, one: Emitted, k: number): RunEvent[] {
@@ -84,7 +88,7 @@ function told(entry: Entry, one: Emitted, k: number): RunEvent[] {
   return one.type === 'agent_invoke_done' ? [...deltasOf(entry, one), event] : [event];
 }
 
-/** The pieces in which a finished answer was streamed, cut from its text. */
+/** The deltas of a finished answer, cut from its text by the journaled marks. */
 function deltasOf(entry: Entry, done: Emitted): RunEvent[] {
   const { streamed, ms, result } = (entry.event.output ?? {}) as {
     streamed?: { text?: string; parts: [number, number][] };
@@ -137,7 +141,7 @@ const waits: Record<string, string | undefined> = {
   run_suspended: 'resume',
 };
 
-/** Folds a run out of its events; undefined when there are none. */
+/** Folds the events of a run to its view; undefined when there are none. */
 export function foldRun(session_id: string, run_id: string, events: readonly RunEvent[]): RunView | undefined {
   const [first] = events;
   if (!first) return;
@@ -171,7 +175,7 @@ export function foldRun(session_id: string, run_id: string, events: readonly Run
   return view;
 }
 
-/** `s1-r3` → session `s1`, run 3; undefined when it is no run id. */
+/** `s1-r3` → session `s1`, run 3; undefined when it is not a run id. */
 export function parseRunId(run_id: string): { session: string; n: number } | undefined {
   const found = /^([a-z0-9_-]{1,63})-r(\d{1,15})$/.exec(run_id);
   return found ? { session: found[1]!, n: Number(found[2]) } : undefined;

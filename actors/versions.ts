@@ -1,4 +1,5 @@
-// What an earlier version of a chart has stored, as the version that runs goes on with it: the chart's own `migrate`, applied.
+// Migration of stored snapshots from an earlier version of a chart to the current one, by the chart's own
+// `meta.migrate`.
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { stateName } from '../machines/state-name.ts';
 import type { Entry, Owed } from '../src/journal/journal.ts';
@@ -6,20 +7,21 @@ import { Refused } from '../src/platform/errors.ts';
 import { type Dump, type Stepper, stepper } from './durable.ts';
 
 /**
- * `meta.migrate` of a chart's root: `{ '1': (snapshot) => … }` makes of a snapshot that version 1 has stored one of the version
- * after it. Versions that were skipped over are passed through one after the other, in the order of the keys; the last leads to
- * the version of the chart. Pure: the same entry must come out the same at every wake, on every node.
+ * `meta.migrate` of a chart's root: `{ '1': (snapshot) => … }` turns a snapshot of version 1 into one of the next
+ * version. A snapshot of an older version passes through all later migrations in the order of the keys; the last one
+ * leads to the chart's current version. Migrations are pure: an entry must migrate to the same result at every wake, on
+ * every node.
  */
 export type Migrations = Readonly<Record<string, (snapshot: Dump) => Dump>>;
 
-/** What migrating needs of an entry, or of the record of a task. */
+/** The fields of an entry, or of a task's record, that a migration needs. */
 export type Position = Pick<Entry, 'n' | 'at' | 'machine' | 'state' | 'snapshot' | 'owed'>;
 
 /**
- * An entry as `machine` goes on from it: the very same when it wrote it itself, else migrated. Work that goes on keeps its key, a
- * timer of the same delay its time; what only the new version starts is owed under a key that is the same at every wake.
- * Throws `Refused('machine_version')`, 409, when the chart has no way from the version that wrote it; the message begins with
- * `what`, e.g. `session default/s1`.
+ * Returns an entry in the form of the current version of `machine`: unchanged when that version wrote it, else
+ * migrated. An invoke that continues keeps its key, and a timer with the same delay keeps its due time; an effect that
+ * only the new version starts gets a key that is the same at every wake. Throws `Refused('machine_version')`, 409, when
+ * there is no migration from the version of the entry; the message begins with `what`, e.g. `session default/s1`.
  */
 export function migrated<P extends Position>(position: P, machine: AnyStateMachine, what: string): P {
   const pure = stepper(machine);
@@ -37,7 +39,7 @@ export function migrated<P extends Position>(position: P, machine: AnyStateMachi
   }
 }
 
-/** Whether a chart has a way from this version, `name@version`, to its own. */
+/** Whether a chart has a migration from this version, `name@version`. */
 export function canMigrate(from: string, machine: AnyStateMachine): boolean {
   const [id, version] = parts(from);
   return id === machine.id && version in migrationsOf(machine);
@@ -57,7 +59,7 @@ function waysTo(machine: AnyStateMachine): string {
     : `its chart migrates from version ${versions.join(', ')} only`;
 }
 
-/** What is owed in the new version's states, by what was owed in the old one's. */
+/** The owed effects of the migrated states, matched with the effects owed before. */
 function owing({ n, at, owed }: Position, pure: Stepper, snapshot: AnyMachineSnapshot): Owed[] {
   if (snapshot.status !== 'active') return [];
   const left = [...owed];
@@ -77,7 +79,9 @@ function owing({ n, at, owed }: Position, pure: Stepper, snapshot: AnyMachineSna
   return [...invokes, ...timers];
 }
 
-/** `xstate.after.inputTimeout.session.open.turn` → `inputTimeout`: what stays when a state gets another name. */
+/**
+ * `xstate.after.inputTimeout.session.open.turn` → `inputTimeout`: the part that stays the same when a state is renamed.
+ */
 const delayName = (id: string): string | undefined => /^xstate\.after\.([^.]+)\./.exec(id)?.[1];
 
 const migrationsOf = (machine: AnyStateMachine): Migrations =>

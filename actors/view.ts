@@ -1,16 +1,16 @@
-// How a session stands, as callers and lists see it.
+// The view of a session's state for callers and lists.
 import type { StateValue } from 'xstate';
 import type { Question, SessionContext, Verb } from '../machines/session/events.ts';
 import { runId } from '../machines/session/rules.ts';
 import { outerLevel, stateName } from '../machines/state-name.ts';
 import type { Session } from './session.ts';
 
-/** What a run asks of somebody outside: what a person decides upon, or the tool that its caller is to run. */
+/** The open question of a run: a decision for a person, or a tool call for its caller to execute. */
 export type Asks =
   | { readonly kind: 'approval'; readonly action: string; readonly summary: string; readonly details?: unknown }
   | { readonly kind: 'tool'; readonly name: string; readonly arguments: unknown };
 
-/** A session as it stands. */
+/** The current state of a session. */
 export interface SessionView {
   readonly session_id: string;
   readonly control: 'automated' | 'pausing' | 'paused' | 'human' | 'closed' | 'failed';
@@ -18,28 +18,28 @@ export interface SessionView {
   readonly turn: string | null;
   readonly epoch: number;
   readonly holder: string | null;
-  /** The open run, with what it waits for. */
+  /** The open run and its question. */
   readonly run: {
     readonly run_id: string;
     readonly agent_id: string | null;
     readonly attempt: number;
     readonly question: string | null;
-    /** What that question is about; not there when nothing is asked, or it is decided already. */
+    /** The content of that question; absent when there is none or it is decided already. */
     readonly asks?: Asks;
   } | null;
-  /** Messages that wait. */
+  /** Number of queued messages. */
   readonly waiting: number;
   /** The number of the last entry. */
   readonly entry: number;
-  /** What a caller may do now; not told where it would cost more than it is worth. */
+  /** The verbs that the session accepts now; absent in the outcome of a message, where computing them would cost too much. */
   readonly allowed?: readonly Verb[];
 }
 
-/** How a session stands, from its live snapshot. */
+/** The view of a live session. */
 export const view = (session: Session): SessionView =>
   viewOf(session.key.session, session.snapshot, session.position.n);
 
-/** How a session stood after entry `n`. */
+/** The view of a session after entry `n`. */
 export function viewOf(
   session_id: string,
   { value, context }: { readonly value: unknown; readonly context: unknown },
@@ -69,7 +69,7 @@ function asksOf({ id: _, ...asks }: Question): Asks {
   return asks;
 }
 
-/** What a stored session asks, if it waits for somebody. */
+/** The open question in a stored context; undefined when there is none. */
 export function askedIn(context: unknown): { readonly question: string; readonly asks: Asks } | undefined {
   const { question, decision } = (context as SessionContext).run ?? {};
   return question && !decision ? { question: question.id, asks: asksOf(question) } : undefined;

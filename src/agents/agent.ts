@@ -1,4 +1,4 @@
-// One registered agent on this node: its endpoints, which of them gets the next call, and how it is shown.
+// One registered agent on this node: its endpoints, the choice among them for each call, and its view.
 import { type Actor, createActor } from 'xstate';
 import { agentMachine } from '../../machines/agent/machine.ts';
 import { Failed } from '../platform/errors.ts';
@@ -17,7 +17,7 @@ export interface EndpointView {
   readonly breaker: 'closed' | 'open' | 'halfOpen';
   readonly in_flight: number;
   readonly capacity?: number;
-  /** Since it was registered. */
+  /** Since its registration. */
   readonly requests: number;
   readonly failures: number;
   /** Over its last 256 calls. */
@@ -65,12 +65,15 @@ export class PooledAgent {
     return this.#endpoints.find((endpoint) => endpoint.id === id && endpoint.state !== 'draining');
   }
 
-  /** How a call's trace and `tried` name an endpoint: ids are unique in one agent only, and a run may try several agents. */
+  /**
+   * The name of an endpoint in a call's trace and in `tried`: ids are unique within one agent only, and a run may try
+   * several agents.
+   */
   nameOf(endpoint: Endpoint): string {
     return `${this.definition.id}/${endpoint.id}`;
   }
 
-  /** Adds an instance; one of the same id is drained first. */
+  /** Adds an instance; an existing one of the same id is drained first. */
   add(definition: EndpointDefinition): void {
     this.endpoint(definition.id)?.drain();
     const changed = () => this.#changed(endpoint);
@@ -80,7 +83,7 @@ export class PooledAgent {
     this.#count();
   }
 
-  /** Is declared otherwise from now on: `changed` endpoints are added or replaced, those no longer named are drained. */
+  /** Applies a new definition: adds or replaces `changed` endpoints, drains those that it no longer names. */
   amend(definition: HttpAgent, changed: readonly EndpointDefinition[]): void {
     this.definition = definition;
     for (const endpoint of [...this.#endpoints])
@@ -88,7 +91,7 @@ export class PooledAgent {
     for (const endpoint of changed) this.add(endpoint);
   }
 
-  /** No more calls for any of its endpoints; each is gone when those running have ended. */
+  /** Stops calls to all endpoints; each is removed when its running calls have ended. */
   drain(): void {
     this.chart.send({ type: 'remove' });
     for (const endpoint of [...this.#endpoints]) endpoint.drain();
@@ -100,18 +103,19 @@ export class PooledAgent {
   }
 
   /**
-   * The endpoint for the next call: one that is well and untried, else a doubtful one, else one that was tried already.
-   * Throws `Failed` `no_agent_available` with `retry_after_s` when all are out.
+   * The endpoint for the next call: a healthy untried one, else a doubtful one, else one that was tried already. Throws
+   * `Failed` `no_agent_available` with `retry_after_s` when all are out.
    */
   pick(tried: readonly string[]): Endpoint {
     const candidates = this.#candidates(tried);
     if (candidates.length === 0) throw this.#noneAvailable();
     if (candidates.length === 1) return candidates[0]!;
-    // A trial that is due comes first: whoever looks bad would otherwise never get to show that it is well again.
+    // A half-open breaker comes first: the balancing would otherwise avoid the endpoint, and its trial call would never
+    // be made.
     return candidates.find((candidate) => candidate.breakerState === 'halfOpen') ?? this.#choose(candidates);
   }
 
-  /** How many endpoints could be picked that are neither `failed` nor in `tried`. */
+  /** The number of endpoints that can be picked and are neither `failed` nor in `tried`. */
   alternatives(failed: Endpoint, tried: readonly string[]): number {
     const left = (e: Endpoint) => e !== failed && e.standing !== 'out' && !tried.includes(this.nameOf(e));
     return this.#endpoints.filter(left).length;
@@ -124,7 +128,7 @@ export class PooledAgent {
     return { agent_id: id, kind, description, capabilities, state, endpoints: this.#endpoints.map(viewOf) };
   }
 
-  /** The best tier that is not empty. */
+  /** The candidates of the best health tier that is not empty. */
   #candidates(tried: readonly string[]): readonly Endpoint[] {
     const untried =
       tried.length === 0 ? this.#endpoints : this.#endpoints.filter((e) => !tried.includes(this.nameOf(e)));

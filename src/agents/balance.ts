@@ -1,10 +1,10 @@
-// Which of several endpoints gets the next call: four ways to choose.
+// Load balancing: four ways to choose the endpoint of the next call.
 import type { Metrics } from './metrics.ts';
 
 export const balancings = ['round_robin', 'weighted_round_robin', 'least_connections', 'score'] as const;
 export type Balancing = (typeof balancings)[number];
 
-/** What choosing looks at. */
+/** The properties of an endpoint that the choice depends on. */
 export interface Candidate {
   readonly definition: { readonly weight?: number };
   readonly metrics: Metrics;
@@ -14,7 +14,7 @@ export interface Candidate {
   readonly breakerState: 'closed' | 'open' | 'halfOpen';
 }
 
-/** Chooses one of a list that is not empty. Each agent has a chooser of its own, because it remembers whose turn it is. */
+/** Chooses one of a list that is not empty. Each agent has a chooser of its own, because it stores whose turn it is. */
 export type Choose = <C extends Candidate>(candidates: readonly C[]) => C;
 
 export function chooser(balancing: Balancing): Choose {
@@ -30,7 +30,7 @@ export function chooser(balancing: Balancing): Choose {
   }
 }
 
-/** The one that has waited longest: fair also when endpoints come and go. */
+/** The one that was chosen longest ago: fair also when endpoints are added or removed. */
 function roundRobin(): Choose {
   const lastTurn = new WeakMap<Candidate, number>();
   let turn = 0;
@@ -79,12 +79,13 @@ export function score(candidate: Candidate, all: readonly Candidate[]): number {
   return 0.3 * response + 0.3 * candidate.metrics.successRate + 0.2 * load + 0.2 * health;
 }
 
-// Against the fastest candidate: 1 for as fast, 0.5 for twice as slow. One that never answered gets the benefit of the doubt.
+// Relative to the fastest candidate: 1 for as fast, 0.5 for twice as slow. An endpoint without a success counts as
+// fast.
 function responseTime(candidate: Candidate, all: readonly Candidate[]): number {
   const own = candidate.metrics.average;
   if (own === undefined) return 1;
   let fastest = own;
   for (const { metrics } of all) fastest = Math.min(fastest, metrics.average ?? own);
-  // A millisecond on both sides keeps clock ticks from looking like a difference.
+  // A millisecond on both sides keeps clock ticks from counting as a difference.
   return (fastest + 1) / (own + 1);
 }

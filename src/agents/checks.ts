@@ -1,4 +1,4 @@
-// Asks endpoints how they are, again and again, and tells their charts.
+// Periodic health checks of endpoints, which report to the endpoints' charts.
 
 import { asFailed } from '../../actors/performer.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -25,7 +25,7 @@ export class HealthChecks {
     return this.#settings.interval_ms;
   }
 
-  /** Checks it now and from now on; an endpoint without a check is left alone. */
+  /** Checks an endpoint now and at every interval; ignores an endpoint without a check. */
   watch(endpoint: Endpoint): void {
     const { check } = endpoint.definition;
     if (!check) return;

@@ -1,4 +1,4 @@
-// How users declare what they bring: agents, flows, tools. Each checks its argument at once and says what is wrong with it.
+// `defineAgent`, `defineFlow` and `defineTool`: validate a user's declaration at once and name each invalid member.
 import { type AnyStateMachine, StateMachine } from 'xstate';
 import { z } from 'zod';
 import { token } from '../../machines/session/events.ts';
@@ -91,11 +91,10 @@ const kinds = {
 };
 
 /**
- * Declares an agent: `{ id, run }` is a function, `{ kind: 'form', fields, run }` collects its inputs first,
- * `{ kind: 'llm', instructions, tools }` calls a model, `{ kind: 'machine', machine, actors }` is a chart of one's own,
- * `{ kind: 'flow', mode, steps }` is a flow over other agents,
- * `{ kind: 'http', endpoints }` answers elsewhere, `{ kind: 'nats' }` listens on its subject. Throws `Refused('bad_request')`
- * naming the member that is wrong.
+ * Declares an agent: `{ id, run }` is a function, `{ kind: 'form', fields, run }` collects its inputs first, `{ kind:
+ * 'llm', instructions, tools }` calls a model, `{ kind: 'machine', machine, actors }` is a user's own chart, `{ kind:
+ * 'flow', mode, steps }` is a flow over other agents, `{ kind: 'http', endpoints }` is remote, `{ kind: 'nats' }`
+ * subscribes to its subject. Throws `Refused('bad_request')`, which names the invalid member.
  */
 export function defineAgent<A extends AgentDefinition>(agent: A): A {
   checkAgent(agent);
@@ -113,7 +112,9 @@ export function checkAgent(agent: AgentDefinition): void {
   if (agent.kind === 'flow') checkSteps(agent);
 }
 
-/** Every invoke must be performed by somebody: a chart that only stops when it gets there is found out too late. */
+/**
+ * Checks that every invoke has an actor: a chart that fails only when it enters that state would be found out too late.
+ */
 function checkActors({ id, machine, actors = {} }: MachineAgent): void {
   const wanted = invoked(machine.root);
   const missing = [...new Set(wanted)].filter((src) => !Object.hasOwn(actors, src));
@@ -123,7 +124,7 @@ function checkActors({ id, machine, actors = {} }: MachineAgent): void {
   }
 }
 
-/** Results are named by their steps, so no two may have the same name. */
+/** Results are named by their steps, so no two steps may have the same name. */
 function checkSteps({ id, steps }: FlowAgent): void {
   const named = steps.flatMap((one) => (typeof one === 'string' ? [] : (one.id ?? [])));
   const taken = named.find((name, at) => name === 'aggregate' || named.indexOf(name) !== at);
@@ -138,9 +139,9 @@ const invoked = (node: AnyStateMachine['root']): string[] => [
 ];
 
 /**
- * Declares a tool: `defineTool({ name, description, input, execute })`, or `client: true` instead of `execute` for one that runs
- * at the caller. Types of `execute` and `approval` follow from `input`.
- * Throws `Refused('bad_request')` naming the member that is wrong.
+ * Declares a tool: `defineTool({ name, description, input, execute })`, or `client: true` instead of `execute` for one
+ * that runs at the caller. Types of `execute` and `approval` follow from `input`. Throws `Refused('bad_request')`,
+ * which names the invalid member.
  */
 export function defineTool<Input>(definition: Tool<Input>): Tool<Input> {
   checkTool(definition);
@@ -157,7 +158,9 @@ const flow = z.strictObject({
   agent_params: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** Declares a flow: `{ agent_type, tools, agent_params }`. The agent it runs may use only the tools it lists. */
+/**
+ * Declares a flow: `{ agent_type, tools, agent_params }`. The agent that it runs may use only the tools that it lists.
+ */
 export const defineFlow = (definition: Flow): Flow => parse(flow, definition, 'flow');
 
 export function checkFlow(name: string, definition: Flow): void {

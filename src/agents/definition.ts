@@ -1,11 +1,11 @@
-// What an agent is: how one is declared, what a run hands to it, and what it may answer.
+// The types of agents: their declarations, the call that a run makes, and the results that they return.
 import type { AnyStateMachine, EventObject } from 'xstate';
 import type { StepResult } from '../../machines/flow/events.ts';
 import type { Decision } from '../../machines/session/events.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Field } from './fields.ts';
 
-/** Tokens spent, as the OpenAI API counts them; an agent reports what it knows. */
+/** Tokens spent, as the OpenAI API counts them; an agent reports the counts that it has. */
 export interface Usage {
   readonly input_tokens?: number;
   readonly output_tokens?: number;
@@ -13,63 +13,63 @@ export interface Usage {
   readonly cost_usd?: number;
 }
 
-/** One line of a conversation as an agent sees it: the llm history (user and assistant only). */
+/** One message of a conversation as an agent gets it: the llm history (user and assistant only). */
 export interface HistoryMessage {
   readonly role: 'user' | 'assistant';
   readonly content: string;
 }
 
-/** One attempt of a run, as data: everything an agent anywhere needs to do its work. It crosses wires as it is. */
+/** One attempt of a run, as data: all the input of a local or remote agent. It is sent over the wire unchanged. */
 export interface AgentCall {
   readonly tenant: string;
   readonly session_id: string;
   readonly run_id: string;
   readonly agent_id: string;
-  /** The transfer that brought the run here, counted from 1; not there where none did. */
+  /** The number of the transfer that brought the run here, counted from 1; absent before the first. */
   readonly hop?: number;
-  /** Where the agent is a step of a flow: the way to it, unique in the run. */
+  /** For an agent that is a step of a flow: the path to the step, unique in the run. */
   readonly step?: string;
-  /** 1 for the first try of this run, raised by every retry, failover and resumption. */
+  /** 1 for the first try of this run; every retry, failover and resumption raises it. */
   readonly attempt: number;
-  /** The same for every delivery of this attempt, also after a crash. */
+  /** The idempotency key: the same for every delivery of this attempt, also after a crash. */
   readonly idempotency_key: string;
-  /** The user's words: the message that started the run (or answered its question), then what was steered into it. */
+  /** The user's messages: the one that started the run (or answered its question), then those steered into it. */
   readonly input: readonly { readonly role: 'user'; readonly content: string }[];
-  /** What supervisors whispered since the last answer. */
+  /** Messages that supervisors whispered since the last answer. */
   readonly guidance: readonly string[];
-  /** What `prepareContext` added. */
+  /** The data that `prepareContext` added. */
   readonly context: Readonly<Record<string, unknown>>;
-  /** The flow the message named, with its parameters and the only tools it may use. */
+  /** The flow that the message named, with its parameters and the only tools that the agent may use. */
   readonly flow?: string;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly tools?: readonly string[];
-  /** Where this agent left off when it asked for input; it wrote this itself. */
+  /** The agent's own state from when it asked for input. */
   readonly task?: unknown;
-  /** What a person decided, the caller's tool returned, or became of a transfer, since this agent asked. */
+  /** The decision of a person, the result of the caller's tool, or the outcome of a transfer, since this agent asked. */
   readonly decision?: Decision;
-  /** Instances that already failed this run: pick another when there is one. */
+  /** Instances that already failed this run; the pool picks another one if there is any. */
   readonly tried: readonly string[];
 }
 
-/** What an agent can use while it works. */
+/** The functions and data that an agent can use during an attempt. */
 export interface AgentContext {
   readonly call: AgentCall;
-  /** Aborted when the run leaves the state that called: paused, taken over, timed out, cancelled. */
+  /** Aborted when the run leaves the state that made the call: paused, taken over, timed out, cancelled. */
   readonly signal: AbortSignal;
-  /** Streams a piece of the answer to whoever listens. */
+  /** Streams a delta of the answer to the subscribers. */
   part(text: string): void;
-  /** The conversation before this message, newest last; at most `limit` messages (50 unless told). */
+  /** The conversation before this message, newest last; at most `limit` messages (default 50). */
   history(limit?: number): Promise<HistoryMessage[]>;
-  /** Calls one of the tools this agent may use; the call and its result go into the trace. */
+  /** Calls one of the tools that this agent may use; the trace records the call and its result. */
   tool(name: string, input: unknown): Promise<unknown>;
 }
 
-/** What came of an attempt. */
+/** The result of an attempt. */
 export type AgentResult =
   | { readonly type: 'answer'; readonly final_message: string; readonly usage?: Usage }
   /** The agent needs the user's next message; `task` comes back with it. */
   | { readonly type: 'input_required'; readonly prompt: string; readonly task?: unknown }
-  /** A person must decide before the agent goes on; `task` comes back with the decision. */
+  /** A person must decide before the agent continues; `task` comes back with the decision. */
   | {
       readonly type: 'approval_required';
       readonly action: string;
@@ -80,8 +80,8 @@ export type AgentResult =
   /** The caller runs this tool and sends its result; `task` comes back with it. */
   | { readonly type: 'tool_required'; readonly name: string; readonly arguments: unknown; readonly task?: unknown }
   /**
-   * The run goes to another agent, which sees why in its context (`transfer`). When that one cannot take it, the run comes
-   * back with `task` and a decision of kind `transfer` that says so.
+   * The run goes to another agent, which gets the reason in its context (`transfer`). When that agent cannot take it,
+   * the run comes back with `task` and a decision of kind `transfer` that gives the reason.
    */
   | {
       readonly type: 'transfer';
@@ -90,10 +90,10 @@ export type AgentResult =
       readonly context?: Readonly<Record<string, unknown>>;
       readonly task?: unknown;
     }
-  /** The agent gives the conversation to a person: the answer is said, then the AI pauses. */
+  /** The agent hands the conversation off to a person: its answer is emitted, then the AI pauses. */
   | { readonly type: 'handoff'; readonly final_message: string; readonly reason: string };
 
-/** Everything a function agent may return; text and streams of text become answers. */
+/** The values that a function agent may return; text and streams of text become answers. */
 export type AgentReturn = string | AgentResult | AsyncIterable<string> | void;
 
 export type AgentFunction = (
@@ -104,18 +104,18 @@ export type AgentFunction = (
 interface Declared {
   /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
   readonly id: string;
-  /** Stands in the provenance of what an orchestrator makes of its answers. */
+  /** Recorded in the provenance of an orchestrator's records. */
   readonly version?: string;
   /** For people and for routing by LLM. */
   readonly description?: string;
-  /** Phrases that route a message here (B1). */
+  /** Phrases that route a message to this agent (B1). */
   readonly triggers?: readonly string[];
   readonly capabilities?: readonly string[];
-  /** How long one attempt of this agent may take, ms; the session's `attempt_ms` is the longest in any case. */
+  /** Time limit of one attempt of this agent, ms; the session's `attempt_ms` is a limit in any case. */
   readonly timeout_ms?: number;
   /** Agents to try, in order, when this one has failed for good. */
   readonly fallbacks?: readonly string[];
-  /** The tools it may use when no flow narrows them. */
+  /** The tools that it may use when no flow narrows them. */
   readonly tools?: readonly Tool<any>[];
 }
 
@@ -129,11 +129,11 @@ export interface FunctionAgent extends Declared {
 export interface FormAgent extends Declared {
   readonly kind: 'form';
   readonly fields: Readonly<Record<string, Field>>;
-  /** Called with every field collected and valid. */
+  /** Called when every field is collected and valid. */
   readonly run: (values: Record<string, any>, context: AgentContext) => AgentReturn | Promise<AgentReturn>;
   /**
-   * Reads values out of the message that started the form; what fits its field's schema is not asked for.
-   * What it returns is checked like the user's own words, so it holds what a schema takes, not what it makes of it.
+   * Extracts values from the message that started the form; the form does not ask for a field whose value fits its
+   * schema. Returned values pass the schema like a user's text, so they are the schema's input, not its output.
    */
   readonly extract?: (
     message: string,
@@ -141,81 +141,88 @@ export interface FormAgent extends Declared {
   ) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
   /** Shows the answers and asks whether they are right before `run` is called. */
   readonly confirm?: boolean;
-  /** Words that cancel the form; `cancel`, `stop`, `never mind` and `quit` unless told. */
+  /** Phrases that cancel the form; default `cancel`, `stop`, `never mind` and `quit`. */
   readonly cancelWords?: readonly string[];
-  /** Said when the user cancelled; `Cancelled.` unless told. */
+  /** The answer to a user who cancels; default `Cancelled.`. */
   readonly cancelled?: string;
 }
 
 /** An agent that calls a model, in turns with its tools, until it has an answer (A7). */
 export interface LlmAgent extends Omit<Declared, 'tools'> {
   readonly kind: 'llm';
-  /** What the model is told before the conversation; a function is asked at every call of the model. */
+  /** The system prompt; a function is called before every call of the model. */
   readonly instructions?: string | ((call: AgentCall) => string | Promise<string>);
-  /** The model of the settings unless told. */
+  /** Defaults to the model of the settings. */
   readonly model?: string;
   readonly temperature?: number;
   readonly max_output_tokens?: number;
   /** Its tools, or the names of tools that the runtime has. */
   readonly tools?: readonly (Tool<any> | string)[];
-  /** Agents it may give the run to. */
+  /** Agents to which it may transfer the run. */
   readonly transfers?: readonly string[];
-  /** Replies of the model that are acted on before it must conclude; 10 unless told. */
+  /** Maximum of model replies with tool calls before the model must conclude; default 10. */
   readonly max_steps?: number;
-  /** How much of the conversation before it sees, in messages; 50 unless told. */
+  /** Number of earlier messages that it gets; default 50. */
   readonly history?: number;
   readonly parallel_tool_calls?: boolean;
 }
 
-/** What a chart's invokes are performed with: a function's context, and a way to tell the chart something meanwhile. */
+/** The context of a function agent, plus a key and a way to send events to the chart, for the invokes of a chart. */
 export interface MachineWork extends AgentContext {
-  /** Stable over attempts and crashes. */
+  /** The idempotency key of the invoke, stable over attempts and crashes. */
   readonly key: string;
-  /** Tells the chart an event; resolves when it is remembered. */
+  /** Sends an event to the chart; resolves when it is journaled. */
   tell(event: EventObject): Promise<unknown>;
 }
 
 /**
- * An agent that is a chart: its steps are remembered one by one, so a crash loses none of them. It ends in a final state with
- * an `AgentResult` as output; a state tagged `asks` asks what `context.question` says, and is told `decided` or `heard`.
+ * An agent that is a chart: each of its steps is journaled, so a crash loses none of them. It ends in a final state
+ * with an `AgentResult` as output; in a state tagged `asks` the run asks `context.question`, and the chart gets
+ * `decided` or `heard`.
  */
 export interface MachineAgent extends Declared {
   readonly kind: 'machine';
   readonly machine: AnyStateMachine;
-  /** What the chart starts from; `{ message }` unless told. */
+  /** The chart's input; default `{ message }`. */
   readonly input?: (call: AgentCall) => unknown;
-  /** By the `src` of its invokes: resolves to the output. One that fails without an `onError` fails the attempt. */
+  /**
+   * By the `src` of its invokes: resolves to the output. An actor that fails in a state without `onError` fails the
+   * attempt.
+   */
   readonly actors?: Readonly<Record<string, (input: any, work: MachineWork) => unknown | Promise<unknown>>>;
 }
 
 /** One step of a flow. */
 export interface FlowStep {
-  /** Names its result; the agent's id unless told, numbered where the same agent is several steps. */
+  /** The name of its result; default the agent's id, numbered when the same agent is several steps. */
   readonly id?: string;
   readonly agent: string;
-  /** How long the step may take in all, whatever is tried, ms. */
+  /** Time limit of the whole step with all its attempts, ms. */
   readonly timeout_ms?: number;
-  /** What its agent is asked; the message, and in a sequence what the steps before came to, unless told. */
+  /** The input of its agent; default the message, followed in a sequence by the results of the steps before. */
   readonly prompt?: (message: string, results: readonly StepResult[]) => string;
 }
 
 /**
- * An agent that is a flow over other agents, one after the other or all at once (E5). What each step came to is remembered before
- * the next begins. Agents of the steps see `context.flow`: `{ step, results }`.
+ * An agent that is a flow over other agents, one after the other or all at once (E5). The result of each step is
+ * journaled before the next begins. Agents of the steps get `context.flow`: `{ step, results }`.
  */
 export interface FlowAgent extends Omit<Declared, 'tools'> {
   readonly kind: 'flow';
   readonly mode: 'sequential' | 'parallel';
   readonly steps: readonly (string | FlowStep)[];
-  /** Whether the other steps go on when one has failed for good; `stop` unless told, and then the flow has failed. */
+  /** Whether the other steps continue when one has failed for good; default `stop`, which fails the flow. */
   readonly on_failure?: 'stop' | 'continue';
-  /** Makes one answer of the results: a function, or another agent. The last result, or all of them as they are, unless told. */
+  /**
+   * Combines the results into one answer: a function, or another agent. The default is the last result in a sequence,
+   * or all of them unchanged.
+   */
   readonly aggregate?:
     | ((results: readonly StepResult[], message: string) => string | Promise<string>)
     | Omit<FlowStep, 'id'>;
-  /** Attempts of each agent of a step before its fallbacks are tried; 3 unless told. */
+  /** Attempts of each agent of a step before its fallbacks are tried; default 3. */
   readonly attempts?: number;
-  /** The first wait between them, ms; it doubles up to 30 s; 500 unless told. */
+  /** The first back-off between attempts, ms; it doubles up to 30 s; default 500. */
   readonly backoff_ms?: number;
 }
 
@@ -223,18 +230,21 @@ export interface FlowAgent extends Omit<Declared, 'tools'> {
 export interface HttpAgent extends Declared {
   readonly kind: 'http';
   readonly endpoints: readonly { readonly id: string; readonly url: string; readonly weight?: number }[];
-  /** An answer that has begun and of which no byte comes for so long is given up, ms; 30,000 unless told. */
+  /** Idle timeout of an answer that has begun, ms: without any byte for this long the attempt fails; default 30,000. */
   readonly idle_ms?: number;
 }
 
-/** An agent that listens on `troupe.<tenant>.agent.<id>.invoke`, in any language: whoever subscribes is an instance of it. */
+/**
+ * An agent that subscribes to `troupe.<tenant>.agent.<id>.invoke`, in any language: every subscriber is an instance of
+ * it.
+ */
 export interface NatsAgent extends Declared {
   readonly kind: 'nats';
-  /** An answer that has begun and is silent for so long is given up, ms; 30,000 unless told. `{"type":"working"}` ends a silence. */
+  /** Idle timeout of an answer that has begun, ms; default 30,000. `{"type":"working"}` resets it. */
   readonly idle_ms?: number;
 }
 
-/** What `kind` may say. */
+/** The values of `kind`. */
 export const agentKinds = ['function', 'form', 'llm', 'machine', 'flow', 'http', 'nats'] as const;
 export type AgentKind = (typeof agentKinds)[number];
 

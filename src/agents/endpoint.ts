@@ -1,4 +1,4 @@
-// One instance of an agent on this node: its chart, its breaker, and the books of its calls.
+// One instance of an agent on this node: its chart, its breaker, and the metrics of its calls.
 import { type Actor, createActor, type InspectionEvent, type SnapshotFrom } from 'xstate';
 import type { Performer } from '../../actors/performer.ts';
 import type { BreakerEvent, BreakerInput } from '../../machines/breaker/events.ts';
@@ -12,24 +12,24 @@ import type { Clock } from '../platform/clock.ts';
 import type { Failed } from '../platform/errors.ts';
 import { Metrics } from './metrics.ts';
 
-/** How an endpoint is declared to the pool. */
+/** The declaration of an endpoint to the pool. */
 export interface EndpointDefinition {
   /** A token, unique among the agent's endpoints; heartbeats name it as `instance_id`. */
   readonly id: string;
   readonly perform: Performer;
-  /** Only shown; without user, password and query. */
+  /** For display only; without user, password and query. */
   readonly url?: string;
-  /** Its share under `weighted_round_robin`; 1 unless told. */
+  /** Its share under `weighted_round_robin`; default 1. */
   readonly weight?: number;
-  /** Calls it takes at once, over which it is not picked; no limit unless told. */
+  /** Maximum of concurrent calls, beyond which the pool does not pick it; default no limit. */
   readonly capacity?: number;
-  /** Asks whether it is well; rejects when it is not. Called only while health checks are on. */
+  /** A health check; rejects when the endpoint is unhealthy. Called only while health checks are on. */
   readonly check?: (signal: AbortSignal) => Promise<void>;
-  /** It sends heartbeats every so many seconds: until the first one it is only probed. */
+  /** The interval of its heartbeats, s: until the first one it counts as doubtful. */
   readonly heartbeat_s?: number;
 }
 
-/** What an instance says of itself; also the body of `…agent.<agent>.heartbeat` and `POST /v1/agents/{id}/heartbeat`. */
+/** An instance's heartbeat; also the body of `…agent.<agent>.heartbeat` and `POST /v1/agents/{id}/heartbeat`. */
 export interface Heartbeat {
   readonly instance_id: string;
   readonly in_flight?: number;
@@ -41,40 +41,40 @@ export interface Heartbeat {
 export interface EndpointSettings {
   readonly clock: Clock;
   readonly breaker?: BreakerInput;
-  /** Milliseconds between health checks; not set: there are none. */
+  /** Milliseconds between health checks; without it there are none. */
   readonly check_ms?: number;
   readonly inspect?: (event: InspectionEvent) => void;
   /** Called after any change of the chart or the breaker. */
   readonly changed?: () => void;
 }
 
-/** How good a pick it is: `good`, `doubtful` (only when nobody better is left), or `out` (not at all). */
+/** The health tier of an endpoint: `good`, `doubtful` (picked only when none is good), or `out` (never picked). */
 export type Standing = 'good' | 'doubtful' | 'out';
 
-/** What a call is given when it begins and brings back when it ends. */
+/** Issued when a call begins, and returned when it ends. */
 export interface Ticket {
   readonly started: number;
   readonly admission: number;
 }
 
-// How long the chart may believe an endpoint idle that is busy, or busy that is idle. Nothing is decided by that difference,
-// and a call to a function is over sooner: telling the chart twice would cost more than the call.
-const TOLD_WITHIN_MS = 5;
+// For how long the chart may have an endpoint as idle that is busy, or the reverse, ms. No decision depends on that
+// difference, and a call of a function ends sooner: sending two events to the chart would cost more than the call.
+const REPORTED_WITHIN_MS = 5;
 
 export class Endpoint {
   readonly definition: EndpointDefinition;
   readonly metrics = new Metrics();
   readonly chart: Actor<typeof endpointMachine>;
   readonly breaker: Actor<typeof breakerMachine>;
-  /** Calls of this node that are running here. The chart learns of it when it matters. */
+  /** Calls of this node that are running here. The chart gets the number when it matters. */
   inFlight = 0;
   lastCheck: number | undefined;
   lastError: { readonly code: string; readonly message: string; readonly at: number } | undefined;
   #state: SnapshotFrom<typeof endpointMachine>;
   #breakerState: SnapshotFrom<typeof breakerMachine>;
   #openedAt = 0;
-  #told: Load;
-  #telling: unknown;
+  #reportedLoad: Load;
+  #reporting: unknown;
   #stopped = false;
   readonly #clock: Clock;
 
@@ -90,10 +90,10 @@ export class Endpoint {
     this.breaker = createActor(breakerMachine, { clock, inspect, input: settings.breaker ?? {} });
     this.#state = this.chart.start().getSnapshot();
     this.#breakerState = this.breaker.start().getSnapshot();
-    this.#told = loadOf(this.#state.context);
+    this.#reportedLoad = loadOf(this.#state.context);
     this.chart.subscribe((state) => {
       this.#state = state;
-      this.#told = loadOf(state.context);
+      this.#reportedLoad = loadOf(state.context);
       changed?.();
     });
     this.breaker.subscribe((state) => {
@@ -120,7 +120,7 @@ export class Endpoint {
     return this.#state.context.capacity;
   }
 
-  /** Calls running there, ours and as far as known others'. */
+  /** Calls running there: this node's, and other nodes' as far as heartbeats report them. */
   get load(): number {
     return this.inFlight + this.#state.context.others;
   }
@@ -131,7 +131,7 @@ export class Endpoint {
     return this.#state.hasTag('doubtful') ? 'doubtful' : 'out';
   }
 
-  /** As `standing`, but blind to how many calls are running: an endpoint that is full is well. */
+  /** As `standing`, but regardless of the number of running calls: a saturated endpoint is healthy. */
   get healthy(): boolean {
     return this.#state.matches('available') && this.breakerState !== 'open';
   }
@@ -140,7 +140,7 @@ export class Endpoint {
     return this.#state.matches('probing');
   }
 
-  /** Milliseconds until it is worth asking again, or undefined when nothing says so. */
+  /** Milliseconds until a call may succeed again, or undefined when that is unknown. */
   get readyIn(): number | undefined {
     if (this.breakerState === 'open')
       return Math.max(0, this.#openedAt + recoveryTime(this.#breakerState.context) - this.#clock.now());
@@ -151,17 +151,17 @@ export class Endpoint {
   begin(): Ticket {
     this.inFlight += 1;
     this.metrics.requests += 1;
-    // Closed, the breaker does not count calls as they start: only trials are limited.
+    // A closed breaker does not count calls as they start: only trials are limited.
     if (this.#breakerState.matches('halfOpen')) this.#judge({ type: 'call.started' });
     this.#loadChanged();
     return { started: this.#clock.now(), admission: this.#breakerState.context.opened };
   }
 
-  /** `cost_usd`: what the call reported to have cost. Returns how long it took, in ms. */
+  /** `cost_usd` is the cost that the call reported. Returns the duration of the call, ms. */
   succeeded({ started, admission }: Ticket, cost_usd?: number): number {
     const ms = this.#clock.now() - started;
     this.metrics.succeeded(ms);
-    // A closed breaker with nothing counted would stay as it is: it is not told.
+    // A success does not change a closed breaker without counted failures, so no event is sent to it.
     if (!this.#breakerState.matches('closed') || wouldCount(this.#breakerState.context, ms, cost_usd))
       this.#judge({ type: 'call.succeeded', admission, ms, cost_usd });
     this.#ended(true);
@@ -178,7 +178,7 @@ export class Endpoint {
     return this.#clock.now() - started;
   }
 
-  /** The run left: that says nothing about the endpoint. */
+  /** Ends a call whose run has left its state, which says nothing about the endpoint's health. */
   abandoned({ started, admission }: Ticket): number {
     this.#leftTrial(admission);
     this.#ended(false);
@@ -186,7 +186,7 @@ export class Endpoint {
   }
 
   heartbeat({ in_flight, capacity, interval_s }: Heartbeat): void {
-    this.#tell();
+    this.#reportLoad();
     this.lastCheck = this.#clock.now();
     this.#report({ type: 'heartbeat', in_flight, capacity, interval_s });
   }
@@ -197,22 +197,22 @@ export class Endpoint {
     this.#report({ type: error ? 'probe.failed' : 'probe.succeeded' });
   }
 
-  /** Tells the chart of idle and busy now: whoever looks shall see it as it is. */
+  /** Sends the pending load to the chart now, before a view reads it. */
   catchUp(): void {
-    this.#tell();
+    this.#reportLoad();
   }
 
-  /** Takes no more calls; gone when those running have ended. */
+  /** Accepts no more calls; gone when the running ones have ended. */
   drain(): void {
-    this.#tell();
+    this.#reportLoad();
     this.#report({ type: 'drain' });
   }
 
-  /** Ends its actors and timers at once. */
+  /** Stops its actors and timers at once. */
   stop(): void {
     this.#stopped = true;
-    this.#clock.clearTimeout(this.#telling);
-    this.#telling = undefined;
+    this.#clock.clearTimeout(this.#reporting);
+    this.#reporting = undefined;
     this.chart.stop();
     this.breaker.stop();
   }
@@ -223,20 +223,21 @@ export class Endpoint {
 
   #ended(ok: boolean): void {
     this.inFlight -= 1;
-    // An answer is as good as a probe for one whose health is in doubt.
+    // An answer of a doubtful endpoint is as good as a probe.
     if (ok && this.#state.hasTag('doubtful')) this.#report({ type: 'call.ended', in_flight: this.inFlight, ok });
     else this.#loadChanged();
   }
 
-  // Saturation decides who is picked, so the chart hears of it at once; of idle and busy soon, if it is still so then.
+  // Saturation affects the choice of endpoints, so the chart gets it at once; idle and busy only after a delay, if they
+  // last.
   #loadChanged(): void {
     const load = loadOf(this.#state.context, this.inFlight);
-    if (load === this.#told || this.#stopped) return;
-    if (load === 'saturated' || this.#told === 'saturated') this.#tell();
-    else this.#telling ??= this.#clock.setTimeout(this.#tellLate, TOLD_WITHIN_MS);
+    if (load === this.#reportedLoad || this.#stopped) return;
+    if (load === 'saturated' || this.#reportedLoad === 'saturated') this.#reportLoad();
+    else this.#reporting ??= this.#clock.setTimeout(this.#reportLate, REPORTED_WITHIN_MS);
   }
 
-  // Calls may end after their endpoint is gone; then there is nobody left to tell.
+  // Calls may end after their endpoint has stopped.
   #report(event: EndpointEvent): void {
     if (!this.#stopped) this.chart.send(event);
   }
@@ -245,23 +246,23 @@ export class Endpoint {
     if (!this.#stopped) this.breaker.send(event);
   }
 
-  readonly #tellLate = (): void => {
-    this.#telling = undefined;
-    this.#tell();
+  readonly #reportLate = (): void => {
+    this.#reporting = undefined;
+    this.#reportLoad();
   };
 
-  #tell(): void {
+  #reportLoad(): void {
     const { in_flight } = this.#state.context;
     if (in_flight === this.inFlight) return;
     this.#report({ type: in_flight < this.inFlight ? 'call.started' : 'call.ended', in_flight: this.inFlight });
   }
 }
 
-// Not retryable, but the endpoint's doing all the same: it speaks wrongly, or refuses us whatever we ask.
+// Codes that are not retryable but count against the endpoint: it violates the protocol, or refuses every request.
 const ITS_OWN_FAULT = new Set([
   ...['bad_answer', 'empty_answer', 'answer_too_large'],
   ...['agent_http_401', 'agent_http_403', 'agent_http_404', 'agent_http_405'],
 ]);
 
-/** Whether a failure says that the endpoint is unwell; otherwise it refused the request, and would another's too. */
+/** Whether a failure counts against the endpoint; otherwise it refused the request, as another endpoint would. */
 const saysUnwell = (error: Failed): boolean => error.retryable || ITS_OWN_FAULT.has(error.code);

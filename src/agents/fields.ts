@@ -1,13 +1,13 @@
-// What a form agent asks for: fields with a prompt and a check.
+// The fields of a form agent: a prompt and a schema each.
 import type { z } from 'zod';
 
 export interface Field {
-  /** The question, as the user reads it. */
+  /** The question to the user. */
   readonly prompt: string;
-  /** What counts as an answer: the user's text goes in, the value comes out; its error messages are shown to the user. */
+  /** Validates an answer: its input is the user's text, its output the value; the user sees its error messages. */
   readonly schema: z.ZodType<any, any>;
-  /** Said instead of the schema's own message when the answer does not fit. */
+  /** The error message instead of the schema's own. */
   readonly invalid?: string;
-  /** May be skipped with an empty answer or `skip`. */
+  /** The user may skip the field with an empty answer or `skip`. */
   readonly optional?: boolean;
 }

@@ -1,10 +1,11 @@
-// The instances of agents that say by heartbeats that they are alive: who misses them is gone, and who waits for one learns it at once.
+// Liveness of agent instances that send heartbeats: an instance that misses them is gone, and its pending calls fail at
+// once.
 import type { Clock } from '../platform/clock.ts';
 import type { Heartbeat } from './endpoint.ts';
 
 interface Sign {
   beat: Heartbeat;
-  /** When it is forgotten: one heartbeat may be lost and the next one late. */
+  /** When the heartbeat expires, ms since the epoch: one may be lost and the next one late. */
   until: number;
 }
 
@@ -26,7 +27,7 @@ export class Instances {
     this.#clock = clock;
   }
 
-  /** Notes a sign of life of an instance of a tenant's agent. */
+  /** Records a heartbeat of an instance of a tenant's agent. */
   hear(tenant: string, agent_id: string, beat: Heartbeat): void {
     const signs = this.#signsOf(tenant, agent_id);
     const until = this.#clock.now() + intervalOf(beat) * PATIENCE * 1000;
@@ -35,7 +36,7 @@ export class Instances {
       if (watch.timer === undefined) this.#await(signs, beat.instance_id, watch);
   }
 
-  /** The last heartbeats of those that are still heard of. */
+  /** The last heartbeats that have not expired. */
   beats(tenant: string, agent_id: string): Heartbeat[] {
     const signs = this.#signsOf(tenant, agent_id);
     const now = this.#clock.now();
@@ -43,7 +44,10 @@ export class Instances {
     return [...signs.values()].map(({ beat }) => beat);
   }
 
-  /** Calls back, once, when an instance misses its heartbeats; never for one that sends none. Returns the function that stops it. */
+  /**
+   * Calls back, once, when an instance misses its heartbeats; never for one that sends none. Returns the function that
+   * unsubscribes.
+   */
   watch(tenant: string, agent_id: string, instance_id: string, gone: () => void): () => void {
     const name = nameOf(tenant, agent_id, instance_id);
     const watches = this.#watches.get(name) ?? new Set();
@@ -51,7 +55,7 @@ export class Instances {
     const watch: Watch = { gone, timer: undefined };
     watches.add(watch);
     const signs = this.#signsOf(tenant, agent_id);
-    // Who speaks although its heartbeats are overdue is not gone.
+    // An instance that is answering although its heartbeats are overdue is not gone.
     if ((signs.get(instance_id)?.until ?? 0) > this.#clock.now()) this.#await(signs, instance_id, watch);
     return () => {
       this.#clock.clearTimeout(watch.timer);
@@ -60,7 +64,7 @@ export class Instances {
     };
   }
 
-  /** Looks when the next heartbeat is overdue; what came meanwhile puts that off. */
+  /** Checks again when the next heartbeat is overdue; a heartbeat in the meantime postpones that. */
   #await(signs: Map<string, Sign>, instance_id: string, watch: Watch): void {
     const left = (signs.get(instance_id)?.until ?? 0) - this.#clock.now();
     if (left <= 0) watch.gone();

@@ -1,6 +1,6 @@
-// How an endpoint has done: counts since the start, rates and latencies over its last calls, in constant memory.
+// Metrics of an endpoint: counts since the start, rates and latencies over its last calls, in constant memory.
 
-/** Milliseconds; null while there is nothing to tell from. */
+/** Milliseconds; null before the first success. */
 export interface Latency {
   readonly avg: number | null;
   readonly p50: number | null;
@@ -11,11 +11,11 @@ export interface Latency {
 const WINDOW = 256;
 
 export class Metrics {
-  /** Calls begun and calls failed since the start. A call that was abandoned is neither a failure nor a success. */
+  /** Calls begun and calls failed since the start. An abandoned call is neither a failure nor a success. */
   requests = 0;
   failures = 0;
-  // The latencies of the last successes and the outcomes of the last calls, as rings with running sums: a call costs a few
-  // writes, percentiles are sorted out only when somebody looks.
+  // The latencies of the last successes and the outcomes of the last calls, as rings with running sums: a call costs a
+  // few writes, and percentiles are computed only for a view.
   readonly #latencies = new Float64Array(WINDOW);
   readonly #outcomes = new Uint8Array(WINDOW);
   #timed = 0;
@@ -44,7 +44,7 @@ export class Metrics {
     this.#ended += 1;
   }
 
-  /** Share of the last 256 calls that went well, 0 to 1; 1 before the first. */
+  /** Share of successes among the last 256 calls, 0 to 1; 1 before the first. */
   get successRate(): number {
     return this.#ended === 0 ? 1 : this.#good / Math.min(this.#ended, WINDOW);
   }

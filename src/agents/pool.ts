@@ -1,4 +1,4 @@
-// The agents this node can call: who is registered for which tenant, and one call to one of them.
+// The agents that this node can call: their registration per tenant, and single calls of them.
 import { isDeepStrictEqual } from 'node:util';
 import type { InspectionEvent } from 'xstate';
 import { asFailed, type CallIO, type ToolStep } from '../../actors/performer.ts';
@@ -26,33 +26,36 @@ import { subjectPerformer } from './performers/subject.ts';
 
 export interface PoolOptions {
   readonly clock?: Clock;
-  /** Draws the jitter of failures, 0 up to 1; Math.random unless told. */
+  /** Draws the jitter of failures, from 0 up to 1; Math.random by default. */
   readonly random?: () => number;
-  /** `round_robin` unless told. */
+  /** Default `round_robin`. */
   readonly balancing?: Balancing;
   readonly breaker?: BreakerInput;
-  /** Turns health checks on: every 30,000 ms, failed after 5,000 ms unless told. */
+  /** Turns health checks on: by default every 30,000 ms, failed after 5,000 ms. */
   readonly checks?: { readonly interval_ms?: number; readonly timeout_ms?: number };
   readonly http?: HttpOptions;
-  /** Where agents of kind `nats` are called. */
+  /** The transport on which agents of kind `nats` are called. */
   readonly transport?: Transport;
-  /** What agents of kind `llm` call their models with. */
+  /** The models of agents of kind `llm`. */
   readonly models?: Models;
-  /** Asked before every call; what it rejects with, the call fails with. */
+  /** Called before every call, which fails with its rejection. */
   readonly permit?: (call: AgentCall) => Promise<void>;
-  /** Sees every event and snapshot of every agent, endpoint and breaker. */
+  /** Gets every event and snapshot of every agent, endpoint and breaker. */
   readonly inspect?: (event: InspectionEvent) => void;
 }
 
 export interface Registration {
-  /** Where it is performed, instead of where its definition says. */
+  /** Endpoints that replace those of the definition. */
   readonly endpoints?: readonly EndpointDefinition[];
-  /** Instead of the pool's. */
+  /** Overrides the pool's. */
   readonly balancing?: Balancing;
   readonly breaker?: BreakerInput;
 }
 
-/** What came of a call. `endpoint` is `agent/instance`; on failure it is in the details, and goes into `tried`. */
+/**
+ * The outcome of a successful call. `endpoint` is `agent/instance`; a failed call has it in the details, and the
+ * session adds it to `tried`.
+ */
 export interface Performed {
   readonly result: AgentResult;
   readonly endpoint: string;
@@ -62,16 +65,19 @@ export interface Performed {
   readonly events: readonly unknown[];
 }
 
-const EVERYBODY = '*';
+const ALL_TENANTS = '*';
 
 export class AgentPool {
   readonly #clock: Clock;
   readonly #options: PoolOptions;
   readonly #checks: HealthChecks | undefined;
   readonly #tenants = new Map<string, Map<string, PooledAgent>>();
-  /** Who shares the subject of an agent of kind `nats`. */
+  /** The instances that share the subject of an agent of kind `nats`. */
   readonly instances: Instances;
-  /** Raised whenever an agent comes or goes, so that what is compiled from the list of agents knows when it is stale. */
+  /**
+   * Incremented whenever an agent is added or removed, so that indexes compiled from the list of agents can tell when
+   * they are stale.
+   */
   generation = 0;
 
   constructor(options: PoolOptions = {}) {
@@ -85,9 +91,9 @@ export class AgentPool {
   }
 
   /**
-   * Registers an agent for one tenant, or for all (`*`); a tenant's own agent goes before one of the same id for all.
-   * One that was registered before is replaced: its calls finish, its books are closed.
-   * Throws `Refused` `bad_endpoint_url`.
+   * Registers an agent for one tenant, or for all (`*`); a tenant's own agent takes precedence over one of the same id
+   * for all. It replaces an existing registration, whose running calls finish and whose metrics are dropped. Throws
+   * `Refused` `bad_endpoint_url`.
    */
   register(tenant: string, definition: AgentDefinition, registration: Registration = {}): PooledAgent {
     const endpoints = registration.endpoints ?? this.#endpointsOf(definition);
@@ -106,19 +112,19 @@ export class AgentPool {
     return agent;
   }
 
-  /** As `register`, but of an agent behind HTTP that is there already only the endpoints that changed are replaced. */
+  /** As `register`, but for an existing agent behind HTTP it replaces only the endpoints that changed. */
   amend(tenant: string, definition: HttpAgent): PooledAgent {
-    const known = this.#tenants.get(tenant)?.get(definition.id);
-    if (known?.definition.kind !== 'http') return this.register(tenant, definition);
-    if (isDeepStrictEqual(known.definition, definition)) return known;
-    const before = known.definition.endpoints;
+    const existing = this.#tenants.get(tenant)?.get(definition.id);
+    if (existing?.definition.kind !== 'http') return this.register(tenant, definition);
+    if (isDeepStrictEqual(existing.definition, definition)) return existing;
+    const before = existing.definition.endpoints;
     const changed = definition.endpoints.filter((one) => !before.some((other) => isDeepStrictEqual(one, other)));
-    known.amend(definition, this.#endpointsOf({ ...definition, endpoints: changed }));
+    existing.amend(definition, this.#endpointsOf({ ...definition, endpoints: changed }));
     this.generation += 1;
-    return known;
+    return existing;
   }
 
-  /** Takes an agent out: no more calls, running ones finish. False when there was none of that tenant itself. */
+  /** Removes an agent: no new calls, running ones finish. False when the tenant itself has no such agent. */
   deregister(tenant: string, agent_id: string): boolean {
     const agents = this.#tenants.get(tenant);
     agents?.get(agent_id)?.drain();
@@ -130,10 +136,10 @@ export class AgentPool {
 
   /** The agent of that id as this tenant sees it. */
   get(tenant: string, agent_id: string): PooledAgent | undefined {
-    return this.#tenants.get(tenant)?.get(agent_id) ?? this.#tenants.get(EVERYBODY)?.get(agent_id);
+    return this.#tenants.get(tenant)?.get(agent_id) ?? this.#tenants.get(ALL_TENANTS)?.get(agent_id);
   }
 
-  /** Everyone who has agents of their own, and `*` for those that all have. */
+  /** The tenants that have agents of their own, and `*` if there are agents for all. */
   tenants(): string[] {
     return [...this.#tenants.keys()];
   }
@@ -150,7 +156,7 @@ export class AgentPool {
       .sort((a, b) => (a.agent_id < b.agent_id ? -1 : 1));
   }
 
-  /** Notes a sign of life. Throws `Refused` `unknown_agent` or `unknown_instance`. */
+  /** Records a heartbeat. Throws `Refused` `unknown_agent` or `unknown_instance`. */
   heartbeat(tenant: string, agent_id: string, beat: Heartbeat): void {
     const agent = this.get(tenant, agent_id);
     if (!agent) throw new Refused('unknown_agent', `there is no agent "${agent_id}"`, 404);
@@ -163,9 +169,9 @@ export class AgentPool {
   }
 
   /**
-   * Performs one attempt at one endpoint. Rejects with `Failed`: `unknown_agent`, `no_agent_available`, or as the attempt
-   * failed, then with `{ endpoint, alternatives, ms }` in its details (`alternatives`: endpoints left to try) and the
-   * `steps` it had taken and what it `told` at its end, if any.
+   * Performs one attempt at one endpoint. Rejects with `Failed`: `unknown_agent`, `no_agent_available`, or the failure
+   * of the attempt, then with `{ endpoint, alternatives, ms }` in its details (`alternatives`: endpoints left to try),
+   * its `steps` and the events to emit (`told`), if any.
    */
   async call(call: AgentCall, io: CallIO): Promise<Performed> {
     const { part, history, remember, tools } = io;
@@ -194,7 +200,7 @@ export class AgentPool {
     return { result, endpoint: agent.nameOf(endpoint), ms, steps, told, events };
   }
 
-  /** Ends every actor, timer and health check at once. */
+  /** Stops every actor, timer and health check at once. */
   stop(): void {
     this.#checks?.stop();
     for (const agents of this.#tenants.values()) for (const agent of agents.values()) agent.stop();
@@ -202,7 +208,7 @@ export class AgentPool {
   }
 
   #visible(tenant: string): Map<string, PooledAgent> {
-    return new Map([...(this.#tenants.get(EVERYBODY) ?? []), ...(this.#tenants.get(tenant) ?? [])]);
+    return new Map([...(this.#tenants.get(ALL_TENANTS) ?? []), ...(this.#tenants.get(tenant) ?? [])]);
   }
 
   async #permit(call: AgentCall, signal: AbortSignal): Promise<void> {
@@ -218,7 +224,7 @@ export class AgentPool {
     return new Failed('unknown_agent', `there is no agent "${agent_id}"; there are: ${known}`, false);
   }
 
-  /** The run's signal, or one that is also aborted when the agent has taken too long. */
+  /** The run's signal, combined with the agent's time limit if it has one. */
   #within(timeout_ms: number | undefined, signal: AbortSignal): { signal: AbortSignal; end: () => void } {
     if (timeout_ms === undefined) return { signal, end: () => {} };
     const late = new AbortController();

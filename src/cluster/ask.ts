@@ -1,20 +1,23 @@
-// One question to all other nodes of a cluster, and what each of them answers.
+// Broadcast requests: the same request to all other nodes of a cluster, and the reply of each.
 import type { Subscription, Transport } from '../transport/transport.ts';
 import type { Cluster } from './cluster.ts';
 
-/** A node that does not answer within this is left out, ms. */
+/** Default timeout for each node's reply, ms. */
 const PATIENCE = 2_000;
 
 export interface Asked<Answer> {
   readonly node: string;
-  /** Undefined when it did not answer in time. */
+  /** Undefined when the node did not reply in time. */
   readonly answer: Answer | undefined;
 }
 
-/** Where a node listens for one kind of question. */
+/** The subject on which a node receives one kind of request. */
 export const questionSubject = (node: string, question: string): string => `troupe.node.${node}.${question}`;
 
-/** Asks all others at once, and waits `timeout` ms for each; without a cluster there are none. */
+/**
+ * Sends a request to all other live nodes at once, and waits `timeout` ms for each reply; without a cluster the result
+ * is empty.
+ */
 export async function askOthers<Answer>(
   cluster: Cluster | undefined,
   transport: Transport,
@@ -37,7 +40,10 @@ export async function askOthers<Answer>(
   );
 }
 
-/** Answers one kind of question for the others. An answer that fails is none: whoever asked goes on without it. */
+/**
+ * Replies to one kind of request from other nodes. When `answer` fails no reply is sent, and the requester continues
+ * without it.
+ */
 export function answerOthers(
   cluster: Cluster,
   transport: Transport,

@@ -1,4 +1,4 @@
-// This node's part in the cluster: which shards it has, and where everybody else's are.
+// This node in the cluster: the shards that it owns, and the owner of every other shard.
 import { type Actor, createActor, fromPromise } from 'xstate';
 import { type ShardLimits, shardLimits } from '../../machines/shard/events.ts';
 import { shardMachine } from '../../machines/shard/machine.ts';
@@ -20,15 +20,18 @@ export interface ClusterOptions extends Omit<MembersOptions, 'bucket'> {
   /** Fixed when the cluster was created. */
   readonly shards: number;
   readonly limits?: Partial<ShardLimits>;
-  /** What is known of each session of a shard: what taking it over begins with. */
+  /** Reads the row of each session of a shard, the first step of taking it over. */
   readonly scan: (shard: number) => Promise<Row[]>;
 }
 
-/** How long a request may wait for a shard that is on its way, ms: longer than it takes to hand one over. */
+/** How long a request waits for the owner of a shard in handover, ms: longer than a handover takes. */
 const PATIENCE = 15_000;
-/** The table is looked at so often, ms: a write may have been lost to another one's, or to a server that was away. */
+/** Interval of reviews of the table, ms: a write may have lost a race, or its server may have been down. */
 const REVIEW = 1_000;
-/** A node that has just found out that it was away is back in a moment, if it can be at all: so long requests wait for it, ms. */
+/**
+ * How long requests wait for a node that has just lost its lease, ms: if it can rejoin at all, it does so within this
+ * time.
+ */
 const BLINK = 2_000;
 
 export class Cluster {
@@ -42,7 +45,7 @@ export class Cluster {
   readonly #host: ShardHost;
   readonly #handover: Handover;
   readonly #limits: ShardLimits;
-  /** From going away until the table has been read again: what is known of it is old. */
+  /** From losing the lease until the table has been read again, because the cached table is stale. */
   #out = false;
   #outSince: number | undefined;
   #reviewing: unknown;
@@ -63,7 +66,7 @@ export class Cluster {
       free: (shard, node) => {
         if (this.#table.current?.before[shard] === node) this.#actors[shard]?.send({ type: 'free' });
       },
-      changed: () => this.#tell(),
+      changed: () => this.#notify(),
     });
     this.#table = new Table(buckets.shards, log);
     const machine = shardMachine.provide({
@@ -83,15 +86,15 @@ export class Cluster {
         if (value === was) return;
         if (value === 'unowned') this.#handover.hold(shard, []);
         was = value;
-        this.#tell();
-        // It may have become this node's again while it was being handed over.
+        this.#notify();
+        // The table may have assigned the shard to this node again during its handover.
         if (value === 'unowned') queueMicrotask(() => this.#apply());
       });
       return actor.start();
     });
   }
 
-  /** Joins the others; resolves when this node knows where every shard is. */
+  /** Joins the cluster; resolves when this node has read the assignment of every shard. */
   async join(): Promise<void> {
     const { clock } = this.#options;
     this.#handover.join();
@@ -103,14 +106,14 @@ export class Cluster {
       this.#outSince ??= clock.now();
       for (const actor of this.#actors) actor.send({ type: 'lost' });
       this.#host.away();
-      this.#tell();
+      this.#notify();
     });
     this.members.onBack(() => void this.#return());
     this.#apply();
     this.#review();
   }
 
-  /** Takes no shard any more; resolves when others have those it had, or nobody is left who could take them. */
+  /** Gives up all shards; resolves when other nodes own them, or no node is left to take them. */
   handOver(): Promise<void> {
     this.#handingOver ??= this.#handOver();
     return this.#handingOver;
@@ -122,19 +125,19 @@ export class Cluster {
     const handedOver = () =>
       this.#table.current?.owner.includes(this.id) === false &&
       this.#actors.every((actor) => actor.getSnapshot().value === 'unowned');
-    // The others may leave as well.
+    // The other nodes may leave as well.
     const free = () => this.#stopped || this.members.takers().length === 0 || handedOver();
     if (!(await this.#until(free, this.#limits.release_ms + MARGIN)))
       this.#options.log.warn(this.view(), 'left without having handed over every shard');
   }
 
-  /** Says goodbye. */
+  /** Stops, and deletes this node's presence, so that the others notice at once. */
   async leave(): Promise<void> {
     this.stop();
     await this.members.leave();
   }
 
-  /** Stops without a word: what a killed process does. */
+  /** Stops without notifying the others, as a killed process does. */
   stop(): void {
     this.#stopped = true;
     this.#handover.stop();
@@ -148,13 +151,15 @@ export class Cluster {
     return shardOf(key, this.shards);
   }
 
-  /** The node that shall have the session, as the table says, or the one that still ends an answer for it. */
+  /**
+   * The node to which the table assigns the session, or the one that still finishes an answer for it during a handover.
+   */
   assigned(key: Key): string | undefined {
     const shard = this.shardOf(key);
     return this.#handover.holder(shard, key) ?? this.#table.current?.owner[shard];
   }
 
-  /** Whether this node has the session and takes events for it. */
+  /** Whether this node owns the session and accepts events for it. */
   owns(key: Key): boolean {
     const shard = this.shardOf(key);
     if (this.away) return false;
@@ -163,19 +168,19 @@ export class Cluster {
     return state === 'owned' ? holder === undefined : state === 'releasing' && holder === this.id;
   }
 
-  /** Whether it has stopped: others answer what it was asked. */
+  /** Whether the cluster has stopped here: other nodes must answer its open requests. */
   get stopped(): boolean {
     return this.#stopped;
   }
 
-  /** Whether this node owns nothing because it cannot reach the others. */
+  /** Whether this node owns nothing because its lease has expired: it could not reach the others for too long. */
   get away(): boolean {
     return this.#out || this.members.away;
   }
 
   /**
-   * The node that has the session's shard: this one once it really has it, another as the table says.
-   * Rejects with `Refused('no_owner')`, 503, when that does not come out in time, this node reaches nobody, or it has stopped.
+   * The node that owns the session: this one once its shard is recovered, another one as the table says. Rejects with
+   * `Refused('no_owner')`, 503, when no owner is found in time, this node reaches no other node, or it has stopped.
    */
   async owner(key: Key): Promise<string> {
     const settled = () => {
@@ -204,13 +209,13 @@ export class Cluster {
     });
   }
 
-  /** Told of every change of the table, of the nodes or of a shard here. Returns the function that stops it. */
+  /** Subscribes to changes of the table, of the nodes and of shards here. Returns the function that unsubscribes. */
   onChange(listener: () => void): () => void {
     this.#moved.add(listener);
     return () => void this.#moved.delete(listener);
   }
 
-  /** The shards as this node sees them, for people. */
+  /** The shards as this node sees them, for operators. */
   view(): { node: string; nodes: string[]; shards: { shard: number; owner: string | null; state: string }[] } {
     const owners = this.#table.current?.owner;
     return {
@@ -224,7 +229,7 @@ export class Cluster {
     };
   }
 
-  /** Away, and not only for the moment that it takes to find the others again. */
+  /** Whether this node has been away for longer than rejoining takes. */
   #lostTouch(): boolean {
     return this.away && this.#outSince !== undefined && this.#options.clock.now() - this.#outSince > BLINK;
   }
@@ -239,20 +244,20 @@ export class Cluster {
     return true;
   }
 
-  /** The oldest node writes the table; all others wait for it. */
+  /** Writes the table when this node is the oldest; all others wait for its write. */
   #rebalance(): void {
     const live = this.members.live();
     const takers = this.members.takers();
     if (live[0] === this.id && !this.away) void this.#table.write(this.shards, takers.length > 0 ? takers : live, live);
-    // Whoever was to hand a shard over may just have died.
+    // The node that was to hand a shard over may just have died.
     this.#apply();
   }
 
   #review(): void {
     this.#rebalance();
-    // That a session was handed over may have been told in vain, too.
+    // The message that a session was handed over may have been lost, too.
     this.#handover.review(this.#limits.release_ms + MARGIN);
-    // A change may have been told while nobody could hear it.
+    // The message of a change may have been lost during a break of the connection.
     if (!this.away && !this.#reading) {
       this.#reading = true;
       const read = this.#table.refresh().then(
@@ -266,7 +271,7 @@ export class Cluster {
     this.#reviewing = this.#options.clock.setTimeout(() => this.#review(), REVIEW);
   }
 
-  /** Nothing is taken back before it is known who has it by now. */
+  /** Reads the table before this node owns anything again: other nodes may have taken its shards over. */
   async #return(): Promise<void> {
     try {
       await this.#table.refresh();
@@ -292,20 +297,21 @@ export class Cluster {
       const { value } = actor.getSnapshot();
       if (mine && value === 'unowned') actor.send({ type: 'assigned' });
       const before = current.before[shard];
-      // Whoever is not asked to hand a shard over was taken for dead, and another one has it already.
+      // A node that the table does not name as the previous owner was declared dead, and its shard already has a new
+      // owner.
       if (!mine && value !== 'unowned') actor.send({ type: before === this.id ? 'unassigned' : 'lost' });
       if (!mine || actor.getSnapshot().value !== 'claiming') return;
       if (!before || !live.has(before)) actor.send({ type: 'free' });
       else this.#handover.ask(before, shard);
     });
-    this.#tell();
+    this.#notify();
   }
 
   #stateOf(shard: number): string {
     return String(this.#actors[shard]?.getSnapshot().value);
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of [...this.#moved]) listener();
   }
 }

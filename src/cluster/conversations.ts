@@ -1,4 +1,5 @@
-// Conversations in a cluster: whoever is asked, the node that has the session decides; a request outlives the node it went to.
+// Conversations in a cluster: any node accepts a request and forwards it to the session's owner; the request survives
+// the death of that owner.
 import { randomUUID } from 'node:crypto';
 import type { Birth } from '../../actors/orchestrator.ts';
 import type { SessionView } from '../../actors/view.ts';
@@ -21,23 +22,23 @@ import type { Cluster } from './cluster.ts';
 
 type Method = 'send' | 'begin' | 'create' | 'command' | 'tell' | 'view' | 'fork';
 
-/** What one node asks another; the answer is `{ ok }` or `{ refused }`. */
+/** A request from one node to another; the reply is `{ ok }` or `{ refused }`. */
 interface Request {
   readonly method: Method;
   readonly key: Key;
   readonly args: readonly unknown[];
 }
 
-/** The session is on its way to another node: ask again. */
+/** Codes of a session that is moving to another node: the request is sent again. */
 const MOVING = new Set(['moved', 'stopped', 'no_owner']);
-/** A request is repeated for so long, ms; then the caller is told to try again. */
+/** Retry window of a request, ms; after it the caller gets a 503 and may try again. */
 const PATIENCE = 15_000;
-/** Then the owner is asked again, ms: answers take longer than that, but a reply may be lost with a connection. */
+/** Timeout of one attempt at the owner, ms. An answer may take longer, but a reply may be lost with a connection. */
 const AGAIN = 10_000;
 
-/** The question whether everything that was told before has been heard. */
+/** The request that asks a node whether its listeners have every delta published so far. */
 const HEARD = 'heard';
-/** How long another node may take to say so, ms. */
+/** Timeout of that request, ms. */
 const HEARING = 500;
 const SILENCING = new Set<string>(['takeover', 'pause', 'cancel', 'close']);
 
@@ -58,10 +59,10 @@ export class ClusterConversations extends Conversations {
     this.#side = side;
   }
 
-  /** Answers the other nodes. */
+  /** Subscribes to the requests of the other nodes. */
   serve(): Subscription {
     const { cluster, transport, log } = this.#side;
-    // What came before this question is told to the listeners here by the next turn of the loop.
+    // Deltas that arrived before this request reach the listeners here by the next turn of the event loop.
     answerOthers(
       cluster,
       transport,
@@ -72,7 +73,7 @@ export class ClusterConversations extends Conversations {
     return transport.subscribe(doSubject(cluster.id), ({ data, reply }) => {
       const request = JSON.parse(new TextDecoder().decode(data)) as Request;
       const answer = (told: object) => {
-        // Whoever asked sees that this node is gone, and asks the next owner.
+        // A requester without a reply sees that this node has left, and sends the request to the next owner.
         if (reply && !cluster.stopped) transport.publish(reply, JSON.stringify(told));
       };
       void this.#locally(request).then(
@@ -80,7 +81,7 @@ export class ClusterConversations extends Conversations {
           try {
             answer({ ok });
           } catch (error) {
-            // It is remembered all the same; whoever asks again must not end this node, nor the next owner.
+            // The entry is appended all the same; a repeated request must not end this node, nor the next owner.
             answer({ refused: this.#refusal(error) });
           }
         },
@@ -96,7 +97,8 @@ export class ClusterConversations extends Conversations {
   override async send(key: Key, body: Body<'message'>, options: SendOptions = {}): Promise<Outcome> {
     const { idempotencyKey = `m-${randomUUID()}`, birth, signal, accepted } = options;
     const args = [body, { idempotencyKey, birth }];
-    // Told at once, though the answer may take long; asking again with the same key waits for the same answer.
+    // Notified at once, though the answer may take long; a request with the same idempotency key waits for the same
+    // answer.
     if (accepted) {
       const { run_id, message_id } = await this.#at<Awaited<ReturnType<Conversations['begin']>>>('begin', key, args);
       accepted({ run_id, message_id });
@@ -130,7 +132,10 @@ export class ClusterConversations extends Conversations {
     return this.#at('view', key, []);
   }
 
-  /** Asks the owner, whoever it is by now, until there is an answer. Every method carries its key, so asking twice is harmless. */
+  /**
+   * Sends the request to the current owner until there is a reply. Every method carries its idempotency key, so
+   * repeating it is harmless.
+   */
   async #at<T>(method: Method, key: Key, args: readonly unknown[], signal?: AbortSignal): Promise<T> {
     const { cluster, clock } = this.#side;
     const request: Request = { method, key, args };
@@ -144,7 +149,7 @@ export class ClusterConversations extends Conversations {
         return (await this.#remotely(owner, request, signal)) as T;
       } catch (error) {
         const again = error instanceof Moved || (error instanceof Refused && MOVING.has(error.code));
-        // Waiting for a slow answer is no failure to reach anybody.
+        // Waiting for a slow answer does not use up the retry window.
         if (clock.now() - before > 1_000) until = clock.now() + PATIENCE;
         if (!again || clock.now() > until) throw error instanceof Moved ? unreachable() : error;
         await cluster.change(20);
@@ -152,7 +157,10 @@ export class ClusterConversations extends Conversations {
     }
   }
 
-  /** As long as this node reaches the others: an append that hangs may have been stored, so the caller has to ask again. */
+  /**
+   * Waits only while this node has its lease: an append without a reply may have been stored, so the caller has to send
+   * the request again.
+   */
   async #here(request: Request): Promise<unknown> {
     const over = new AbortController();
     const result = this.#locally(request);
@@ -198,8 +206,9 @@ export class ClusterConversations extends Conversations {
   }
 
   /**
-   * Words that were said before a person took the floor may still be on their way to listeners at other nodes. First they must
-   * be there: whoever is told of the takeover hears not one more. A node that stands still says nothing, so nobody waits long.
+   * Delays the reply to a takeover until all nodes have passed on the deltas published before it: after the
+   * acknowledgement no listener on any node gets another one. A frozen node does not reply and publishes nothing, so a
+   * short timeout is enough.
    */
   async #acknowledged(verb: string, standing: SessionView): Promise<SessionView> {
     const { cluster, transport } = this.#side;
@@ -211,7 +220,7 @@ export class ClusterConversations extends Conversations {
     const { cluster, transport } = this.#side;
     const over = new AbortController();
     const reply = transport.request(doSubject(owner), JSON.stringify(request), { timeout: AGAIN });
-    // Whoever wins, the other must not be an unhandled rejection.
+    // The loser of the race must not become an unhandled rejection.
     reply.catch(() => {});
     try {
       const { data } = await Promise.race([
@@ -238,13 +247,13 @@ export class ClusterConversations extends Conversations {
     }
   }
 
-  /** Rejects as soon as the session belongs to somebody else than the node that was asked. */
+  /** Rejects as soon as the session is assigned to another node than the one that has the request. */
   async #gone(node: string, key: Key, over: AbortSignal): Promise<never> {
     const { cluster } = this.#side;
     const { steady } = cluster.members;
     while (!over.aborted) {
       if (cluster.away) throw unreachable();
-      // The reply may have come while nobody could hear it.
+      // The reply may have been lost during a break of the connection.
       if (cluster.members.steady !== steady) throw new Moved();
       if (!cluster.members.live().includes(node) || cluster.assigned(key) !== node) throw new Moved();
       await cluster.change(1_000);
@@ -264,7 +273,7 @@ export class ClusterConversations extends Conversations {
   }
 }
 
-/** A reason spares making an exception for each request. */
+/** A string as reason saves creating an exception for each request. */
 const OVER = 'answered';
 
 class Moved extends Error {}

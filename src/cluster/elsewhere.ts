@@ -1,4 +1,4 @@
-// How one node hears what is written on another: the pieces of answers, live and as far as they are.
+// Deltas and open answers of sessions that another node owns.
 import type { PartListener } from '../../actors/answers.ts';
 import type { Elsewhere, Orchestrator } from '../../actors/orchestrator.ts';
 import type { Part } from '../../actors/parts.ts';
@@ -20,7 +20,7 @@ export class OtherNodes implements Elsewhere {
     this.#transport = transport;
   }
 
-  /** Tells the other nodes what this one is writing. */
+  /** Replies to the other nodes with this node's open answers. */
   serve(orchestrator: Orchestrator): void {
     this.#transport.subscribe(openSubject(this.#cluster.id), async ({ data, reply }) => {
       const part = await orchestrator.openAnswer(decode(data) as Key);
@@ -40,7 +40,7 @@ export class OtherNodes implements Elsewhere {
     return this.#cluster.away;
   }
 
-  /** Nothing rather than waiting long: the pieces that come live begin again when the session has moved. */
+  /** Returns undefined rather than waiting long: the live deltas start again at 0 when the session has moved. */
   async openAnswer(key: Key): Promise<Part | undefined> {
     const owner = this.#cluster.assigned(key);
     if (owner === undefined || owner === this.#cluster.id) return;
@@ -54,7 +54,8 @@ export class OtherNodes implements Elsewhere {
 
   listen(key: Key, listener: PartListener): () => void {
     const subscription = this.#transport.subscribe(deltaSubject(key), ({ data }) => {
-      // What this node writes itself it hears directly. One that has stood still does not say what it missed in the meantime.
+      // Own deltas arrive directly. A node without its lease passes nothing on, because it may have missed deltas while
+      // it was frozen.
       if (!this.#cluster.away && !this.#cluster.owns(key)) listener(decode(data) as Part);
     });
     return () => subscription.unsubscribe();

@@ -1,4 +1,4 @@
-// Handing shards over: a node ends its answers, and tells the others which sessions it still works for until then.
+// Handover of shards: the old owner finishes its answers, and announces until then which sessions it still holds.
 
 import { type Key, keyName } from '../journal/journal.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -6,41 +6,44 @@ import type { Log } from '../platform/log.ts';
 import type { Subscription, Transport } from '../transport/transport.ts';
 import { Held } from './held.ts';
 
-/** A session in memory, as far as it matters for handing it over. */
+/** A session in memory, with the properties that matter for a handover. */
 export interface Resident {
   readonly key: Key;
   readonly working: boolean;
   readonly stopped: boolean;
 }
 
-/** What happens to the sessions of a shard. */
+/** The operations on the sessions of a shard. */
 export interface ShardHost {
-  /** Wakes what the shard's sessions owe, but for those that another node still holds. */
+  /** Wakes the sessions of the shard that owe effects, except those that another node still holds. */
   recover(shard: number, signal: AbortSignal, held: (key: Key) => boolean): Promise<void>;
-  /** Wakes sessions, by name, that another node held until now. */
+  /** Wakes sessions, by name, that another node has just released. */
   wake(names: readonly string[]): Promise<void>;
   /** The sessions of the shard that are at work; those that wait for a person or a timer are not. */
   working(shard: number): readonly Resident[];
-  /** Stops the shard's sessions at once, but for these, by name. */
+  /** Stops the shard's sessions at once, except these, by name. */
   drop(shard: number, except: ReadonlySet<string>): void;
-  /** This node cannot reach the others, and owns nothing until `back` is told. */
+  /** This node has lost its lease, and owns nothing until `back` is called. */
   away(): void;
   back(): void;
 }
 
-/** What a node says of a shard: its part's state, and the sessions it still works for, as `tenant/session`. */
+/**
+ * A node's announcement about a shard: the state of its shard chart, and the sessions that it still holds, as
+ * `tenant/session`.
+ */
 interface ShardState {
   readonly node: string;
-  /** Counts what the node says: a reply may be looked at after what was said later. */
+  /** Sequence number of the node's announcements: a reply may arrive after a later announcement. */
   readonly n: number;
   readonly state: string;
   readonly held: readonly string[];
 }
 
-/** This node's shards, as far as handing them over needs them. */
+/** This node's shards, as a handover needs them. */
 export interface Shards {
   state(shard: number): string;
-  /** That node takes no more events for the shard, but for the sessions it holds. */
+  /** That node accepts no more events for the shard, except for the sessions it holds. */
   free(shard: number, node: string): void;
   changed(): void;
 }
@@ -52,11 +55,13 @@ export interface HandoverOptions {
   readonly log: Log;
 }
 
-/** A node that leaves waits for so much longer than its answers may take, ms; and so long others wait for what it holds. */
+/**
+ * Time beyond the longest answer that a leaving node waits, ms, and for which others wait for the sessions it holds.
+ */
 export const MARGIN = 2_000;
-/** Between two looks whether an answer has ended, ms. */
+/** Interval of checks whether an answer has ended, ms. */
 const GLANCE = 10;
-/** Between two tries to wake what was handed over, ms. */
+/** Back-off between two tries to wake sessions that were handed over, ms. */
 const RETRY = 500;
 
 const stateSubject = (node: string): string => `troupe.node.${node}.shard`;
@@ -67,9 +72,9 @@ export class Handover {
   readonly #host: ShardHost;
   readonly #shards: Shards;
   readonly #held = new Held();
-  /** The newest that each node said of each shard. */
+  /** The latest announcement number of each node and shard. */
   readonly #latest = new Map<string, number>();
-  #said: number;
+  #announced: number;
   #stopped = false;
   #subscribed: readonly Subscription[] = [];
 
@@ -77,15 +82,15 @@ export class Handover {
     this.#options = options;
     this.#host = host;
     this.#shards = shards;
-    // A node that was started again under the same name does not begin anew.
-    this.#said = options.clock.now();
+    // Starts at the clock, so that a restarted node with the same name does not begin at 0.
+    this.#announced = options.clock.now();
   }
 
-  /** Hears what the others hand over, and answers what they ask. */
+  /** Subscribes to the other nodes' announcements, and to their requests for this node's state. */
   join(): void {
     const { id, transport } = this.#options;
     this.#subscribed = [
-      transport.subscribe(freeSubject('*'), ({ subject, data }) => this.#heard(Number(subject.split('.')[2]), data)),
+      transport.subscribe(freeSubject('*'), ({ subject, data }) => this.#receive(Number(subject.split('.')[2]), data)),
       transport.subscribe(stateSubject(id), ({ data, reply }) => {
         const shard = Number(new TextDecoder().decode(data));
         if (reply) transport.publish(reply, this.#state(shard, this.#shards.state(shard)));
@@ -98,12 +103,12 @@ export class Handover {
     for (const subscription of this.#subscribed) subscription.unsubscribe();
   }
 
-  /** The node that still works for a session, though its shard may be another's. */
+  /** The node that still holds a session, though its shard may be assigned to another one. */
   holder(shard: number, key: Key): string | undefined {
     return this.#held.by(shard, key);
   }
 
-  /** Ends the answers of a shard's sessions. All the others may be taken at once. */
+  /** Finishes the answers of a shard's sessions. All idle sessions are released at once. */
   async release(shard: number, signal: AbortSignal): Promise<void> {
     for (let held = this.#host.working(shard); ; ) {
       this.hold(shard, held);
@@ -117,7 +122,7 @@ export class Handover {
     }
   }
 
-  /** From now on this node works for no other session of the shard, and says so. */
+  /** Stops all other sessions of the shard on this node, and announces that. */
   hold(shard: number, sessions: readonly Resident[]): void {
     const { id, clock, transport } = this.#options;
     const names = sessions.map(({ key }) => keyName(key));
@@ -127,20 +132,22 @@ export class Handover {
     this.#shards.changed();
   }
 
-  /** It may have said so before this node listened. */
+  /** Requests a node's state, because it may have announced it before this node subscribed. */
   ask(node: string, shard: number): void {
     this.#options.transport.request(stateSubject(node), String(shard), { timeout: 1_000 }).then(
-      ({ data }) => this.#heard(shard, data),
+      ({ data }) => this.#receive(shard, data),
       () => {},
     );
   }
 
-  /** What nodes hold that are gone goes on here or elsewhere. */
+  /** Drops the holdings of dead nodes; this node or another one continues those sessions. */
   forget(live: ReadonlySet<string>): void {
     for (const { shard, node } of this.#held.all()) if (!live.has(node)) this.#note(shard, node, []);
   }
 
-  /** Takes back what was held for longer than `longest` ms, and asks again of the rest: it may have been told in vain. */
+  /**
+   * Drops holdings that are older than `longest` ms, and requests the rest again: an announcement may have been lost.
+   */
   review(longest: number): void {
     const { id, clock } = this.#options;
     for (const { shard, node, since } of this.#held.all()) {
@@ -152,13 +159,13 @@ export class Handover {
 
   #state(shard: number, state: string): string {
     const { id } = this.#options;
-    this.#said += 1;
-    const told: ShardState = { node: id, n: this.#said, state, held: this.#held.of(shard, id) };
-    return JSON.stringify(told);
+    this.#announced += 1;
+    const announcement: ShardState = { node: id, n: this.#announced, state, held: this.#held.of(shard, id) };
+    return JSON.stringify(announcement);
   }
 
-  /** How a shard stands on another node. */
-  #heard(shard: number, data: Uint8Array): void {
+  /** Takes in an announcement of another node. */
+  #receive(shard: number, data: Uint8Array): void {
     const { node, n, state, held } = JSON.parse(new TextDecoder().decode(data)) as ShardState;
     const about = `${node}/${shard}`;
     if (node === this.#options.id || n < (this.#latest.get(about) ?? 0)) return;
@@ -173,7 +180,7 @@ export class Handover {
     this.#shards.changed();
   }
 
-  /** What was handed over goes on here, if this node has the shard. */
+  /** Wakes released sessions on this node, if it owns the shard. */
   async #wake(shard: number, names: readonly string[]): Promise<void> {
     const { clock, log } = this.#options;
     while (/recovering|owned/.test(this.#shards.state(shard)) && !this.#stopped) {

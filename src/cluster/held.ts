@@ -1,9 +1,9 @@
-// Who still works for which session though its shard goes to another node: what the nodes have said of it.
+// Handover ledger: the sessions that an old owner still runs while its shard moves to another node.
 import { type Key, keyName } from '../journal/journal.ts';
 
 interface Holding {
   readonly names: ReadonlySet<string>;
-  /** When it was first heard of, ms since the epoch. */
+  /** Time of the first announcement, ms since the epoch. */
   readonly since: number;
 }
 
@@ -11,7 +11,7 @@ export class Held {
   /** Per shard and node. Nearly always empty. */
   readonly #shards = new Map<number, Map<string, Holding>>();
 
-  /** A node holds these sessions of a shard, and no others. Returns those that it does not hold any more. */
+  /** Records that a node holds these sessions of a shard, and no others. Returns those that it has released since. */
   note(shard: number, node: string, names: readonly string[], now: number): string[] {
     const nodes = this.#shards.get(shard) ?? new Map<string, Holding>();
     const before = nodes.get(node);
@@ -36,7 +36,7 @@ export class Held {
     return [...(this.#shards.get(shard)?.get(node)?.names ?? [])];
   }
 
-  /** Every shard of which a node holds anything, and since when. */
+  /** Every shard and node with held sessions, and since when. */
   all(): { shard: number; node: string; since: number }[] {
     return [...this.#shards].flatMap(([shard, nodes]) =>
       [...nodes].map(([node, { since }]) => ({ shard, node, since })),

@@ -1,4 +1,5 @@
-// Who is in the cluster: nodes that say so every half second, to each other and into a bucket, and are asked every tenth of one.
+// Membership of the cluster: each node announces its presence every half second, to the others and in a bucket, and
+// pings the others ten times a second.
 import type { KV } from '@nats-io/kv';
 import { whileNobodyLeads } from '../nats/patience.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -7,7 +8,7 @@ import { NoResponders, type Subscription, type Transport } from '../transport/tr
 
 export interface MembersOptions {
   readonly id: string;
-  /** The bucket `troupe-nodes`, whose keys expire by themselves. */
+  /** The bucket `troupe-nodes`, whose keys have a TTL. */
   readonly bucket: KV;
   readonly transport: Transport;
   readonly clock: Clock;
@@ -19,35 +20,38 @@ export interface MembersOptions {
 export interface MemberTiming {
   readonly presence: number;
   readonly ping: number;
-  /** Silence for so long counts as death; a machine that is merely slow must not lose its shards. */
+  /**
+   * The lease: a node that has not replied for this long counts as dead. Long enough that a slow machine does not lose
+   * its shards.
+   */
   readonly silence: number;
-  /** After a break of our own connection the others may need so long to be back as well. */
+  /** After a break of this node's own connection the others may need this long to reconnect as well. */
   readonly settling: number;
-  /** For so long no news of a node that is gone bring it back: they may be old. */
+  /** For this long an announcement of a dead node does not revive it, because it may be old. */
   readonly forgetting: number;
 }
 
 const timingDefaults: MemberTiming = { presence: 500, ping: 100, silence: 3_000, settling: 1_000, forgetting: 5_000 };
 
-/** What a node says of itself. */
+/** A node's announcement of itself. */
 interface Presence {
   readonly id: string;
-  /** When it joined, ms since the epoch: the oldest writes the assignment table. */
+  /** Time of joining, ms since the epoch: the oldest node writes the assignment table. */
   readonly joined: number;
-  /** It is still there, and takes no shards any more. */
+  /** The node is alive, and takes no more shards. */
   readonly leaving: boolean;
 }
 
 interface Member extends Presence {
-  /** When it last answered. */
+  /** Time of its last reply. */
   seen: number;
 }
 
-/** A longer gap between two signs of our own life is a break, ms: the server restarted, or this machine is starved. */
+/** A longer gap between two own pings is a break, ms: the server restarted, or this machine is starved. */
 const BREAK = 250;
 
 export const pingSubject = (id: string): string => `troupe.node.${id}.ping`;
-/** What a node says of itself, told to those who are there; the bucket tells those who come. */
+/** Presence is published to the nodes that are there; the bucket has it for those that join later. */
 const hereSubject = (id: string | '*'): string => `troupe.node.${id}.here`;
 
 export class Members {
@@ -60,12 +64,14 @@ export class Members {
   readonly #wentAway = new Set<() => void>();
   readonly #cameBack = new Set<() => void>();
   #joined: number;
-  /** When this node last heard itself through the server, and since when it has done so without a break. */
+  /**
+   * `#reached` is the time of the last own ping through the server, `#steady` the time since which there was no break.
+   */
   #reached: number;
   #steady = 0;
   #cutOff = false;
   #leaving = false;
-  /** Whether the bucket is being told, which may take seconds while its server is away. */
+  /** Whether a put into the bucket is pending, which may take seconds while its server is down. */
   #noting = false;
   #subscribed: readonly Subscription[] = [];
   #stopWatching: (() => void) | undefined;
@@ -79,22 +85,25 @@ export class Members {
     this.#reached = this.#joined;
   }
 
-  /** The nodes that are alive as far as this one knows, itself among them, oldest first. */
+  /** The live nodes as this one sees them, itself among them, oldest first. */
   live(): string[] {
     return this.#all().map(({ id }) => id);
   }
 
-  /** Those of them that take shards. */
+  /** The live nodes that take shards. */
   takers(): string[] {
     return this.#all().flatMap(({ id, leaving }) => (leaving ? [] : [id]));
   }
 
-  /** The others must have given this node up: it stood still, or could not reach the server, for as long as they wait. */
+  /**
+   * Whether this node's lease has expired: it was frozen, or could not reach the server, for so long that the others
+   * have declared it dead.
+   */
   get away(): boolean {
     return this.#cutOff || this.#options.clock.now() - this.#reached > this.#timing.silence;
   }
 
-  /** When the connection was last whole again after a break, ms since the epoch; 0 when there was none. */
+  /** Time at which the connection last recovered from a break, ms since the epoch; 0 when there was none. */
   get steady(): number {
     return this.#steady;
   }
@@ -103,62 +112,63 @@ export class Members {
     this.#changed.add(listener);
   }
 
-  /** Told when this node is away: what it owned is not its own any more. */
+  /** Subscribes to the expiry of this node's lease, after which it owns nothing. */
   onAway(listener: () => void): void {
     this.#wentAway.add(listener);
   }
 
-  /** Told when it has joined the others anew. */
+  /** Subscribes to this node's rejoining. */
   onBack(listener: () => void): void {
     this.#cameBack.add(listener);
   }
 
-  /** Says that it is there, and learns who else is, before it resolves. */
+  /** Announces this node; resolves when it has read the presence of all others. */
   async join(): Promise<void> {
     const { bucket, transport } = this.#options;
     this.#subscribed = [
       transport.subscribe(pingSubject(this.id), ({ reply }) => {
         if (reply) transport.publish(reply, 'pong');
       }),
-      transport.subscribe(hereSubject('*'), ({ data }) => this.#heard(parsed(data))),
+      transport.subscribe(hereSubject('*'), ({ data }) => this.#receive(parsed(data))),
     ];
     const watch = await whileNobodyLeads(() => bucket.watch({ key: '>' }));
     this.#stopWatching = () => watch.stop();
-    // The watch shows keys in the order in which they were put: before one that is put now come all that were there. How many are
-    // still to come is no sign: nats-server 2.9.10 leaves that one too high when a key is overwritten while the watch is made.
+    // The watch delivers keys in the order in which they were put, so all earlier keys come before one that is put now.
+    // The count of pending keys does not mark the end: nats-server 2.9.10 leaves it one too high when a key is
+    // overwritten while the watch is created.
     const noted = whileNobodyLeads(() => this.#note());
-    const known = Promise.withResolvers<void>();
+    const listed = Promise.withResolvers<void>();
     void (async () => {
       for await (const { key, operation, value, revision } of watch) {
-        if (operation === 'PUT') this.#heard(parsed(value));
+        if (operation === 'PUT') this.#receive(parsed(value));
         else this.#lost(key, 'it left');
-        if (key === this.id && revision >= (await noted)) known.resolve();
+        if (key === this.id && revision >= (await noted)) listed.resolve();
       }
     })().catch((error) => {
       this.#options.log.warn({ err: error }, 'the watch of the nodes ended');
-      known.reject(error);
+      listed.reject(error);
     });
-    await Promise.all([noted, known.promise]);
+    await Promise.all([noted, listed.promise]);
     this.#reached = this.#options.clock.now();
     this.#announce();
     this.#every(this.#timing.presence, () => this.#announce());
     this.#every(this.#timing.ping, () => this.#ping());
   }
 
-  /** Says that it takes no shards any more, and hands over those it has. */
+  /** Announces that this node takes no more shards and hands over those it has. */
   retire(): void {
     this.#leaving = true;
     this.#announce();
-    this.#tell();
+    this.#notify();
   }
 
-  /** Says goodbye. */
+  /** Stops, and deletes this node's presence from the bucket. */
   async leave(): Promise<void> {
     this.stop();
     await this.#options.bucket.delete(this.id).catch(() => {});
   }
 
-  /** Stops without a word. */
+  /** Stops without notifying the others. */
   stop(): void {
     for (const timer of this.#timers) this.#options.clock.clearTimeout(timer);
     this.#timers = [];
@@ -166,7 +176,9 @@ export class Members {
     for (const subscription of this.#subscribed) subscription.unsubscribe();
   }
 
-  /** Nobody answers on a node's subjects. That is definite, unless the server itself has just been away. */
+  /**
+   * Declares a node dead whose subjects have no responder. That is definite, unless the server itself was just down.
+   */
   unanswered(id: string): void {
     const now = this.#options.clock.now();
     const broken = now - this.#reached > BREAK || now - this.#steady < this.#timing.settling;
@@ -183,35 +195,37 @@ export class Members {
     this.#peers.delete(id);
     this.#gone.set(id, { joined: member.joined, at: this.#options.clock.now() });
     this.#options.log.info({ node: id, why }, 'a node is gone');
-    this.#tell();
+    this.#notify();
   }
 
-  #heard(presence: Presence): void {
+  #receive(presence: Presence): void {
     const { id, joined, leaving } = presence;
     const now = this.#options.clock.now();
     const gone = this.#gone.get(id);
     if (id === this.id || (gone?.joined === joined && now - gone.at < this.#timing.forgetting)) return;
     this.#gone.delete(id);
-    const known = this.#peers.get(id);
-    // The bucket may tell later what was so before.
-    if (known && (joined < known.joined || (joined === known.joined && known.leaving && !leaving))) return;
+    const existing = this.#peers.get(id);
+    // The bucket may deliver an older presence after a newer one.
+    if (existing && (joined < existing.joined || (joined === existing.joined && existing.leaving && !leaving))) return;
     this.#peers.set(id, { ...presence, seen: now });
-    if (known?.joined === joined && known.leaving === leaving) return;
+    if (existing?.joined === joined && existing.leaving === leaving) return;
     this.#options.log.info({ node: id }, leaving ? 'a node is leaving' : 'a node joined');
-    this.#tell();
+    this.#notify();
   }
 
   #announce(): void {
     this.#options.transport.publish(hereSubject(this.id), JSON.stringify(this.#presence()));
     if (this.#noting) return;
     this.#noting = true;
-    const told = this.#note().catch((error) => this.#options.log.debug({ err: error }, 'a sign of life was not noted'));
-    void told.finally(() => {
+    const noted = this.#note().catch((error) =>
+      this.#options.log.debug({ err: error }, 'a sign of life was not noted'),
+    );
+    void noted.finally(() => {
       this.#noting = false;
     });
   }
 
-  /** Resolves to the revision of what it put. */
+  /** Resolves to the revision of the put. */
   #note(): Promise<number> {
     return this.#options.bucket.put(this.id, JSON.stringify(this.#presence()));
   }
@@ -244,12 +258,12 @@ export class Members {
     if (error instanceof NoResponders) this.unanswered(id);
     const member = this.#peers.get(id);
     if (!member || this.away) return;
-    // Nobody can be called silent who could not have been heard.
+    // A node cannot count as silent for a time in which this node could not receive its replies.
     const quiet = this.#options.clock.now() - Math.max(member.seen, this.#steady);
     if (quiet > this.#timing.silence) this.#lost(id, 'it is silent');
   }
 
-  /** This node hears itself: whatever it says now reaches the others as well. */
+  /** This node's own ping has come back through the server, so its messages reach the others as well. */
   #reach(): void {
     const now = this.#options.clock.now();
     if (this.away) this.#goAway();
@@ -257,7 +271,7 @@ export class Members {
     this.#reached = now;
     if (!this.#cutOff) return;
     this.#cutOff = false;
-    // Joined anew, so that nobody takes it for the one that they gave up.
+    // A new joining time, so that the others do not take it for the node that they declared dead.
     this.#joined = now;
     this.#options.log.info({}, 'this node is back');
     this.#announce();
@@ -271,7 +285,7 @@ export class Members {
     for (const listener of this.#wentAway) listener();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of this.#changed) listener();
   }
 

@@ -1,4 +1,4 @@
-// What a process needs to be a node of a cluster on NATS: transport, journal, and the two buckets the nodes share.
+// The parts of a cluster node on NATS: transport, journal, and the two buckets that the nodes share.
 import { randomBytes } from 'node:crypto';
 import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
 import { type KV, Kvm, type KvOptions } from '@nats-io/kv';
@@ -16,11 +16,11 @@ import type { ClusterOptions } from './cluster.ts';
 export interface NatsNodeOptions {
   /** `nats://host:port`, several of a cluster separated by commas. */
   readonly url: string;
-  /** Copies of the journal and the buckets; 1 unless told. More than one need nats-server 2.10.27 or newer. */
+  /** Replicas of the journal and the buckets; default 1. More than one need nats-server 2.10.27 or newer. */
   readonly replicas?: number;
-  /** Shards of a new cluster; 64 unless told. One that exists keeps its number. */
+  /** Shards of a new cluster; default 64. An existing one has a fixed number. */
   readonly shards?: number;
-  /** Names the node in logs and in the cluster; drawn unless told. A token. */
+  /** The node's name in logs and in the cluster, a token; random by default. */
   readonly id?: string;
 }
 
@@ -28,7 +28,7 @@ export interface NatsNode {
   readonly journal: Journal;
   readonly transport: Transport;
   readonly cluster: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
-  /** Ends the connection; the runtime must be closed before. */
+  /** Closes the connection; close the runtime first. */
   close(): Promise<void>;
 }
 
@@ -37,12 +37,15 @@ export const NAME = 'troupe';
 export const NODES_BUCKET = 'troupe-nodes';
 export const SHARDS_BUCKET = 'troupe-shards';
 
-/** The signs of life of the nodes; one that ends without a word is forgotten after so long, ms. */
+/** TTL of a node's presence in the bucket, ms: the presence of a killed node expires after it. */
 const PRESENCE = 5_000;
-/** What is asked while the connection breaks is lost with it, ms: then it is asked again. */
+/** Timeout of a request, ms: one that is lost with a connection is sent again after it. */
 const ATTEMPT = 2_000;
 
-/** Connects and opens what is shared. Rejects with `NatsError` or `JournalError`, which say what was tried and what to do. */
+/**
+ * Connects and opens the journal and the buckets. Rejects with `NatsError` or `JournalError`, which name the failed
+ * step and its remedy.
+ */
 export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
   const { url, replicas = 1, shards, id = `node-${randomBytes(4).toString('hex')}` } = options;
   const connection = await connectNats({ servers: url, name: id, inboxPrefix: NODE_INBOX });

@@ -1,21 +1,21 @@
-// The assignment table: which node has which shard, written by the oldest node, followed by all.
+// The assignment table: the owner of each shard, written by the oldest node, followed by all.
 import type { KV } from '@nats-io/kv';
 import { whileNobodyLeads } from '../nats/patience.ts';
 import type { Log } from '../platform/log.ts';
 
 /** One version of the table. */
 export interface Assignment {
-  /** Per shard: the node that shall have it. */
+  /** Per shard: the node to which it is assigned. */
   readonly owner: readonly string[];
-  /** Per shard: the node that had it and is alive, so that it is asked to hand it over; null when nobody need be asked. */
+  /** Per shard: the previous owner, if it is alive and has to hand the shard over; else null. */
   readonly before: readonly (string | null)[];
 }
 
 const KEY = 'assignment';
 
 /**
- * Where every shard belongs when these nodes take shards, given where it was. `alive` are the nodes that can still hand one
- * over: one that leaves takes none and hands all over.
+ * Assigns every shard to one of `nodes`, given the last table. `alive` are the nodes that can still hand a shard over:
+ * a leaving node takes none and hands all over.
  */
 export function assign(
   shards: number,
@@ -29,7 +29,7 @@ export function assign(
     const now = place(shard, nodes)!;
     const was = last?.owner[shard];
     owner.push(now);
-    // Still being handed over: the one who really had it is the one before, not the one who never got it.
+    // Still in handover: the previous owner is the node that had the shard, not the one that never got it.
     const holder = was === now ? (last?.before[shard] ?? null) : (was ?? null);
     before.push(holder !== null && holder !== now && alive.includes(holder) ? holder : null);
   }
@@ -52,7 +52,7 @@ export class Table {
     return this.#current;
   }
 
-  /** Follows the table; resolves when its present state is known. */
+  /** Follows the table; resolves when its current version has been read. */
   async follow(changed: () => void): Promise<void> {
     const watch = await whileNobodyLeads(() => this.#bucket.watch({ key: KEY }));
     this.#stop = () => watch.stop();
@@ -63,13 +63,13 @@ export class Table {
     })().catch((error) => this.#log.warn({ err: error }, 'the watch of the assignment table ended'));
   }
 
-  /** Reads the table as it is on the server: what the watch told last may be old. */
+  /** Reads the table from the server, because the last value of the watch may be stale. */
   async refresh(): Promise<void> {
     const entry = await this.#bucket.get(KEY);
     if (entry) this.#take(entry.revision, entry.value);
   }
 
-  /** Writes the table for these nodes, if it says something else. Loses quietly to whoever wrote in between. */
+  /** Writes the table for these nodes, if it differs. A write that loses the race (compare-and-set) is ignored. */
   async write(shards: number, nodes: readonly string[], alive = nodes): Promise<void> {
     const next = assign(shards, nodes, this.#current, alive);
     if (JSON.stringify(next) === JSON.stringify(this.#current)) return;
@@ -98,8 +98,8 @@ export class Table {
 }
 
 /**
- * Rendezvous hashing: each shard goes to the node that scores highest for it, so that a node that comes or goes moves only
- * its own shards. Undefined when there is no node.
+ * Rendezvous hashing: each shard goes to the node with the highest score for it, so that a joining or leaving node
+ * moves only its own shards. Undefined when there is no node.
  */
 export function place(shard: number, nodes: readonly string[]): string | undefined {
   let best: string | undefined;
@@ -114,7 +114,9 @@ export function place(shard: number, nodes: readonly string[]): string | undefin
   return best;
 }
 
-/** FNV-1a, 32 bits, mixed once more: its last bits alone are poor for names that differ in their last letter. */
+/**
+ * FNV-1a, 32 bits, mixed once more: its last bits alone distribute badly for names that differ in their last letter.
+ */
 function hash(text: string): number {
   let state = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {

@@ -1,4 +1,4 @@
-// Who listens to a journal that lives in this process, and in which order they hear.
+// The followers of a journal in this process, and the order in which they are notified.
 
 import { type Follower, type Key, keyName, type Stored } from './journal.ts';
 
@@ -7,17 +7,17 @@ interface Subscription {
 }
 
 export class Followers {
-  readonly #everywhere = new Set<Subscription>();
-  /** Only keys that somebody follows are here: a session nobody looks at costs nothing. */
+  readonly #global = new Set<Subscription>();
+  /** Only keys with a follower: a session without one costs no memory here. */
   readonly #byKey = new Map<string, Set<Subscription>>();
-  readonly #untold: (readonly [Key, Stored])[] = [];
-  #telling = false;
+  readonly #queue: (readonly [Key, Stored])[] = [];
+  #notifying = false;
 
   add(key: Key | '*', follower: Follower): () => void {
     const subscription = { follower };
     if (key === '*') {
-      this.#everywhere.add(subscription);
-      return () => void this.#everywhere.delete(subscription);
+      this.#global.add(subscription);
+      return () => void this.#global.delete(subscription);
     }
     const name = keyName(key);
     const subscriptions = this.#byKey.get(name) ?? new Set();
@@ -28,34 +28,38 @@ export class Followers {
     };
   }
 
-  /** Whether anybody would hear of this key: an entry that nobody hears need not be read. */
+  /** Whether any follower would be notified of this key, so that an entry without followers need not be read. */
   wants(key: Key): boolean {
-    return this.#everywhere.size > 0 || (this.#byKey.size > 0 && this.#byKey.has(keyName(key)));
+    return this.#global.size > 0 || (this.#byKey.size > 0 && this.#byKey.has(keyName(key)));
   }
 
-  /** A follower may append: what that leads to waits here until everybody has heard of the entry before it. */
+  /**
+   * Notifies the followers of an entry. A follower may append: the new entry is queued until all followers have the one
+   * before it.
+   */
   tell(key: Key, stored: Stored): void {
-    if (this.#everywhere.size === 0 && this.#byKey.size === 0) return;
-    this.#untold.push([key, stored]);
-    if (this.#telling) return;
-    this.#telling = true;
-    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
-      tellAll(this.#everywhere, ...next);
-      tellAll(this.#byKey.get(keyName(next[0])), ...next);
+    if (this.#global.size === 0 && this.#byKey.size === 0) return;
+    this.#queue.push([key, stored]);
+    if (this.#notifying) return;
+    this.#notifying = true;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      notifyAll(this.#global, ...next);
+      notifyAll(this.#byKey.get(keyName(next[0])), ...next);
     }
-    this.#telling = false;
+    this.#notifying = false;
   }
 }
 
-function tellAll(subscriptions: Set<Subscription> | undefined, key: Key, stored: Stored): void {
+function notifyAll(subscriptions: Set<Subscription> | undefined, key: Key, stored: Stored): void {
   if (!subscriptions?.size) return;
-  // A copy, because who starts to follow while being told hears from the next entry on.
+  // A copy, because a follower added during this notification starts with the next entry.
   for (const subscription of [...subscriptions]) {
     if (!subscriptions.has(subscription)) continue;
     try {
       subscription.follower(key, stored);
     } catch (error) {
-      // The entry is durable and the others must hear of it; a broken follower surfaces as an uncaught exception.
+      // The entry is durable and the other followers must get it; the error of a follower surfaces as an uncaught
+      // exception.
       process.nextTick(() => {
         throw error;
       });

@@ -1,4 +1,4 @@
-// The journal in a JetStream stream: one subject for each session, and the fence is the subject's last sequence.
+// The journal in a JetStream stream: one subject per session, with the subject's last sequence as the fence.
 
 import { createInbox, type NatsConnection } from '@nats-io/transport-node';
 import { JetStream } from '../nats/jetstream.ts';
@@ -15,28 +15,31 @@ import { type Entry, type Journal, type Key, keyName, type Row, type Version } f
 import { shardOf } from './shards.ts';
 
 export interface JetstreamJournalOptions {
-  /** From `connectNats`. It stays open when the journal is closed, and must not be closed before. */
+  /**
+   * From `connectNats`. The connection must stay open until the journal is closed, and closing the journal does not
+   * close it.
+   */
   readonly connection: NatsConnection;
-  /** The first token of every subject; `troupe` unless told. The stream is called `<name>-journal`. */
+  /** The first token of every subject; default `troupe`. The stream is called `<name>-journal`. */
   readonly name?: string;
-  /** Shards of a new journal; 64 unless told. An existing journal keeps its number, and refuses another one. */
+  /** Number of shards of a new journal; default 64. An existing journal has a fixed number, and refuses another one. */
   readonly shards?: number;
-  /** Servers that keep a copy; 1 unless told. More than one need nats-server 2.10.27 or newer. */
+  /** Number of replicas of the stream; default 1. More than one need nats-server 2.10.27 or newer. */
   readonly replicas?: number;
-  /** Milliseconds that an operation may be tried again while no server answers; 15000 unless told. An election takes up to 10 s. */
+  /** Retry window of an operation while no server replies, ms; default 15000. An election takes up to 10 s. */
   readonly patience?: number;
-  /** Told when followers cannot hear other processes for now. A process warning unless given. */
+  /** Called when followers do not receive the entries of other processes for now. By default a process warning. */
   readonly onTrouble?: (error: JournalError) => void;
 }
 
 export interface JetstreamJournal extends Journal {
-  /** How many shards the journal was created with. */
+  /** The number of shards that the journal was created with. */
   readonly shards: number;
   /** The shard of a session: 0 up to, not including, `shards`. */
   shardOf(key: Key): number;
   /**
-   * The rows of a shard, or of several, in no order, read from the server: what taking shards over begins with. They hold
-   * everything that was acknowledged before the call. Several at once cost less than one by one.
+   * The rows of one or several shards, in no order, read from the server: the first step of taking shards over. They
+   * include every append acknowledged before the call. One call for several shards costs less than one call each.
    */
   scan(shards: number | readonly number[]): Promise<Row[]>;
 }
@@ -45,12 +48,13 @@ export interface JetstreamJournal extends Journal {
  * Opens a journal that many processes share, and creates its stream when there is none. Rejects with `JournalError`:
  * `journal_unreachable`, `journal_denied`, `jetstream_disabled`, `nats_too_old`, `journal_foreign`, `journal_mismatch`.
  *
- * An acknowledged entry survives the death of the server's process; of its machine, where there are replicas on others or the
- * server has `sync_interval: always`. Every operation is tried again for `patience` while no server answers; an append that
- * fails with `journal_unreachable` may have been stored or may still be, so its writer must read before it goes on.
+ * An acknowledged entry survives the death of the server's process; it survives the death of its machine when there are
+ * replicas on others or the server has `sync_interval: always`. Every operation is retried for `patience` while no
+ * server replies; an append that fails with `journal_unreachable` may have been stored or may still be, so its writer
+ * must read before it continues.
  *
- * Followers hear of the entries of every process. `rows` and `census` scan the journal when first asked, and hold a row for each
- * session, 350 bytes each, until nobody has asked for a minute; `scan` holds nothing.
+ * Followers receive the entries of every process. `rows` and `census` scan the journal at the first call, and cache a
+ * row for each session, 350 bytes each, until a minute passes without a call; `scan` caches nothing.
  */
 export async function jetstreamJournal(options: JetstreamJournalOptions): Promise<JetstreamJournal> {
   const { connection, name = 'troupe', replicas = 1, patience = 15_000, onTrouble = warn } = options;
@@ -80,7 +84,7 @@ function assemble(js: JetStream, { name, stream, shards, replicas, onTrouble }: 
   const hearing = new Hearing(js, stream, subjects, trouble);
   const scanned = (shards?: readonly number[]) => scan(js, stream, subjects, { shards, replicated: replicas > 1 });
   const listing = new Listing(js, name, hearing, () => scanned());
-  /** Appends are told apart by who makes them, and by a number. */
+  /** Appends are identified by their writer and a number. */
   const self = createInbox().split('.').at(-1)!;
   let appends = 0;
   const accepted = new Set<Promise<unknown>>();
@@ -98,8 +102,8 @@ function assemble(js: JetStream, { name, stream, shards, replicas, onTrouble }: 
   async function commit(key: Key, after: Version, entry: Entry): Promise<Version> {
     const draught = draft(subjects.of(key), key, after, entry, `${self}.${(appends++).toString(36)}`);
     const version = await writer.write(draught);
-    const telling = hearing.appended(key, after, { version, entry });
-    if (telling) await telling;
+    const notified = hearing.appended(key, after, { version, entry });
+    if (notified) await notified;
     return version;
   }
 
@@ -110,7 +114,7 @@ function assemble(js: JetStream, { name, stream, shards, replicas, onTrouble }: 
 
     async append(key, after, entry) {
       if (closed) throw closedError();
-      // The server knows versions, not numbers; this much can be told from them.
+      // The server compares versions only; this check compares the number as far as a version implies it.
       if ((after === 0) !== (entry.n === 1)) {
         throw new Conflict(`${keyName(key)}: entry ${entry.n} cannot follow version ${after}`);
       }
@@ -165,7 +169,7 @@ function assemble(js: JetStream, { name, stream, shards, replicas, onTrouble }: 
   };
 }
 
-/** A session that was written during the scan came more than once. */
+/** Keeps the newest row of a session that was written during the scan and therefore delivered more than once. */
 function newestRows(scanned: Scanned[]): Row[] {
   const newest = new Map<string, Scanned>();
   for (const found of scanned) {

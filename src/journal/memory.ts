@@ -1,4 +1,4 @@
-// The journal in memory: a real backend, and the reference that every other one is measured against.
+// The journal in memory: a real backend, and the reference implementation for the others.
 
 import { Conflict, JournalError } from '../platform/errors.ts';
 import { Followers } from './followers.ts';
@@ -17,14 +17,14 @@ import { compareKeys, firstAfter, matches } from './rows.ts';
 interface Session {
   row: Row;
   readonly versions: Version[];
-  /** Entries as JSON: nobody can change what was remembered, and they are small. Entry `n` is at `n - 1`. */
+  /** Entries as JSON, which is immutable and small. Entry `n` is at `n - 1`. */
   readonly bodies: string[];
 }
 
 export function memoryJournal(): Journal {
   const sessions = new Map<string, Session>();
   const followers = new Followers();
-  /** All sessions in key order; undefined after one came or went. */
+  /** All sessions in key order; undefined after one was added or removed. */
   let sorted: Session[] | undefined;
   let head: Version = 0;
   let closed = false;

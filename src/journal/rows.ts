@@ -7,22 +7,22 @@ interface Listed {
   version: Version;
 }
 
-/** So many removed sessions are remembered, for news of them that comes late. */
+/** Number of removed sessions whose last version is retained, because their entries may be delivered late. */
 const REMOVED = 10_000;
 
 /** About 350 bytes for each session. Adding a session among a million moves half of their pointers: 0.2 ms. */
 export class Rows {
   readonly #byName = new Map<string, Listed>();
-  /** The last version of sessions that were removed lately. */
+  /** The last version of recently removed sessions. */
   readonly #removed = new Map<string, Version>();
-  /** In key order; undefined until somebody asks. */
+  /** In key order; undefined until the first listing. */
   #sorted: Listed[] | undefined;
 
   get size(): number {
     return this.#byName.size;
   }
 
-  /** Sets a row, unless a later version of it is known. */
+  /** Sets a row, unless a later version of it is there. */
   set(row: Row, version: Version): void {
     const name = keyName(row.key);
     const listed = this.#byName.get(name);
@@ -36,7 +36,7 @@ export class Rows {
     this.#sorted?.splice(firstAfter(this.#sorted, row.key), 0, added);
   }
 
-  /** Forgets a row up to a version, which may still be heard of afterwards. */
+  /** Removes a row up to a version; entries up to that version may still be delivered afterwards. */
   remove(key: Key, last: Version): void {
     const name = keyName(key);
     this.#removed.set(name, last);
@@ -67,7 +67,7 @@ export class Rows {
   }
 }
 
-/** Whether a row is asked for. */
+/** Whether a row matches a query. */
 export function matches(row: Row, { tenant, state, waking }: RowQuery): boolean {
   if (tenant !== undefined && row.key.tenant !== tenant) return false;
   if (waking && row.wake === undefined) return false;
@@ -75,7 +75,7 @@ export function matches(row: Row, { tenant, state, waking }: RowQuery): boolean 
   return row.state.split('/').some((part) => part === state || part.startsWith(`${state}.`));
 }
 
-/** The index of the first row whose key is greater, found by halving. */
+/** The index of the first row whose key is greater, by binary search. */
 export function firstAfter(all: readonly { readonly row: Row }[], key: Key): number {
   let low = 0;
   let high = all.length;

@@ -1,8 +1,8 @@
 // The entries in the SQLite file: appended at its end only, each linked to its session's earlier ones.
 //
-// There is no index by session, for it would be written all over the file. A session is read back from its last entry:
-// `prev` is the entry before, `mark` the last one before it whose number is a multiple of 64, so that entries far back
-// are reached in long steps.
+// There is no index by session, because its writes would scatter over the file. A session is read backwards from its
+// last entry: `prev` is the entry before, `mark` the last one before it whose number is a multiple of 64, so that
+// entries far back are reached in long steps.
 
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { JournalError } from '../platform/errors.ts';
@@ -15,12 +15,12 @@ const INSERT = `
   INSERT INTO entries (version, tenant, session, n, prev, mark, at, state, wake, body)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-/** `known` is where the sessions stand. */
+/** The view `known` has the tip of every session. */
 const LAST = `
   SELECT known.n, last AS version, body FROM known LEFT JOIN entries ON version = last
   WHERE known.tenant = ? AND known.session = ?`;
 
-/** From the entry `last` back: in long steps while they do not pass `to`, then one by one as far as `from`. */
+/** From the entry `last` back: in long steps while they do not pass `to`, then one by one down to `from`. */
 const BACK = `
   WITH RECURSIVE chain (version) AS (
     VALUES (:last) UNION ALL
@@ -28,7 +28,7 @@ const BACK = `
   )
   SELECT n, version, body FROM chain JOIN entries USING (version) WHERE n <= :to`;
 
-/** From the entry `last` back to the first. `UNION` ends even where a damaged link leads in a circle. */
+/** From the entry `last` back to the first. `UNION` terminates even when a damaged link leads in a circle. */
 const REMOVE = `
   DELETE FROM entries WHERE version IN (
     WITH RECURSIVE chain (version) AS (
@@ -52,7 +52,7 @@ export class Entries {
     this.#back = db.prepare(BACK);
   }
 
-  /** Adds the entry that follows `tip`. */
+  /** Inserts the entry that follows `tip`. */
   add(version: Version, { tenant, session }: Key, tip: Tip, entry: Entry, body: string): void {
     const mark = tip.n % STRIDE === 0 ? tip.last : tip.mark;
     const { n, at, state, wake = null } = entry;
@@ -64,24 +64,24 @@ export class Entries {
     return row && this.#stored(key, row.n as number, row);
   }
 
-  /** The entries `from` to `to` of the session that has come to `tip`, in order: those there are of them. */
+  /** The entries `from` to `to` of the session whose newest entry is `tip`, in order, as far as they exist. */
   read(key: Key, tip: Tip, from: number, to: number): Stored[] {
     const first = Math.max(from, 1);
     const last = Math.min(to, tip.n);
     if (first > last) return [];
     const rows = this.#back.all({ last: tip.last, from: first, to: last });
     const found: Stored[] = [];
-    // By number and not by row: where a link is damaged, rows are missing.
+    // By number and not by row: a damaged link leaves rows missing.
     for (let n = first; n <= last; n++) found.push(this.#stored(key, n, rows[last - n]));
     return found;
   }
 
-  /** The newest version that an entry has. */
+  /** The highest version of an entry. */
   newest(): Version {
     return this.#db.prepare('SELECT coalesce(max(version), 0) AS version FROM entries').get()!.version as Version;
   }
 
-  /** Removes all entries of the session that has come to `tip`. */
+  /** Deletes all entries of the session whose newest entry is `tip`. */
   remove(tip: Tip): void {
     this.#db.prepare(REMOVE).run({ last: tip.last });
   }

@@ -1,4 +1,4 @@
-// Opening the journal's SQLite file: what must be true of it before it is trusted, and what its failures mean.
+// Opens and checks the journal's SQLite file, and maps its errors.
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -8,11 +8,11 @@ import { SESSION_COLUMNS } from './sqlite-sessions.ts';
 import { walDamage } from './sqlite-wal.ts';
 
 const SCHEMA_VERSION = 2;
-/** `TRUP`, in the file's header: tells our file from another program's. */
+/** `TRUP`, in the file's header: distinguishes a journal from another program's database. */
 const APPLICATION = 0x54525550;
 
-// An entry's row has all that its session's row needs: `sessions` lags behind, complete up to the version in `synced`.
-// The body comes last, so that the links before it are read without it.
+// An entry's row has all columns of its session's row: `sessions` lags behind, complete up to the version in `synced`.
+// The body is the last column, so that the links before it are read without it.
 const SCHEMA = `
   BEGIN;
   CREATE TABLE entries (
@@ -28,20 +28,21 @@ const SCHEMA = `
   COMMIT;`;
 
 /**
- * Opens or creates the file, for this process alone. It costs the same at any size, so it finds a file that is not ours,
- * cut off, or without a part of its log; a damaged page further in is found when it is read.
+ * Opens or creates the file, for this process alone. It costs the same at any size, so it detects a foreign file, a
+ * truncated one, or a truncated log; a damaged page further in is detected when it is read.
  */
 export function openFile(path: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    // Twice, because a log that another process is writing can look torn for a moment; SQLite then says who has the file.
+    // Twice, because a log that another process is writing can look torn for a moment; SQLite then reports that
+    // process's lock.
     const damage = walDamage(path) && walDamage(path);
     if (damage) throw new JournalError('journal_corrupt', damage);
     db = new DatabaseSync(path);
     // Before the first read: with an exclusive lock SQLite keeps the log's index in memory and needs no `-shm` file.
     db.exec('PRAGMA locking_mode = EXCLUSIVE');
-    // Before the log: should the log be lost, the file still says whose it is.
+    // Before the log is enabled: if the log is lost, the file still has its application id.
     if (isNew(path, db)) db.exec(SCHEMA);
     db.exec(`
       PRAGMA journal_mode = WAL;
@@ -49,7 +50,7 @@ export function openFile(path: string): DatabaseSync {
       PRAGMA temp_store = MEMORY; -- what changed in the sessions since they were last written
       PRAGMA cache_size = -65536; -- KiB; the pages that 100,000 sessions keep coming back to
       PRAGMA wal_autocheckpoint = 2000; -- pages; the last page changes with every commit, and is moved once`);
-    // Takes the lock, and finds out now whether the file may be written.
+    // Takes the lock, and fails now if the file is not writable.
     db.exec('BEGIN IMMEDIATE; COMMIT');
     return db;
   } catch (error) {
@@ -58,7 +59,7 @@ export function openFile(path: string): DatabaseSync {
   }
 }
 
-/** True when nothing was written yet. Refuses what another program, or another version with another schema, wrote. */
+/** True for an empty file. Throws when another program, or another version with another schema, wrote it. */
 function isNew(path: string, db: DatabaseSync): boolean {
   const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()!.count;
   const application = db.prepare('PRAGMA application_id').get()!.application_id;
@@ -82,7 +83,7 @@ function isNew(path: string, db: DatabaseSync): boolean {
   return false;
 }
 
-/** SQLite's result codes, and what they mean to the person who runs the program. */
+/** SQLite's result codes, with the journal's code and advice for the operator. */
 const FAILURES: Record<number, readonly [code: string, advice: string]> = {
   3: ['journal_unwritable', 'cannot be written. Check the permissions of the file and of its directory'],
   5: ['journal_locked', 'is in use by another process. Stop that process, or give this one its own file'],
@@ -91,14 +92,14 @@ const FAILURES: Record<number, readonly [code: string, advice: string]> = {
   13: ['journal_full', 'cannot grow. Make room on its disk'],
   14: ['journal_unwritable', 'cannot be opened. Check the path, and the permissions of the file and of its directory'],
   26: ['journal_corrupt', 'is not a journal. Restore it from a backup, or move it away to start with an empty journal'],
-  // IOERR_LOCK: what a lock on a read-only file, or on a file system without locks, comes to.
+  // IOERR_LOCK: locking a read-only file, or one on a file system without locks.
   3850: ['journal_unwritable', 'cannot be locked. Check its permissions, and that its file system supports locks'],
 };
 
-/** TOOBIG, CONSTRAINT, MISMATCH: the value that was given is at fault, and the file is well. */
+/** TOOBIG, CONSTRAINT, MISMATCH: the bound value is invalid, and the file is sound. */
 const MISTAKES = [18, 19, 20];
 
-/** The failure of the file as a `JournalError`; a mistake of the caller, such as an entry without a state, as it is. */
+/** A failure of the file as a `JournalError`; a caller's mistake, such as an entry without a state, unchanged. */
 export function sqliteFailure(path: string, error: unknown): Error {
   if (error instanceof JournalError || error instanceof Conflict) return error;
   const { errcode, code, message } = error as { errcode?: number; code?: string; message: string };

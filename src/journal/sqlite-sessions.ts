@@ -1,8 +1,9 @@
-// Where every session stands, in the SQLite file: a table that lags behind the entries, and what has changed since.
+// The row of every session in the SQLite file: a table that lags behind the entries, and the rows changed since.
 //
-// A session's row lies wherever its key does, so writing it with each entry would rewrite a page of the file per append,
-// the more of them the more sessions are known. The rows that changed wait in memory instead, and are written together
-// now and then. A crash loses them and nothing else: they are folded again from the entries that the table lags behind.
+// A session's row is stored by its key, so writing it with each entry would rewrite a random page of the file per
+// append, and the more sessions there are the more pages. Changed rows are held in a temporary table instead, and
+// written together now and then. A crash loses only them: they are folded again from the entries that the table lags
+// behind.
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Key, Row, RowQuery, Version } from './journal.ts';
@@ -23,7 +24,7 @@ export const SESSION_COLUMNS = `(
     PRIMARY KEY (tenant, session)
   ) STRICT, WITHOUT ROWID`;
 
-// Tables, and not a map of ours: a ROLLBACK takes them along, and a query sees both as one.
+// SQL tables instead of a Map: a ROLLBACK covers them, and a query sees both as one view.
 const CHANGED = `
   CREATE TEMP TABLE changed ${SESSION_COLUMNS};
   CREATE TEMP VIEW known AS
@@ -51,7 +52,7 @@ export class Sessions {
     return (this.#find.get(tenant, session) as Tip | undefined) ?? NOTHING;
   }
 
-  /** Takes in the entries after `version`, each of which is its session's newest. */
+  /** Folds in the entries after `version`, each of which is its session's newest. */
   fold(version: Version): void {
     this.#fold.run(version);
   }
@@ -61,7 +62,7 @@ export class Sessions {
     return this.#db.prepare('SELECT version FROM synced').get()!.version as Version;
   }
 
-  /** Writes what has changed: the table is complete up to `head` then. To be called in a transaction. */
+  /** Writes the changed rows, which makes the table complete up to `head`. Call it in a transaction. */
   sync(head: Version): void {
     this.#db.exec(`
       INSERT OR REPLACE INTO sessions SELECT * FROM changed; -- in key order, so that each page is written once
@@ -69,7 +70,7 @@ export class Sessions {
       UPDATE synced SET version = ${head};`);
   }
 
-  /** To be called after a sync: what has changed is not looked at. */
+  /** Call it after a sync: it deletes from the table only, not from the changed rows. */
   remove({ tenant, session }: Key): void {
     this.#db.prepare('DELETE FROM sessions WHERE tenant = ? AND session = ?').run(tenant, session);
   }
@@ -91,7 +92,7 @@ export class Sessions {
   }
 }
 
-/** The statement for a query. There are few shapes of it, so each is prepared once. */
+/** The statement for a query. There are few variants, and each is prepared once. */
 function listing({ tenant, state, waking, after, limit = 100 }: RowQuery): { sql: string; values: SQLInputValue[] } {
   const conditions: string[] = ['true'];
   const values: SQLInputValue[] = [];
@@ -102,7 +103,8 @@ function listing({ tenant, state, waking, after, limit = 100 }: RowQuery): { sql
   if (waking) when('wake IS NOT NULL');
   if (tenant !== undefined) when('tenant = ?', tenant);
   if (after) when('(tenant, session) > (?, ?)', after.tenant, after.session);
-  // The same once more, for SQLite uses a row value for one end of a range only: without it each page walks the tenant.
+  // The same condition again, because SQLite uses a row value for one end of a range only: without it each page walks
+  // the tenant.
   if (after && after.tenant === tenant) when('session > ?', after.session);
   if (state !== undefined) {
     const part = `instr('/' || state || '/', '/' || ? || '/') > 0 OR instr('/' || state, '/' || ? || '.') > 0`;
@@ -111,7 +113,7 @@ function listing({ tenant, state, waking, after, limit = 100 }: RowQuery): { sql
   return {
     sql: `SELECT tenant, session, n, at, state, wake FROM known WHERE ${conditions.join(' AND ')}
           ORDER BY tenant, session LIMIT ?`,
-    // SQLite knows no infinity.
+    // SQLite has no infinity.
     values: [...values, Math.min(limit, Number.MAX_SAFE_INTEGER)],
   };
 }

@@ -1,8 +1,8 @@
-// Whether SQLite's write-ahead log still holds what was acknowledged.
+// Checks whether SQLite's write-ahead log still has every acknowledged commit.
 //
-// SQLite reads the log up to the first frame that does not add up and drops the rest in silence. That is right after a
-// power cut, when only the transaction being written is lost, and wrong when the log was damaged later. So look first.
-// The format: https://www.sqlite.org/fileformat2.html#walformat
+// SQLite reads the log up to the first frame with a wrong checksum and drops the rest without an error. That is right
+// after a power cut, when only the transaction being written is lost, and wrong when the log was damaged later. So it
+// is checked before SQLite opens it. The format: https://www.sqlite.org/fileformat2.html#walformat
 
 import { readFileSync, statSync } from 'node:fs';
 
@@ -10,11 +10,11 @@ const HEADER = 32;
 const FRAME_HEADER = 24;
 const MAGIC = 0x377f0682;
 
-/** What is wrong, and what to do about it, as a sentence; undefined when the log is whole or there is none. */
+/** The damage and its remedy as a sentence; undefined when the log is intact or absent. */
 export function walDamage(path: string): string | undefined {
   const log = `${path}-wal`;
   const wal = contents(log);
-  // No header on disk yet, or only the room for it: nothing was ever acknowledged from this log.
+  // No header on disk yet, or only the space for it: this log has no acknowledged commit.
   if (wal.byteLength < HEADER || wal.subarray(0, HEADER).every((byte) => byte === 0)) return undefined;
   const wayOut = `Restore both files from a backup, or delete ${log} to go on without what only it held`;
 
@@ -45,7 +45,7 @@ export function walDamage(path: string): string | undefined {
     databasePages = pagesAfterCommit(frame) || databasePages;
   }
 
-  // A commit is on disk before the next one is written: of two commits behind the break, one had been acknowledged.
+  // A commit is on disk before the next one is written, so of two commits after the break one was acknowledged.
   let lostCommits = 0;
   for (; frame + frameSize <= wal.byteLength; frame += frameSize) {
     if (ofThisLog(frame) && pagesAfterCommit(frame) > 0) lostCommits++;
@@ -53,7 +53,8 @@ export function walDamage(path: string): string | undefined {
   if (lostCommits > 1)
     return `${log} is damaged: entries that were acknowledged can no longer be read from it. ${wayOut}.`;
 
-  // What the file lacks must be in the log. SQLite deletes the log beside an empty file, so that is refused in any case.
+  // Pages that the file lacks must be in the log. SQLite deletes the log beside an empty file, so that case is refused
+  // always.
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (databasePages > 0 && size === 0) return `${path} is empty or missing, though ${log} is there. ${wayOut}.`;
   for (let page = Math.floor(size / pageSize) + 1; page <= databasePages; page++) {

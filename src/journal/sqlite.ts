@@ -1,4 +1,4 @@
-// The journal in one SQLite file: appends that come in the same turn of the event loop share one durable transaction.
+// The journal in one SQLite file: appends of the same turn of the event loop share one durable transaction.
 
 import { Conflict, JournalError } from '../platform/errors.ts';
 import { Followers } from './followers.ts';
@@ -7,12 +7,13 @@ import { Entries } from './sqlite-entries.ts';
 import { openFile, sqliteFailure } from './sqlite-file.ts';
 import { Sessions } from './sqlite-sessions.ts';
 
-/** More than this in one transaction gains nothing and keeps the event loop waiting. */
+/** A larger transaction gains nothing and blocks the event loop longer. */
 const LARGEST_BATCH = 1024;
 
 /**
- * Entries that the table of sessions may lag behind. With fewer its pages are written more often; with more it takes longer
- * to write them, which the event loop waits for: up to 60 ms with a million sessions, when each entry is another one's.
+ * Maximum of entries by which the table of sessions lags. A lower limit writes its pages more often; a higher one makes
+ * each sync longer, which blocks the event loop: up to 60 ms with a million sessions, when each entry is of another
+ * session.
  */
 const LARGEST_LAG = 4096;
 
@@ -38,7 +39,10 @@ export function sqliteJournal({ path }: { path: string }): Journal {
     if (batch.length > 0) commit(batch);
   }
 
-  /** Writes a whole batch or nothing of it, then tells. A lost race inside the batch is an answer, not a failure. */
+  /**
+   * Writes a whole batch or nothing of it, then notifies followers. A lost race inside the batch is a `Conflict`, not a
+   * failure of the batch.
+   */
   function commit(batch: Append[]): void {
     let versions: (Version | undefined)[];
     const before = head;
@@ -48,7 +52,7 @@ export function sqliteJournal({ path }: { path: string }): Journal {
     } catch (error) {
       head = before;
       const failure = sqliteFailure(path, error);
-      // When the file is well, one append was at fault: alone, the others succeed.
+      // When the file is sound, one append was invalid: committed one by one, the others succeed.
       if (batch.length > 1 && !(failure instanceof JournalError)) for (const append of batch) commit([append]);
       else for (const { reject } of batch) reject(failure);
       return;
@@ -65,7 +69,7 @@ export function sqliteJournal({ path }: { path: string }): Journal {
     });
   }
 
-  /** The compare-and-set. Undefined when `after` is not the last version: then nothing was written. */
+  /** The compare-and-set. Undefined when `after` is not the last version; nothing is written then. */
   function write({ key, after, entry, body }: Append): Version | undefined {
     const tip = sessions.find(key);
     if (tip.last !== after || tip.n + 1 !== entry.n) return undefined;
@@ -89,7 +93,7 @@ export function sqliteJournal({ path }: { path: string }): Journal {
       db.exec('COMMIT');
       return result;
     } catch (error) {
-      // SQLite may have rolled back already; should this fail too, the next BEGIN says so to its callers.
+      // SQLite may have rolled back already; if this fails too, the next BEGIN rejects its callers' appends.
       if (db.isTransaction) quietly(() => db.exec('ROLLBACK'));
       throw error;
     }
@@ -143,7 +147,7 @@ export function sqliteJournal({ path }: { path: string }): Journal {
     async remove(key) {
       attempt(() => {
         while (pending.length > 0) flush();
-        // Also keeps the versions from being given twice: the head is on disk before its entries go.
+        // Also prevents reuse of versions: the head is on disk before its entries are deleted.
         sync();
         transaction(() => {
           entries.remove(sessions.find(key));
@@ -156,14 +160,14 @@ export function sqliteJournal({ path }: { path: string }): Journal {
       if (closed) return;
       closed = true;
       while (pending.length > 0) flush();
-      // Should it fail, nothing is lost: who opens the file folds the entries again.
+      // A failure here loses nothing: the next process that opens the file folds the entries again.
       quietly(sync);
       db.close();
     },
   };
 }
 
-/** Opens the file and catches up with what it holds: `sessions` knows every entry up to `head`. */
+/** Opens the file and folds the entries after the last sync, so that `sessions` is complete up to `head`. */
 function open(path: string) {
   const db = openFile(path);
   try {
@@ -171,7 +175,7 @@ function open(path: string) {
     const entries = new Entries(path, db);
     const synced = sessions.synced();
     sessions.fold(synced);
-    // After a removal the newest entry may be an old one.
+    // After a removal the newest remaining entry may be older than `synced`.
     return { db, entries, sessions, synced, head: Math.max(synced, entries.newest()) };
   } catch (error) {
     db.close();

@@ -1,9 +1,9 @@
-// Puts an answer together from its chunks, however they were cut, and says whether it is one.
+// Assembles an answer from its chunks, however they were split, and checks that it is complete.
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import { Failed } from '../platform/errors.ts';
 import type { ModelReply, ModelToolCall } from './model.ts';
 
-/** What the endpoint counted, in its own names. */
+/** The endpoint's usage counts, under its own names. */
 export type Counted = NonNullable<ChatCompletionChunk['usage']>;
 
 interface Call {
@@ -12,7 +12,7 @@ interface Call {
   arguments: string;
 }
 
-/** Chunks come from servers of many makes: every member may be missing or null, whatever the types say. */
+/** Chunks come from servers of many makes: every member may be missing or null, contrary to the types. */
 type Loose<T> = T extends readonly (infer U)[]
   ? Loose<U>[]
   : T extends object
@@ -30,7 +30,7 @@ export class Assembly {
   #model = '';
   #counted: Counted | undefined;
 
-  /** `delta` is told every piece of the text. */
+  /** `delta` is called with every delta of the text. */
   constructor(delta?: (text: string) => void) {
     this.#delta = delta;
   }
@@ -56,7 +56,9 @@ export class Assembly {
     return this.#counted;
   }
 
-  /** The whole answer. Throws `Failed`: `model_cut_off` when it is not whole, `bad_model_answer` when it says nothing. */
+  /**
+   * The complete answer. Throws `Failed`: `model_cut_off` when it is incomplete, `bad_model_answer` when it is empty.
+   */
   reply(): Omit<ModelReply, 'usage'> {
     const finish_reason = this.#finish_reason;
     if (finish_reason === undefined) throw new Failed('model_cut_off', 'the model stopped in the middle of its answer');
@@ -68,7 +70,7 @@ export class Assembly {
   }
 
   #addCall(piece: Loose<NonNullable<ChatCompletionChunk.Choice.Delta['tool_calls']>[number]>): void {
-    // Some servers number calls, some only give them ids; a piece with neither belongs to the call before it.
+    // Some servers number calls, some only give them ids; a delta with neither belongs to the call before it.
     const key = piece.index != null ? `#${piece.index}` : piece.id ? `@${piece.id}` : this.#last;
     this.#last = key;
     const call = this.#calls.get(key) ?? { id: '', name: '', arguments: '' };
@@ -88,13 +90,13 @@ export class Assembly {
   #whole(): ModelToolCall[] {
     return [...this.#calls.values()].map((call, index) => {
       if (call.name === '') throw new Failed('bad_model_answer', 'the model called a tool without naming it');
-      // A tool without input is called with nothing, which is no JSON.
+      // A tool without input is called with no arguments, which is not JSON.
       return { id: call.id || `call_${index}`, name: call.name, arguments: call.arguments.trim() || '{}' };
     });
   }
 }
 
-/** Far more than a model says at once; a server that never ends must not fill the memory. */
+/** Far more than a model's longest answer; an endless stream must not fill the memory. */
 const LONGEST = 4 * 1024 * 1024;
 const WITHHELD = 'the endpoint withheld the answer (content_filter)';
 

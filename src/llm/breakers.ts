@@ -1,4 +1,4 @@
-// A breaker for each endpoint of models: one that does badly again and again is left alone for a while.
+// A circuit breaker for each endpoint of models.
 import { type Actor, createActor, type SnapshotFrom } from 'xstate';
 import type { BreakerInput } from '../../machines/breaker/events.ts';
 import { breakerMachine } from '../../machines/breaker/machine.ts';
@@ -8,17 +8,17 @@ import { type Clock, realClock } from '../platform/clock.ts';
 import { Failed } from '../platform/errors.ts';
 import { quiet } from '../platform/quiet.ts';
 
-/** What says that an endpoint is unwell. That it takes no more calls, or refuses one, does not. */
+/** Failures that count against an endpoint. A rate limit or a refused request does not. */
 const UNWELL = new Set(['model_failed', 'model_unreachable', 'model_cut_off', 'timed_out']);
 
 export interface BreakersOptions {
   readonly clock?: Clock;
   readonly limits?: BreakerInput;
-  /** At most so many endpoints are kept in mind; 1,000 unless told. */
+  /** Maximum of endpoints with a breaker; default 1,000. */
   readonly most?: number;
 }
 
-/** An endpoint as it is shown. */
+/** The view of an endpoint. */
 export interface EndpointBreaker {
   readonly endpoint: string;
   readonly breaker: 'closed' | 'open' | 'halfOpen';
@@ -29,10 +29,10 @@ interface Guarded {
   openedAt: number;
 }
 
-/** Tells the breaker how a call ended; without an error it went well. */
+/** Reports the end of a call to the breaker; a call without an error succeeded. */
 export type Ended = (error?: unknown) => void;
 
-/** Kept in this process: a restart forgets what was learnt. */
+/** In memory only: the breakers of a new process are closed. */
 export class Breakers {
   readonly #clock: Clock;
   readonly #limits: BreakerInput;
@@ -45,7 +45,7 @@ export class Breakers {
     this.#most = most;
   }
 
-  /** Lets a call through. Throws `Failed('model_unavailable')`, with when to try again, while the breaker is open. */
+  /** Admits a call. Throws `Failed('model_unavailable')`, with `retry_after_s`, while the breaker is open. */
   admit(endpoint: string): Ended {
     const guarded = this.#guarded.get(endpoint) ?? this.#guard(endpoint);
     const { breaker } = guarded;

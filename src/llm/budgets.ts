@@ -1,4 +1,4 @@
-// Keeps what sessions, users, agents and tenants have spent on models, each with a chart that ends the spending at its limit.
+// Budgets of sessions, users, agents and tenants for models, each a chart that refuses calls beyond its limit.
 import { type Actor, createActor, type InspectionEvent } from 'xstate';
 import type { Spending } from '../../machines/budget/events.ts';
 import { budgetMachine } from '../../machines/budget/machine.ts';
@@ -11,17 +11,17 @@ import type { Budget, Budgets as Limits } from './limits.ts';
 import type { ModelScope } from './model.ts';
 import { NEAR, spentSince } from './spent.ts';
 
-/** How long a window is that nobody set, s. */
+/** The default window, s. */
 const HOUR = 3_600;
 
-/** Who spends. */
+/** The identities whose budgets a call counts against. */
 export type Spender = Pick<ModelScope, 'tenant' | 'session_id' | 'agent_id'> & { readonly user?: string };
 
-/** A budget as it is shown. */
+/** The view of a budget. */
 export interface BudgetView {
   readonly scope: keyof Limits;
   readonly tenant: string;
-  /** The session, user or agent; the tenant's own budget has none. */
+  /** The session, user or agent; absent for the tenant's own budget. */
   readonly id?: string;
   readonly state: 'within' | 'spent';
   readonly spent: Spending;
@@ -32,11 +32,11 @@ export interface BudgetView {
 
 export interface BudgetsOptions {
   readonly clock?: Clock;
-  /** At most so many budgets are kept; 10,000 unless told. */
+  /** Maximum of budgets in memory; default 10,000. */
   readonly most?: number;
-  /** Where sessions are remembered. Not set: what they spent before this process is not known. */
+  /** The journal that holds the sessions. Without it the spending of earlier processes does not count. */
   readonly journal?: Pick<Journal, 'tail'>;
-  /** Sees every event and snapshot of every budget. */
+  /** Gets every event and snapshot of every budget. */
   readonly inspect?: (event: InspectionEvent) => void;
 }
 
@@ -50,17 +50,17 @@ interface Book {
 }
 
 /**
- * Kept in this process: every node of a cluster counts for itself, and a restart forgets what users, agents and tenants have spent.
- * What a session has spent is read back from its journal.
+ * In memory only: every node of a cluster counts for itself, and a restart resets the budgets of users, agents and
+ * tenants. The spending of a session is read back from its journal.
  */
 export class Budgets {
   readonly #clock: Clock;
   readonly #most: number;
   readonly #inspect: BudgetsOptions['inspect'];
-  /** Those that something was spent of in the present window; the others are fresh, and need no book. */
+  /** Budgets with spending in the current window; the others are at 0, and have no entry. */
   readonly #books = new Map<string, Book>();
   readonly #journal: BudgetsOptions['journal'];
-  /** Sessions whose journal was asked, by this process. */
+  /** Sessions whose journal this process has read. */
   readonly #recalled = new Map<string, Promise<void>>();
 
   constructor({ clock = realClock, most = 10_000, journal, inspect }: BudgetsOptions = {}) {
@@ -70,7 +70,9 @@ export class Budgets {
     this.#inspect = inspect;
   }
 
-  /** Resolves when what the session spent before this process is counted. Asked once per session. */
+  /**
+   * Counts the session's spending in earlier processes; resolves when that is done. Reads the journal once per session.
+   */
   async recall(spender: Spender, { session }: Limits): Promise<void> {
     const [scope] = scopesOf(spender, { session });
     if (!scope || !this.#journal || this.#books.has(scope.key)) return;
@@ -80,7 +82,9 @@ export class Budgets {
     await asked;
   }
 
-  /** Counts a call that is about to be made. Throws `Failed('budget_exceeded')`, and counts nothing, when a budget is spent. */
+  /**
+   * Counts a call before it is made. Throws `Failed('budget_exceeded')`, and counts nothing, when a budget is spent.
+   */
   admit(spender: Spender, limits: Limits): void {
     for (const { key } of scopesOf(spender, limits)) {
       const book = this.#books.get(key);
@@ -89,12 +93,12 @@ export class Budgets {
     this.spend(spender, limits, { calls: 1 });
   }
 
-  /** Counts what a call came to. */
+  /** Counts the usage of a call. */
   spend(spender: Spender, limits: Limits, spent: Partial<Spending>): void {
     for (const scope of scopesOf(spender, limits)) this.#book(scope).chart.send({ type: 'spend', ...spent });
   }
 
-  /** What was spent in the windows that are open, of one tenant or of all. */
+  /** The spending in the open windows, of one tenant or of all. */
   view(tenant?: string): BudgetView[] {
     return [...this.#books.values()].flatMap((book) => {
       if (tenant !== undefined && book.tenant !== tenant) return [];
@@ -124,8 +128,8 @@ export class Budgets {
   }
 
   #book({ key, scope, tenant, id, budget }: Scope, since = this.#clock.now()): Book {
-    const known = this.#books.get(key);
-    if (known) return known;
+    const existing = this.#books.get(key);
+    if (existing) return existing;
     if (this.#books.size >= this.#most) this.#forgetOne();
     const { window_s = HOUR, ...limit } = budget;
     const resets_at = since + window_s * 1_000;
@@ -135,7 +139,7 @@ export class Budgets {
     const book: Book = { scope, tenant, id, limit, chart, resets_at };
     this.#books.set(key, book);
     chart.start();
-    // A window that is over leaves nothing to remember.
+    // A budget whose window has ended is at 0, so its entry is deleted.
     chart.subscribe((state) => {
       if (!state.matches('fresh')) return;
       chart.stop();
@@ -144,7 +148,7 @@ export class Budgets {
     return book;
   }
 
-  /** The oldest one that still admits, rather than one that would be let spend all over. */
+  /** Evicts the oldest budget that still admits calls: evicting a spent one would let it spend again. */
   #forgetOne(): void {
     const all = [...this.#books];
     const [key, book] = all.find(([, { chart }]) => chart.getSnapshot().hasTag('admits')) ?? all[0]!;
@@ -175,7 +179,7 @@ function scopesOf({ tenant, session_id, agent_id, user }: Spender, limits: Limit
   const ids = { session: session_id, user, agent: agent_id, tenant: undefined };
   return (Object.entries(limits) as [keyof Limits, Budget | undefined][]).flatMap(([scope, budget]) => {
     const id = ids[scope];
-    // Callers from outside need not be in a session, or be anybody's.
+    // Callers from outside need not have a session or a user.
     if (!budget || (scope !== 'tenant' && !id)) return [];
     return [{ key: JSON.stringify([scope, tenant, id]), scope, tenant, id, budget }];
   });

@@ -1,19 +1,19 @@
-// The client of one endpoint: the openai package, without what it would do or read by itself.
+// The client of one endpoint: the openai package without its retries, redirects and environment variables.
 import type OpenAI from 'openai';
 
-/** The longest that a request may take by itself, ms: how long a call may take is the run's business. */
+/** The client's own timeout, ms, effectively none: the run limits the time of a call. */
 const NEVER = 2 ** 31 - 1;
 
-/** Loaded with the first call: a runtime that calls no models does without the package. */
+/** Loaded with the first call: a runtime that calls no models does not need the package. */
 export async function clientOf(baseURL: string, key: string | undefined): Promise<OpenAI> {
   const { default: Client } = await import('openai');
   return new Client({
     baseURL,
     apiKey: key ?? 'none',
-    // What the package would read from the environment by itself: it is not for every tenant's endpoint.
+    // Variables that the package would read from the environment, and send to every tenant's endpoint.
     ...{ organization: null, project: null, adminAPIKey: null, webhookSecret: null },
     defaultHeaders: key === undefined ? { authorization: null } : {},
-    // Charts retry, where everybody can see it.
+    // Charts retry, and journal every attempt.
     maxRetries: 0,
     timeout: NEVER,
     logLevel: 'off',
@@ -23,7 +23,10 @@ export async function clientOf(baseURL: string, key: string | undefined): Promis
 
 const HEADERS = ['accept', 'content-type', 'authorization', 'idempotency-key', 'user-agent'];
 
-/** `fetch` with the headers that mean something here, and without following the endpoint to hosts that nobody configured. */
+/**
+ * `fetch` with only the headers that these endpoints use, and without redirects, which could lead to hosts outside the
+ * configuration.
+ */
 function plainly(url: string | URL | Request, init: RequestInit = {}): Promise<Response> {
   const given = new Headers(init.headers);
   const headers = HEADERS.flatMap((name): [string, string][] => (given.has(name) ? [[name, given.get(name)!]] : []));

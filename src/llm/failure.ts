@@ -1,28 +1,28 @@
-// What went wrong between us and a model's endpoint, in our terms; no key gets into a message.
+// Maps errors of a model's endpoint to `Failed`; no message contains a key.
 import type { APIError } from 'openai';
 import { Failed } from '../platform/errors.ts';
 
-/** Where a call went, for its errors. */
+/** The target of a call, for its errors. */
 export interface Whereto {
-  /** The endpoint as it may be shown. */
+  /** The endpoint, for display. */
   readonly name: string;
-  /** What must not be shown. */
+  /** The secret that no message may contain. */
   readonly key: string | undefined;
 }
 
 /** Any error of the openai package, or of reading its stream, as a `Failed`. `now` is in ms since the epoch. */
 export function modelFailed(error: unknown, { name, key }: Whereto, now: number): Failed {
   if (error instanceof Failed) return error;
-  return told(error as Partial<APIError>, name, now, (text) => scrubbed(text, key));
+  return failureOf(error as Partial<APIError>, name, now, (text) => scrubbed(text, key));
 }
 
-/** Longest part of a server's own words that is passed on, in characters. */
+/** Maximum length of a server's own message in an error, characters. */
 const EXCERPT = 300;
 
-function told(error: Partial<APIError>, name: string, now: number, clean: (text: string) => string): Failed {
+function failureOf(error: Partial<APIError>, name: string, now: number, clean: (text: string) => string): Failed {
   const { status } = error;
-  if (status === undefined) return isSaid(error) ? saidFailed(error, name, clean) : connectionFailed(error, name);
-  // A server that refuses a key often says which one: its words are not passed on.
+  if (status === undefined) return isInStream(error) ? streamFailed(error, name, clean) : connectionFailed(error, name);
+  // A server that refuses a key often quotes it, so its message is left out.
   if (status === 401) return new Failed('model_refused_key', `${name} refused the API key (401)`, false, { status });
   const words = wordsOf(error, clean);
   if (status === 403) return new Failed('model_refused_key', `${name} forbids it (403)${words}`, false, { status });
@@ -37,10 +37,10 @@ function told(error: Partial<APIError>, name: string, now: number, clean: (text:
   return new Failed('bad_model_request', `${name} refused the request (${status})${words}`, false, details);
 }
 
-/** An error that the server told inside its stream. */
-const isSaid = (error: Partial<APIError>): boolean => error.error !== undefined || error.code != null;
+/** An error that the server sent inside its stream. */
+const isInStream = (error: Partial<APIError>): boolean => error.error !== undefined || error.code != null;
 
-function saidFailed(error: Partial<APIError>, name: string, clean: (text: string) => string): Failed {
+function streamFailed(error: Partial<APIError>, name: string, clean: (text: string) => string): Failed {
   const words = wordsOf(error, clean);
   if (error.code === 'rate_limit_exceeded')
     return new Failed('rate_limited', `${name} takes no more calls now${words}`);
@@ -50,14 +50,14 @@ function saidFailed(error: Partial<APIError>, name: string, clean: (text: string
 }
 
 function wordsOf({ error, message }: Partial<APIError>, clean: (text: string) => string): string {
-  // The package puts the status before what it read; it is told already.
+  // The package prefixes the server's message with the status, which the error has already.
   const said = (error as { message?: unknown } | undefined)?.message ?? message?.replace(/^\d{3} /, '') ?? '';
   const text = clean(typeof said === 'string' ? said : JSON.stringify(said)).trim();
   if (text === '') return '';
   return `: ${text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text}`;
 }
 
-// The answer had begun, or may have, before these; before all others the request cannot have arrived.
+// With these errors the answer had begun, or may have; with any other the request cannot have arrived.
 const AFTER_SENDING = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'UND_ERR_BODY_TIMEOUT']);
 const SILENT = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
@@ -79,18 +79,18 @@ function codeOf(error: unknown): string {
   return 'connection failed';
 }
 
-/** `Retry-After` is a number of seconds or a date; in seconds from now. */
+/** `Retry-After` is a number of seconds or a date; returns seconds from now. */
 export function retryAfter(header: string | null, now: number): number | undefined {
   if (header === null) return undefined;
   const seconds = /^\d+(\.\d+)?$/.test(header.trim()) ? Number(header) : (Date.parse(header) - now) / 1000;
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
 }
 
-// What looks like a key of somebody, whole or masked: `sk-…`, `Bearer …`, `key: …`.
+// Text that looks like a key, whole or masked: `sk-…`, `Bearer …`, `key: …`.
 const KEYLIKE =
   /\b(sk|pk|rk|key)-[\w*.-]{4,}|\b(Bearer|Basic)\s+[\w+/=*.-]{12,}|\b(api[_ -]?key\s*[:=]\s*)["']?[\w*.-]{4,}/gi;
 
-/** A text without the key, in whatever way it was written down, and without what looks like one. */
+/** A text without the key, in any encoding, and without text that looks like a key. */
 export function scrubbed(text: string, key: string | undefined): string {
   let clean = text;
   for (const form of key ? formsOf(key) : []) clean = clean.replaceAll(form, '…');
@@ -100,7 +100,7 @@ export function scrubbed(text: string, key: string | undefined): string {
 function formsOf(key: string): string[] {
   const base64 = Buffer.from(key).toString('base64');
   const forms = [key, encodeURIComponent(key), JSON.stringify(key).slice(1, -1), base64, base64.replace(/=+$/, '')];
-  // A key that was cut is still most of a key.
+  // Half of a key is still most of a secret.
   if (key.length >= 16) forms.push(key.slice(0, Math.ceil(key.length / 2)), key.slice(Math.floor(key.length / 2)));
   return forms;
 }

@@ -1,13 +1,13 @@
-// How much may be spent on models, and by whom: the schema of budgets.
+// The schema of budgets: limits of spending on models, by scope.
 import { z } from 'zod';
 
-/** So much per window. Whichever is reached first ends the spending until the window is over. */
+/** Limits per window. The first one reached ends the spending until the window is over. */
 export const budget = z
   .strictObject({
     tokens: z.int().positive().optional(),
     cost_usd: z.number().positive().optional(),
     calls: z.int().positive().optional(),
-    /** How long a window is, s; it begins with the first call. An hour unless told. */
+    /** Length of a window, s; it begins with the first call. Default one hour. */
     window_s: z.number().positive().optional(),
   })
   .refine(
@@ -25,5 +25,5 @@ export const budgets = z.strictObject({
 });
 export type Budgets = z.infer<typeof budgets>;
 
-/** What a user's level may say: of what is shared with others, it may not. */
+/** The budgets that a user's level may set: not those that users share. */
 export const userBudgets = budgets.pick({ session: true, user: true });

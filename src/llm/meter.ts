@@ -1,15 +1,16 @@
-// What one call has used: as the endpoint counted, or guessed where it did not, so that no budget is blind to it.
+// The usage of one call: as the endpoint counted, or estimated where it did not, so that every call counts against the
+// budgets.
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { Counted } from './assembly.ts';
 import type { CompletionBody } from './models.ts';
 
-/** Characters per token, about, in most languages. */
+/** Characters per token, approximately, in most languages. */
 const CHARACTERS = 4;
 
 export class Meter {
   readonly #body: CompletionBody;
-  #told: Counted | undefined;
-  #heard = 0;
+  #usage: Counted | undefined;
+  #characters = 0;
   #answered = false;
   #finished = false;
 
@@ -19,24 +20,24 @@ export class Meter {
 
   add({ usage, choices }: ChatCompletion | ChatCompletionChunk): void {
     this.#answered = true;
-    this.#told = usage ?? this.#told;
+    this.#usage = usage ?? this.#usage;
     for (const choice of choices ?? []) {
-      this.#heard += charactersIn('delta' in choice ? choice.delta : choice.message);
+      this.#characters += charactersIn('delta' in choice ? choice.delta : choice.message);
       this.#finished ||= Boolean(choice.finish_reason);
     }
   }
 
-  /** Whether the model has said that it is done; what may still come is the count of tokens. */
+  /** Whether the model has finished; only the usage may still follow. */
   get finished(): boolean {
     return this.#finished;
   }
 
-  /** Nothing when the endpoint never answered. */
+  /** The usage; zero when the endpoint never answered. */
   counted(): Counted {
-    if (this.#told) return this.#told;
+    if (this.#usage) return this.#usage;
     if (!this.#answered) return { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
     const prompt_tokens = Math.ceil(JSON.stringify(this.#body.messages).length / CHARACTERS);
-    const completion_tokens = Math.ceil(this.#heard / CHARACTERS);
+    const completion_tokens = Math.ceil(this.#characters / CHARACTERS);
     return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
   }
 }

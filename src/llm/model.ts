@@ -1,21 +1,21 @@
-// A call of a language model, as data: who asks, what is asked, and what came of it.
+// The interface of a language model, as data: scope, request, reply.
 import type { Usage } from '../agents/definition.ts';
 
-/** Who pays and who may. */
+/** The identities that the budgets and settings of a call depend on. */
 export interface ModelScope {
   readonly tenant: string;
   readonly session_id: string;
   readonly agent_id: string;
-  /** The session's own: `tenant` and `user` as `startSession` was given them; their `llm` members are levels of settings. */
+  /** The session's own: `tenant` and `user` from `startSession`; their `llm` members are levels of settings. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** The same for every delivery of one call; sent along for endpoints that know what it means. */
+  /** The idempotency key of the call, the same for every delivery; sent to endpoints that support it. */
   readonly idempotency_key?: string;
 }
 
 export interface ModelToolCall {
   readonly id: string;
   readonly name: string;
-  /** As the model wrote them: they should be JSON, and nobody has looked yet whether they are. */
+  /** The model's raw text; it should be JSON, but is not parsed yet. */
   readonly arguments: string;
 }
 
@@ -24,7 +24,7 @@ export type ModelMessage =
   | { readonly role: 'assistant'; readonly content?: string | null; readonly tool_calls?: readonly ToolCallMessage[] }
   | { readonly role: 'tool'; readonly tool_call_id: string; readonly content: string };
 
-/** A tool call as it stands in the messages of the OpenAI API. */
+/** A tool call in the messages of the OpenAI API. */
 export interface ToolCallMessage {
   readonly id: string;
   readonly type: 'function';
@@ -39,7 +39,7 @@ export interface ModelTool {
 }
 
 export interface ModelRequest {
-  /** The model of the settings unless told. */
+  /** Defaults to the model of the settings. */
   readonly model?: string;
   readonly messages: readonly ModelMessage[];
   readonly tools?: readonly ModelTool[];
@@ -54,28 +54,29 @@ export interface ModelRequest {
 export interface ModelReply {
   readonly text: string;
   readonly calls: readonly ModelToolCall[];
-  /** `stop`, `tool_calls`, `length`, `content_filter`, or whatever else the endpoint says. */
+  /** `stop`, `tool_calls`, `length`, `content_filter`, or any other value of the endpoint. */
   readonly finish_reason: string;
-  /** Why the model would not answer. */
+  /** The model's reason for refusing to answer. */
   readonly refusal?: string;
   /** The model that answered, as the endpoint names it. */
   readonly model: string;
-  /** With `cost_usd` when the settings have the model's prices. Not there when the endpoint did not count. */
+  /** With `cost_usd` when the settings have the model's prices. Absent when the endpoint did not count. */
   readonly usage?: Usage;
 }
 
 export interface ModelIO {
-  /** The call ends at once when it is aborted, and rejects with its reason. */
+  /** Aborting it ends the call at once, which rejects with its reason. */
   readonly signal: AbortSignal;
-  /** Told each piece of the text as it comes. */
+  /** Called with each delta of the text. */
   readonly delta?: (text: string) => void;
 }
 
 export interface Models {
   /**
-   * Calls the model once: nothing is retried here. Rejects with `Failed`: `rate_limited`, `model_failed`, `model_unreachable`,
-   * `model_cut_off` and `bad_model_answer` are worth another try; `model_refused_key`, `bad_model_request`, `llm_disabled`,
-   * `llm_not_configured` and `budget_exceeded` are not. `details.retry_after_s` says when, where somebody said so.
+   * Calls the model once, without retries. Rejects with `Failed`: `rate_limited`, `model_failed`, `model_unreachable`,
+   * `model_cut_off` and `bad_model_answer` are retryable; `model_refused_key`, `bad_model_request`, `llm_disabled`,
+   * `llm_not_configured` and `budget_exceeded` are not. `details.retry_after_s` is the endpoint's own delay, if it sent
+   * one.
    */
   call(scope: ModelScope, request: ModelRequest, io: ModelIO): Promise<ModelReply>;
 }

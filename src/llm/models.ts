@@ -1,4 +1,4 @@
-// Calls models at OpenAI-compatible endpoints, with the settings of whoever asks.
+// Calls models at OpenAI-compatible endpoints, with the settings of the caller's scope.
 import type OpenAI from 'openai';
 import type {
   ChatCompletion,
@@ -32,28 +32,28 @@ import {
 
 export interface ModelsOptions {
   readonly settings?: LlmSettings;
-  /** The lowest level: what the environment says. */
+  /** The lowest level: settings from environment variables. */
   readonly environment?: LlmLevel;
-  /** `TROUPE_ENCRYPTION_KEY`, as it is written there; needed once a sealed key is to be used. */
+  /** `TROUPE_ENCRYPTION_KEY`, unparsed; needed for a sealed key. */
   readonly encryptionKey?: string;
   readonly clock?: Clock;
-  /** Where spending is counted; books of its own unless told. */
+  /** The budgets to count against; by default new ones. */
   readonly budgets?: Budgets;
-  /** Which endpoints may be called; breakers of its own, with the usual limits, unless told. */
+  /** The breakers of the endpoints; by default new ones, with the usual limits. */
   readonly breakers?: Breakers;
 }
 
 export interface OpenOptions {
   readonly clock?: Clock;
-  /** Where sessions are remembered, with what they have spent. */
+  /** The journal of the sessions, which holds their spending. */
   readonly journal?: Pick<Journal, 'tail'>;
-  /** `process.env` unless told. */
+  /** Default `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * Models with these settings, and what the environment says below them. Throws `Refused`: `bad_request` for settings that cannot
- * hold, `bad_encryption_key`, `no_encryption_key` when a key is encrypted and there is nothing to decrypt it with.
+ * Opens models with these settings, and those of the environment below them. Throws `Refused`: `bad_request` for
+ * invalid settings, `bad_encryption_key`, `no_encryption_key` when a key is encrypted and no encryption key is set.
  */
 export function openModels(
   settings: LlmSettings = {},
@@ -70,10 +70,10 @@ export function openModels(
 const noKey = (): Refused =>
   new Refused('no_encryption_key', 'an API key is encrypted, and TROUPE_ENCRYPTION_KEY is not set');
 
-/** A body as the OpenAI API takes it; the model may be left to the settings. */
+/** A body of the OpenAI API; the model may come from the settings. */
 export type CompletionBody = Omit<ChatCompletionCreateParams, 'model' | 'stream'> & { readonly model?: string };
 
-/** A call that may be made. */
+/** A call that breaker and budgets have admitted. */
 interface Admitted {
   readonly settings: Resolved;
   readonly model: string;
@@ -108,7 +108,7 @@ export class OpenAiModels implements Models {
     return { ...reply, model: reply.model || asked, ...(usage && { usage }) };
   }
 
-  /** The chunks of one answer as the endpoint sends them, the count of tokens among the last. Fails as `call` does. */
+  /** Yields the chunks of one answer as the endpoint sends them, the usage among the last. Fails as `call` does. */
   async *stream(
     scope: ModelScope,
     body: CompletionBody,
@@ -130,13 +130,13 @@ export class OpenAiModels implements Models {
         meter.add(chunk);
         yield chunk;
       }
-      // The package ends a stream that was aborted as if it were whole.
+      // The package ends an aborted stream as if it were complete.
       call.signal.throwIfAborted();
       if (!meter.finished) throw new Failed('model_cut_off', `${call.where.name} stopped in the middle of its answer`);
       ended = undefined;
     } catch (error) {
       const failed = this.#failed(error, call, signal);
-      // Everything was said, only the count of tokens was not: that is no reason to ask again.
+      // The answer is complete and only the usage is missing, which is no reason to fail.
       ended = meter.finished && !call.signal.aborted ? undefined : failed;
       if (ended !== undefined) throw failed;
     } finally {
@@ -144,7 +144,7 @@ export class OpenAiModels implements Models {
     }
   }
 
-  /** One answer as a whole, as the endpoint gives it. Fails as `call` does. */
+  /** Makes one call without streaming and returns the endpoint's completion. Fails as `call` does. */
   async complete(scope: ModelScope, body: CompletionBody, signal: AbortSignal): Promise<ChatCompletion> {
     const call = await this.#admit(scope, body, signal);
     const { stream_options: _, ...rest } = body;
@@ -165,13 +165,13 @@ export class OpenAiModels implements Models {
     }
   }
 
-  /** Ends the timers of budgets and breakers. */
+  /** Stops the timers of budgets and breakers. */
   stop(): void {
     this.budgets.stop();
     this.breakers.stop();
   }
 
-  /** What holds for a call of this scope. Throws `Failed('llm_not_configured')` when a level of the session's cannot hold. */
+  /** The resolved settings of a scope. Throws `Failed('llm_not_configured')` when a level of the session is invalid. */
   settings(scope: Pick<ModelScope, 'tenant' | 'config'>): Resolved {
     const { settings = {}, environment } = this.#options;
     return resolve(settings, scope, environment);
@@ -218,7 +218,7 @@ export class OpenAiModels implements Models {
     return { settings, model, where, client, price, signal: both, ended };
   }
 
-  /** Also what was cut off, or what nobody wanted to hear any more, has cost something. */
+  /** Ends a call and counts its usage: an interrupted or abandoned call costs tokens as well. */
   #end(scope: ModelScope, { settings, price, ended }: Admitted, meter: Meter, error: unknown): void {
     ended(error);
     const { total_tokens, cost_usd } = usageOf(meter.counted(), price);
@@ -247,11 +247,11 @@ export class OpenAiModels implements Models {
   }
 }
 
-/** The package hands over whatever came with a status of success, also a page of a proxy. */
+/** The package returns any body that has a status of success, also a proxy's error page. */
 const isCompletion = (value: unknown): value is ChatCompletion =>
   Array.isArray((value as { choices?: unknown } | undefined)?.choices);
 
-/** The caller left in the middle of an answer. */
+/** The caller stopped reading in the middle of an answer. */
 const LEFT = new Error('left');
 
 const requestOptions = ({ idempotency_key }: ModelScope, { signal }: Admitted) => ({

@@ -1,29 +1,32 @@
-// What a call of a model costs, from what the endpoint counted and the prices in the settings.
+// The cost of a model call, from the endpoint's usage and the prices in the settings.
 import { z } from 'zod';
 import type { Usage } from '../agents/definition.ts';
 import type { Counted } from './assembly.ts';
 
 const usd = z.number('must be a number of US dollars').min(0, 'must not be negative');
 
-/** What a model costs, in US dollars per million tokens. */
+/** The price of a model, in US dollars per million tokens. */
 export const price = z.strictObject({
   input_per_million: usd,
   output_per_million: usd,
-  /** For what the endpoint had in its cache; the price of input unless told. */
+  /** For cached input; default the price of input. */
   cached_input_per_million: usd.optional(),
 });
 export type Price = z.infer<typeof price>;
 
 export type Prices = Readonly<Record<string, Price>>;
 
-/** The price of a model: of its very name, or of the longest name that it begins with, up to a dash (`m` is for `m-2026-01-01`). */
+/**
+ * The price of a model: of its exact name, or of the longest name that it begins with, up to a dash (`m` is for
+ * `m-2026-01-01`).
+ */
 export function priceOf(prices: Prices, model: string): Price | undefined {
   const names = Object.keys(prices).filter((name) => model === name || model.startsWith(`${name}-`));
   const longest = names.sort((a, b) => b.length - a.length)[0];
   return longest === undefined ? undefined : prices[longest];
 }
 
-/** The count of an endpoint in our names, with `cost_usd` when there is a price. */
+/** Converts an endpoint's usage, with `cost_usd` when there is a price. */
 export function usageOf(counted: Counted, price: Price | undefined): Usage {
   const input_tokens = counted.prompt_tokens ?? 0;
   const output_tokens = counted.completion_tokens ?? 0;

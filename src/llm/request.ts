@@ -1,10 +1,10 @@
-// A request as the OpenAI API has it.
+// Converts a request to a body of the OpenAI API.
 
 import type { ModelRequest } from './model.ts';
 import type { CompletionBody } from './models.ts';
 import type { Resolved } from './settings.ts';
 
-/** The body of a request; what it leaves open comes from the settings, or stays open. */
+/** The body of a request; absent members come from the settings, or stay absent. */
 export function bodyOf(request: ModelRequest, settings: Resolved): CompletionBody {
   const { model, messages, tools, tool_choice, max_output_tokens, response_format, parallel_tool_calls } = request;
   const temperature = request.temperature ?? settings.temperature;
@@ -21,7 +21,7 @@ export function bodyOf(request: ModelRequest, settings: Resolved): CompletionBod
         typeof tool_choice === 'object' ? { type: 'function', function: { name: tool_choice.name } } : tool_choice,
     }),
   };
-  // What is not said must not be said as null.
+  // An absent member must not be sent as null.
   return Object.fromEntries(
     Object.entries(body).filter(([, value]) => value !== undefined),
   ) as unknown as CompletionBody;

@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { Refused } from '../platform/errors.ts';
 
-/** Whose a secret is: `founder`, or a tenant's. What was sealed for one cannot be opened for another. */
+/** The owner of a secret: `founder`, or a tenant. A secret sealed for one owner cannot be opened for another. */
 export type Owner = 'founder' | { readonly tenant: string };
 
 const PREFIX = 'enc:v1:';
@@ -12,10 +12,13 @@ const TAG = 16;
 
 export const isSealed = (value: string): boolean => value.startsWith(PREFIX);
 
-/** A fresh key, as `TROUPE_ENCRYPTION_KEY` takes it. */
+/** A new key in the format of `TROUPE_ENCRYPTION_KEY`. */
 export const generateKey = (): string => randomBytes(32).toString('base64');
 
-/** Reads a key: 32 bytes in base64 (either alphabet) or hex. Throws `Refused('bad_encryption_key')`, which does not show it. */
+/**
+ * Reads a key: 32 bytes in base64 (either alphabet) or hex. Throws `Refused('bad_encryption_key')`, which does not
+ * contain it.
+ */
 export function readKey(text: string): Buffer {
   const written = text.trim();
   const key = Buffer.from(written, /^[0-9a-f]{64}$/i.test(written) ? 'hex' : 'base64');
@@ -27,7 +30,7 @@ export function readKey(text: string): Buffer {
   );
 }
 
-/** Encrypts: `enc:v1:` and base64url of iv, ciphertext and tag. The same secret looks different every time. */
+/** Encrypts: `enc:v1:` and base64url of iv, ciphertext and tag. The same secret encrypts differently every time. */
 export function seal(secret: string, key: Buffer, owner: Owner): string {
   const iv = randomBytes(IV);
   const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG }).setAAD(boundTo(owner));
@@ -35,7 +38,7 @@ export function seal(secret: string, key: Buffer, owner: Owner): string {
   return PREFIX + sealed.toString('base64url');
 }
 
-/** Decrypts what `seal` made. Throws `Refused('bad_secret')` for a wrong key, another owner or a value that was changed. */
+/** Decrypts a value of `seal`. Throws `Refused('bad_secret')` for a wrong key, another owner or a modified value. */
 export function unseal(value: string, key: Buffer, owner: Owner): string {
   const bytes = Buffer.from(value.slice(PREFIX.length), 'base64url');
   const whose = owner === 'founder' ? 'the founder' : `tenant "${owner.tenant}"`;

@@ -16,17 +16,17 @@ const baseUrl = z
   .refine((url) => !/\/\/[^/]*@/.test(url), 'must not have a user or password in it: the key is `api_key`');
 
 const own = {
-  /** Where the OpenAI-compatible endpoint is, up to and with `/v1`. */
+  /** URL of the OpenAI-compatible endpoint, up to and with `/v1`. */
   base_url: baseUrl.optional(),
   api_key: sealed.optional(),
   /** The model for agents that name none. */
   model: z.string().min(1).max(200).optional(),
   temperature: z.number().min(0).max(2).optional(),
-  /** The longest a call may take as a whole, ms. Not set: as long as the attempt may. */
+  /** Time limit of a call, ms. By default only the attempt's limit applies. */
   timeout_ms: z.int().positive().optional(),
   /** `false` switches calls of models off, here and below. */
   llm_enabled: z.boolean().optional(),
-  /** The same under the name that users of other systems know. */
+  /** An alias of `llm_enabled`, known from other systems. */
   use_llm: z.boolean().optional(),
 };
 
@@ -40,10 +40,10 @@ export const configuredLevel = z.strictObject({
 /** The level of one user. */
 export const userLevel = configuredLevel.extend({ budgets: userBudgets.optional() });
 
-/** The founder's level in a program, which may have read a plain key from wherever it keeps its secrets. */
+/** The founder's level in a program, which may have read a plain key from a secret store. */
 export const founderLevel = configuredLevel.extend({ api_key: z.string().min(1).optional() });
 
-/** A level that a session brings with it. What calls cost and how much may be spent is not for it to say. */
+/** A level in a session's own configuration. It may not set prices or budgets. */
 export const sessionLevel = z.strictObject(own);
 
 export type LlmLevel = z.infer<typeof founderLevel>;
@@ -58,13 +58,13 @@ const levels = {
   users: users.optional(),
 };
 
-/** `llm` as a file of data may have it: no key in plain anywhere. */
+/** `llm` in a data file: no key in plain anywhere. */
 export const llmData = z.strictObject({ founder: configuredLevel.optional(), ...levels });
 
-/** `llm` as a program may have it. */
+/** `llm` in a program. */
 export const llmProgram = z.strictObject({ founder: founderLevel.optional(), ...levels });
 
-/** Levels by who sets them; a user is named `<tenant>/<user>`, and a session says whose it is in `config.user.id`. */
+/** Levels by owner; a user is named `<tenant>/<user>`, and a session names its user in `config.user.id`. */
 export type LlmSettings = z.infer<typeof llmProgram>;
 
 /** Whether any level of a configuration has an encrypted key. */
@@ -73,19 +73,19 @@ export const hasSealed = ({ founder, tenants, users }: LlmSettings): boolean =>
     (level) => level?.api_key !== undefined && isSealed(level.api_key),
   );
 
-/** What holds for one call. */
+/** The resolved settings of one call. */
 export interface Resolved {
   readonly base_url?: string;
-  /** In plain or sealed, as it was written down. */
+  /** In plain or sealed, as configured. */
   readonly api_key?: string;
-  /** For whom the key was sealed. */
+  /** The owner for whom the key was sealed. */
   readonly owner: Owner;
   readonly model?: string;
   readonly temperature?: number;
   readonly timeout_ms?: number;
   readonly prices: Prices;
   readonly budgets: Budgets;
-  /** Whose session it is, when the session says so. */
+  /** The session's user, if it names one. */
   readonly user?: string;
   /** The first level that switched calls of models off. */
   readonly off?: string;
@@ -97,9 +97,9 @@ interface Level extends LlmLevel {
 }
 
 /**
- * Folds the levels of a scope: later ones override, except that off stays off, and that a level that says where calls go does
- * not take along the key of the level before it, which was for another server. Throws `Failed('llm_not_configured')` when what
- * the session brings along cannot hold.
+ * Folds the levels of a scope: later ones override, except that off stays off, and that a level with a new `base_url`
+ * does not inherit the key of the level below, which belongs to another server. Throws `Failed('llm_not_configured')`
+ * when a level of the session is invalid.
  */
 export function resolve(
   settings: LlmSettings,
@@ -131,7 +131,7 @@ function over(below: Resolved, level: Level): Resolved {
   };
 }
 
-/** Where calls go when nobody says. */
+/** The default endpoint. */
 export const OPENAI = 'https://api.openai.com/v1';
 
 const isOpenAi = (url: string, below: Resolved): boolean =>
@@ -161,7 +161,7 @@ function userOf(config: Readonly<Record<string, unknown>>): string | undefined {
   return typeof id === 'string' ? id : undefined;
 }
 
-/** Checked again: hooks may have added to what the session was created with. */
+/** Checked again, because hooks may have added to the session's configuration. */
 function carriedLevel(level: unknown, name: string): LlmLevel | undefined {
   if (level === undefined) return undefined;
   const checked = sessionLevel.safeParse(level);
@@ -177,12 +177,12 @@ const sessionConfig = z.looseObject({
   llm: sessionLevel.optional(),
 });
 
-/** Throws `Refused('bad_request')` when what a session brings along has `llm` settings that cannot hold, or a key in plain. */
+/** Throws `Refused('bad_request')` when a session's configuration has invalid `llm` settings, or a key in plain. */
 export function checkSessionConfig(config: Readonly<Record<string, unknown>> | undefined): void {
   if (config) parse(sessionConfig, config, 'config');
 }
 
-/** What agents elsewhere may see of a session's configuration: not how models are called. */
+/** A session's configuration without its `llm` settings, for remote agents. */
 export function withoutLlm(context: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { llm: _, ...others } = context;
   const rest: Record<string, unknown> = others;
@@ -202,7 +202,9 @@ function asObject(value: unknown): Record<string, unknown> | undefined {
     : undefined;
 }
 
-/** The level of the environment: `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `OPENAI_MODEL`. Throws `Refused('bad_config')`. */
+/**
+ * The level of the environment: `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `OPENAI_MODEL`. Throws `Refused('bad_config')`.
+ */
 export function environmentLevel(env: Readonly<Record<string, string | undefined>>): LlmLevel {
   const base_url = env.OPENAI_BASE_URL || undefined;
   const checked = baseUrl.optional().safeParse(base_url);

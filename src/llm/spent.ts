@@ -1,12 +1,14 @@
-// What a session has spent on models, read back from its journal.
+// The spending of a session on models, read back from its journal.
 import type { Spending } from '../../machines/budget/events.ts';
 import type { Usage } from '../agents/definition.ts';
 import type { Entry } from '../journal/journal.ts';
 
-/** How many entries are looked through, newest first. */
+/** Number of entries to read, from the newest. */
 export const NEAR = 500;
 
-/** What these entries tell of models' replies since a time (ms since the epoch), and when the first of them came. */
+/**
+ * Sums the usage of model replies in these entries since a time (ms since the epoch), with the time of the first one.
+ */
 export function spentSince(
   entries: readonly Entry[],
   from: number,

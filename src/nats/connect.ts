@@ -1,4 +1,4 @@
-// The one place that connects to NATS, and the sentences that say why it cannot.
+// Connects to NATS, checks the server's version, and words the errors of a failed connection.
 
 import { readFileSync } from 'node:fs';
 import {
@@ -11,11 +11,11 @@ import {
 
 export interface NatsOptions {
   /**
-   * Where the servers are: `host:port` or `nats://host:port`, several of a cluster as a list or separated by commas.
-   * A URL may carry `user:password@` or `token@`; its secrets are in no error message.
+   * Server addresses: `host:port` or `nats://host:port`, several of a cluster as a list or separated by commas. A URL
+   * may carry `user:password@` or `token@`; error messages never contain its secrets.
    */
   readonly servers: string | readonly string[];
-  /** How the connection shows up in the server's lists and logs; `troupe` unless told. */
+  /** The connection's name in the server's lists and logs; default `troupe`. */
   readonly name?: string;
   readonly user?: string;
   readonly password?: string;
@@ -24,15 +24,15 @@ export interface NatsOptions {
   readonly credentials?: string;
   /** Paths of PEM files. */
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
-  /** Begins every inbox, for users that may not subscribe to `_INBOX.>`. */
+  /** Prefix of every inbox, for users without permission to subscribe to `_INBOX.>`. */
   readonly inboxPrefix?: string;
-  /** Milliseconds that one server may take to answer; 5000 unless told. */
+  /** Milliseconds to wait for one server's answer; default 5000. */
   readonly timeout?: number;
 }
 
 /**
- * NATS cannot be used as asked. `code` is one of `nats_unreachable`, `nats_denied`, `nats_too_old`, `jetstream_disabled`,
- * `jetstream_full`, `jetstream_failed`.
+ * A NATS server or JetStream that cannot be used as configured. `code` is one of `nats_unreachable`, `nats_denied`,
+ * `nats_too_old`, `jetstream_disabled`, `jetstream_full`, `jetstream_failed`.
  */
 export class NatsError extends Error {
   override name = 'NatsError';
@@ -44,9 +44,9 @@ export class NatsError extends Error {
   }
 }
 
-/** The oldest server that is used at all. */
+/** The oldest supported server. */
 const OLDEST = '2.9.0';
-/** The oldest server whose replicated streams keep the fence. */
+/** The oldest server whose replicated streams enforce the fence (the expected last sequence of a subject). */
 export const OLDEST_REPLICATED = '2.10.27';
 
 /** Connects, or rejects with `NatsError`. Once connected it reconnects for ever, to any server of the cluster. */
@@ -56,14 +56,15 @@ export async function connectNats(options: NatsOptions): Promise<NatsConnection>
     servers,
     name: options.name ?? 'troupe',
     timeout: options.timeout ?? 5000,
-    // A dead peer behind a silent network is noticed after two of these. The client's own two minutes are an outage.
+    // Two unanswered pings reveal a dead peer behind a silent network. The client's own interval of two minutes would
+    // be an outage.
     pingInterval: 3000,
-    // The client gives up after ten attempts unless told; a runtime has nothing better to do than to come back.
+    // The client gives up after ten attempts by default; a node must reconnect however long the server is down.
     maxReconnectAttempts: -1,
-    // A surviving server takes over within milliseconds instead of two seconds.
+    // After 50 ms instead of two seconds a surviving server takes the connection.
     reconnectTimeWait: 50,
     reconnectJitter: 50,
-    // A stack trace captured for each request halves the rate of requests.
+    // Capturing a stack trace for each request halves the rate of requests.
     noAsyncTraces: true,
     ...(user !== undefined && { user, pass: password }),
     ...(token !== undefined && { token }),
@@ -87,9 +88,9 @@ export async function connectNats(options: NatsOptions): Promise<NatsConnection>
 }
 
 /**
- * Throws `NatsError` where a stream with so many replicas must not be trusted: on a cluster of nats-server 2.9.10, two or more
- * of six racing writers were accepted after the same version in nearly every round; 2.10.27 and later never accepted two. It
- * sees the version of the server it is connected to, and trusts that a cluster runs one version.
+ * Throws `NatsError` when a stream with this many replicas would not enforce the fence: on a cluster of nats-server
+ * 2.9.10, two or more of six racing writers were accepted after the same version in nearly every round; 2.10.27 and
+ * later never accepted two. It checks the version of the connected server and assumes that the whole cluster runs it.
  */
 export function assertReplicable(connection: NatsConnection, replicas: number): void {
   if (replicas === 1) return;
@@ -97,12 +98,12 @@ export function assertReplicable(connection: NatsConnection, replicas: number): 
   assertVersion(connection, OLDEST_REPLICATED, why);
 }
 
-/** The name that every inbox of this connection begins with. */
+/** The prefix of every inbox of this connection. */
 export function inboxPrefix(connection: NatsConnection): string | undefined {
   return (connection as { options?: ConnectionOptions }).options?.inboxPrefix;
 }
 
-/** Whether the server it is connected to has at least this version. */
+/** Whether the connected server has at least this version. */
 export function hasVersion(connection: NatsConnection, atLeast: string): boolean {
   const have = (connection.info?.version ?? '0.0.0').split('-')[0]!.split('.').map(Number);
   const need = atLeast.split('.').map(Number);
@@ -116,7 +117,7 @@ function assertVersion(connection: NatsConnection, atLeast: string, why: string)
   throw new NatsError('nats_too_old', `The NATS server at ${connection.getServer()} is version ${version}. ${why}.`);
 }
 
-/** The client takes credentials beside the addresses only, and the same ones for all of them. */
+/** The client takes credentials only apart from the addresses, and the same ones for all of them. */
 function addresses({ servers, user, password, token }: NatsOptions) {
   const given = typeof servers === 'string' ? servers.split(',') : servers;
   const plain: string[] = [];
@@ -143,7 +144,7 @@ function refusal(error: unknown, servers: string[]): NatsError {
   return new NatsError('nats_unreachable', `No NATS server answers at ${tried}: ${reason(cause)}. ${how}.`, { cause });
 }
 
-/** Node's sockets put the reason into `code`, under an empty message when several addresses were tried. */
+/** Node's sockets put the reason into `code`, with an empty message when several addresses were tried. */
 function reason(error: Error): string {
   const { code } = error as { code?: string };
   const inner = error.cause instanceof Error ? reason(error.cause) : undefined;

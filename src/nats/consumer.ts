@@ -1,7 +1,7 @@
-// Following a stream: a push consumer that keeps the order, and says so when it can no longer.
+// An ordered push consumer of a stream that reports when deliveries may be missing.
 //
-// The client's own ordered consumer starts again at the first message of the stream when its server dies before anything was
-// delivered, and takes a minute to notice. Here whoever follows knows its position and decides how to go on.
+// The client's own ordered consumer starts again at the first message of the stream when its server dies before the
+// first delivery, and takes a minute to notice. Users of this one know their position and resume from it.
 
 import type { ConsumerConfig, ConsumerInfo } from '@nats-io/jetstream';
 import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node';
@@ -18,13 +18,19 @@ export interface Delivery {
 export interface ConsumerHandlers {
   /** Called for each message, in the order of the stream, without gaps. */
   readonly onDelivery: (delivery: Delivery) => void;
-  /** Called once, after the start, when deliveries may be missing from here on: some were lost, or the server fell silent. */
+  /**
+   * Called once, after the start, when deliveries may be missing from here on: some were lost, or the server fell
+   * silent.
+   */
   readonly onBroken: () => void;
   /** Called when the consumer was idle for a second. */
   readonly onIdle?: () => void;
 }
 
-/** A second without messages is filled with a heartbeat; three without either mean that the consumer is gone. */
+/**
+ * The server sends a heartbeat after one idle second; three seconds with neither a message nor a heartbeat mean that
+ * the consumer is gone.
+ */
 const HEARTBEAT = 1000;
 const SILENCE = 1500;
 
@@ -42,7 +48,7 @@ export class Consumer {
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** Resolves when the server follows the stream. Rejects as `JetStream.call` does. */
+  /** Resolves when the server has created the consumer. Rejects as `JetStream.call` does. */
   static async start(
     js: JetStream,
     stream: string,
@@ -68,10 +74,11 @@ export class Consumer {
     this.#subscription = js.connection.subscribe(createInbox(inboxPrefix(js.connection)), {
       callback: (error, message) => {
         if (error) this.#break();
-        else if (!this.#closed) this.#heardOf(message);
+        else if (!this.#closed) this.#receive(message);
       },
     });
-    // A server that was restarted has forgotten the consumer; one that was not may have sent what nobody received.
+    // A restarted server has lost the consumer; any other server may have sent messages that the closed connection did
+    // not receive.
     this.#forgetReconnects = js.onReconnect(() => this.#break());
   }
 
@@ -81,7 +88,7 @@ export class Consumer {
     clearInterval(this.#watch);
     this.#forgetReconnects();
     this.#subscription.unsubscribe();
-    // A courtesy: without it the server removes the consumer when it has been inactive for a while.
+    // Frees the consumer early: the server removes it anyway after a time of inactivity.
     if (this.#name) this.#js.ask(`$JS.API.CONSUMER.DELETE.${this.#stream}.${this.#name}`).catch(() => {});
   }
 
@@ -91,7 +98,7 @@ export class Consumer {
       config: {
         ...config,
         deliver_subject: this.#subscription.getSubject(),
-        // Nothing is acknowledged: what is lost is noticed by its number and read again from the stream.
+        // No acknowledgements: a gap in the sequence reveals a lost message, and the reader resumes from the stream.
         ack_policy: 'none',
         max_deliver: 1,
         replay_policy: 'instant',
@@ -107,7 +114,7 @@ export class Consumer {
     this.#watch.unref();
   }
 
-  #heardOf(message: Msg): void {
+  #receive(message: Msg): void {
     this.#heard = true;
     if (message.data.length === 0 && message.headers?.code === 100) {
       this.#control(message);
@@ -122,7 +129,9 @@ export class Consumer {
     this.#handlers.onDelivery({ sequence, message });
   }
 
-  /** Flow control wants an answer; a heartbeat says how much should have arrived, and may carry a stalled flow control. */
+  /**
+   * Replies to flow control. A heartbeat has the sequence of the last delivery, and may carry a stalled flow control.
+   */
   #control(message: Msg): void {
     const stalled = message.headers!.get('Nats-Consumer-Stalled');
     if (message.reply || stalled) {
@@ -133,7 +142,8 @@ export class Consumer {
     else this.#handlers.onIdle?.();
   }
 
-  // Twice, because after the event loop was busy for long this timer comes before the messages that wait in the socket.
+  // Two silent intervals, because after a long block of the event loop this timer fires before the messages that wait
+  // in the socket.
   #checkSilence(): void {
     this.#silences = this.#heard ? 0 : this.#silences + 1;
     this.#heard = false;
@@ -147,7 +157,9 @@ export class Consumer {
   }
 }
 
-/** `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<sequence>.<delivered>.<time>.<pending>[.<random>]` */
+/**
+ * `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<sequence>.<delivered>.<time>.<pending>[.<random>]`
+ */
 function parseReply(reply: string): { sequence: number; delivered: number } {
   const tokens = reply.split('.');
   const shift = tokens.length > 9 ? 2 : 0;

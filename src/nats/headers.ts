@@ -1,4 +1,4 @@
-// Headers between a plain record and the bytes of the protocol.
+// Codec of headers between a plain record and the bytes of the protocol.
 
 import type { MsgHdrs } from '@nats-io/transport-node';
 import type { Headers } from '../transport/transport.ts';
@@ -7,14 +7,14 @@ const NAME = /^[\x21-\x39\x3b-\x7e]+$/;
 const LINE_BREAK = /[\r\n]/;
 const encoder = new TextEncoder();
 
-/** Headers in the form they travel in. */
+/** Encoded headers. */
 export interface Encoded {
   readonly bytes: Uint8Array;
-  /** For the client's `publish`, which asks headers for nothing but their bytes. */
+  /** For the client's `publish`, which only calls `encode` of the headers. */
   readonly forClient: MsgHdrs;
 }
 
-/** Throws `TypeError` on a name or value that would break the protocol. */
+/** Encodes headers. Throws `TypeError` on a name or value that would break the protocol. */
 export function encodeHeaders(headers: Headers): Encoded {
   let text = 'NATS/1.0\r\n';
   for (const name in headers) {
@@ -27,7 +27,10 @@ export function encodeHeaders(headers: Headers): Encoded {
   return { bytes, forClient: { encode: () => bytes } as unknown as MsgHdrs };
 }
 
-/** The server's own status, such as 503 for "no responders", stands in no header but in the line above them. */
+/**
+ * Decodes headers. The server's own status, such as 503 for "no responders", is in the version line and becomes the
+ * header `Status`.
+ */
 export function decodeHeaders(headers: MsgHdrs | undefined): Headers | undefined {
   if (!headers) return undefined;
   const record: Headers = headers.code > 0 ? { Status: String(headers.code) } : {};

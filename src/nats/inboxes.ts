@@ -1,10 +1,11 @@
-// Where replies come to. Each role has inboxes of its own, so that a server's permissions can keep one from hearing another's.
+// Prefixes of reply inboxes. Each role has its own, so that a server's permissions can keep one role from reading
+// another's replies.
 
-/** What every inbox of a node begins with. */
+/** The prefix of a node's inboxes. */
 export const NODE_INBOX = '_INBOX.troupe.node';
 
-/** Where an agent of a tenant answers: each call has a place of its own below it. */
+/** The inbox for replies of a tenant's agent; each call gets its own subject below it. */
 export const answerInbox = (tenant: string, agent: string): string => `_INBOX.troupe.agent.${tenant}.${agent}`;
 
-/** What the inboxes of a client, or of a supervisor, must begin with where permissions are set: its `inbox prefix`. */
+/** The inbox prefix of a client or a supervisor where the server restricts permissions. */
 export const callerInbox = (role: 'client' | 'supervisor', tenant: string): string => `_INBOX.${role}.${tenant}`;

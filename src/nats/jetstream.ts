@@ -1,11 +1,11 @@
-// JetStream's API: requests in JSON, the errors it answers with, and patience while its servers change leaders.
+// Client of JetStream's API: JSON requests, its errors, and retries while its servers elect a leader.
 
 import { errors, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import { NoResponders, RequestTimeout } from '../transport/transport.ts';
 import type { Encoded } from './headers.ts';
 import { ConnectionLost, Replies } from './replies.ts';
 
-/** JetStream refused a request. `code` is its own error code, such as 10071; `status` is like HTTP's. */
+/** An error response of JetStream. `code` is its own error code, such as 10071; `status` is like HTTP's. */
 export class ApiError extends Error {
   override name = 'ApiError';
   readonly code: number;
@@ -19,9 +19,9 @@ export class ApiError extends Error {
 }
 
 /**
- * Milliseconds after which the first attempt is given up; each further one may take twice as long. A healthy server answers within
- * one. What a leader had not answered when it ceased to be one is never answered, and what an overloaded server has not answered
- * must not be asked again too soon.
+ * Timeout of the first attempt, ms; each further attempt may take twice as long. A healthy server replies within one. A
+ * leader that steps down never answers its open requests, and an overloaded server must not get the same request again
+ * too soon.
  */
 const ATTEMPT = 1000;
 const LONGEST_ATTEMPT = 4000;
@@ -31,39 +31,39 @@ export class JetStream {
   readonly #replies: Replies;
   readonly #patience: number;
 
-  /** `patience` is how many ms a request may be tried again while no server answers it. */
+  /** `patience` is the retry window in ms: how long a request is attempted again while no server replies. */
   constructor(connection: NatsConnection, patience: number) {
     this.connection = connection;
     this.#patience = patience;
-    // What is asked here is safe to ask again, so nothing waits for a reply that may have been lost with the connection.
+    // Requests of this class are safe to repeat, so none waits for a reply that may have been lost with the connection.
     this.#replies = new Replies(connection, { failWhenLost: true });
   }
 
-  /** Calls back whenever the connection was lost and is there again. Returns the function that stops it. */
+  /** Calls back after every reconnect. Returns the function that unsubscribes. */
   onReconnect(callback: () => void): () => void {
     return this.#replies.onReconnect(callback);
   }
 
-  /** One attempt at any request. Rejects with whatever `Replies.ask` rejects with. */
+  /** Makes one attempt at any request. Rejects as `Replies.ask` does. */
   ask(subject: string, data: Uint8Array | string = '', timeout = ATTEMPT, headers?: Encoded): Promise<Msg> {
     return this.#replies.ask(subject, data, timeout, headers);
   }
 
-  /** Calls the API, e.g. `STREAM.INFO.orders`, patiently. Rejects with `ApiError` when it refuses. */
+  /** Calls the API, e.g. `STREAM.INFO.orders`, with retries. Rejects with `ApiError` when JetStream refuses. */
   call<T = unknown>(verb: string, body?: object): Promise<T> {
     const data = body ? JSON.stringify(body) : '';
     return this.patiently(async (timeout) => answer<T>(await this.ask(`$JS.API.${verb}`, data, timeout)));
   }
 
   /**
-   * Attempts again and again while nobody answers; at the end of the patience rejects with the last attempt's error. Each attempt
-   * is told how long it may wait.
+   * Repeats an attempt while no server replies; at the end of the retry window rejects with the last attempt's error.
+   * Each attempt gets its timeout, ms.
    */
   async patiently<T>(attempt: (timeout: number) => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.#patience;
     let timeout = ATTEMPT;
     for (let pause = 10; ; pause = Math.min(pause * 2, 250)) {
-      // What is published while the connection is down is dropped by the client.
+      // The client drops messages that are published while the connection is down.
       if (!this.#replies.isUp) await this.#replies.up(deadline - performance.now());
       try {
         return await attempt(timeout);
@@ -75,38 +75,38 @@ export class JetStream {
     }
   }
 
-  /** Ends every wait with this error. The connection stays open. */
+  /** Rejects every pending request with this error. The connection stays open. */
   close(error: Error): void {
     this.#replies.close(error);
   }
 }
 
-/** The body of an answer of the API. Throws `ApiError` when it is a refusal. */
+/** The body of an API response. Throws `ApiError` when the response is an error. */
 export function answer<T>(message: Msg): T {
   const body = message.json<T & { error?: ConstructorParameters<typeof ApiError>[0] }>();
   if (body.error) throw new ApiError(body.error);
   return body;
 }
 
-/** Nobody answered: the server is away, its stream has no leader, or the answer was lost. */
+/** Whether no reply arrived: the server is down, its stream has no leader, or the reply was lost. */
 export function isSilence(error: unknown): boolean {
   return error instanceof NoResponders || error instanceof RequestTimeout || error instanceof ConnectionLost;
 }
 
-// 10005: too few servers have joined yet. 10008 and 10009: no leader yet, or no longer. 10158: an earlier attempt with the same
-// message id is still being replicated.
+// 10005: too few servers have joined yet. 10008 and 10009: the stream has no leader yet, or no longer. 10158: an
+// earlier attempt with the same message id is still being replicated.
 export const PASSING: ReadonlySet<number> = new Set([10005, 10008, 10009, 10158]);
 
 /** The stream has no such message. */
 export const NOT_FOUND = 10037;
 
 /**
- * What is said to a process that creates a stream while another one does: the name is in use, with other settings; its store
- * cannot be created; its subjects overlap with a stream's.
+ * Errors of a process that creates a stream while another one does: the name is in use, with other settings; the store
+ * cannot be created; the subjects overlap with a stream's.
  */
 export const BEING_CREATED: ReadonlySet<number> = new Set([10058, 10049, 10065]);
 
-/** Whether the same request may succeed in a moment. */
+/** Whether the same request may succeed after a pause. */
 function mayPass(error: unknown): boolean {
   return isSilence(error) || (error instanceof ApiError && PASSING.has(error.code));
 }

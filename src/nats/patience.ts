@@ -1,17 +1,17 @@
-// Patience with the NATS client's own calls, while the servers of a cluster elect who answers them, or another node creates the
-// stream they are about.
+// Retries of the NATS client's own calls while the servers of a cluster elect a leader, or another node creates the
+// same stream.
 import { setTimeout as pause } from 'node:timers/promises';
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { errors } from '@nats-io/transport-node';
 import { BEING_CREATED, PASSING } from './jetstream.ts';
 
-/** An election takes up to 9 s, ms. */
+/** The retry window, ms: an election takes up to 9 s. */
 const LONGEST = 20_000;
 const BETWEEN = 100;
 
 /**
- * Attempts again while nobody answers or the stream is being created, for 20 s at most; then rejects with the last attempt's error.
- * For what is harmless to repeat.
+ * Repeats an attempt while no server replies or the stream is being created, for 20 s at most; then rejects with the
+ * last attempt's error. Only for idempotent calls.
  */
 export async function whileNobodyLeads<T>(attempt: () => Promise<T>): Promise<T> {
   for (const end = performance.now() + LONGEST; ; await pause(BETWEEN)) {
@@ -23,7 +23,9 @@ export async function whileNobodyLeads<T>(attempt: () => Promise<T>): Promise<T>
   }
 }
 
-/** Where a stream has no leader the client says that JetStream is not enabled; its cause is that nobody responded. */
+/**
+ * For a stream without a leader the client reports that JetStream is not enabled, with "no responders" as the cause.
+ */
 function mayPass(error: unknown): boolean {
   if (error instanceof JetStreamApiError) return PASSING.has(error.code) || BEING_CREATED.has(error.code);
   if (error instanceof errors.TimeoutError) return true;

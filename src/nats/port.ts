@@ -1,4 +1,4 @@
-// A port that speaks the NATS client protocol, on top of any transport: its subjects for every NATS client, with no server.
+// A loopback port that speaks the NATS client protocol on top of any transport, so that NATS clients need no server.
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,15 +10,18 @@ import type { Transport } from '../transport/transport.ts';
 import { Connection, type ConnectionLimits } from './port/connection.ts';
 
 export interface NatsPortOptions {
-  /** A loopback address, `127.0.0.1` unless told: nobody is asked for a password here. */
+  /** A loopback address, `127.0.0.1` by default: the port has no authentication. */
   readonly host?: string;
   /** 0, the default, takes any free port. */
   readonly port?: number;
-  /** Times the pings. */
+  /** The clock of the pings. */
   readonly clock?: Clock;
-  /** Told of clients that were cut off. */
+  /** Logs the clients that the port disconnected. */
   readonly log?: Log;
-  /** Other than nats-server's own: 1 MiB payloads, 4 KiB lines, 64 MiB pending, a ping every two minutes, two unanswered. */
+  /**
+   * Overrides nats-server's defaults: 1 MiB payloads, 4 KiB lines, 64 MiB pending, a ping every two minutes, two
+   * unanswered.
+   */
   readonly limits?: Partial<ConnectionLimits>;
 }
 
@@ -26,7 +29,7 @@ export interface NatsPort {
   readonly port: number;
   /** `nats://127.0.0.1:4222` */
   readonly url: string;
-  /** Stops listening, sends what waits, and ends all connections. The transport stays open. */
+  /** Stops listening, flushes pending messages, and ends all connections. The transport stays open. */
   close(): Promise<void>;
 }
 
@@ -39,16 +42,16 @@ const LIMITS: ConnectionLimits = {
   maxPingsOut: 2,
 };
 
-/** Clients look here for what a server can do. Of core NATS the port does what this version did. */
+/** The server version that clients check for features: the port implements the core NATS of this version. */
 const SPEAKS_LIKE = '2.9.0';
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
 /**
  * Opens the port: core NATS, with headers, queue groups and no-responders, without JetStream, TLS or accounts
- * (https://docs.nats.io/reference/reference-protocols/nats-protocol). A message between two of its clients goes through the
- * transport, so whoever uses that in this process hears and answers it too.
+ * (https://docs.nats.io/reference/reference-protocols/nats-protocol). Messages between two clients of the port pass
+ * through the transport, so subscribers in this process get them and can reply.
  *
- * `echo: false` needs a transport that hands headers over as they are, as the memory transport does. Rejects with
+ * `echo: false` needs a transport that passes headers on unchanged, as the memory transport does. Rejects with
  * `Refused('not_loopback')`, or with the error of `listen`, such as `EADDRINUSE`.
  */
 export async function natsPort(transport: Transport, options: NatsPortOptions = {}): Promise<NatsPort> {

@@ -1,8 +1,8 @@
-// What a NATS client says, read from bytes that may be split anywhere.
+// Parser of the NATS client protocol, from bytes that may be split anywhere.
 
 import { z } from 'zod';
 
-/** What the client says of itself in CONNECT; the defaults are nats-server's. Fields that are not ours are passed over. */
+/** The options of CONNECT, with nats-server's defaults. Unsupported fields are ignored. */
 const connectOptions = z.object({
   verbose: z.boolean().optional(),
   pedantic: z.boolean().optional(),
@@ -17,7 +17,7 @@ export interface Publication {
   readonly op: 'PUB';
   readonly subject: string;
   readonly reply?: string;
-  /** As it came, status line and all; of HPUB only. */
+  /** The raw headers with their version line; of HPUB only. */
   readonly header?: Uint8Array;
   readonly payload: Uint8Array;
 }
@@ -29,7 +29,7 @@ export type Operation =
   | { readonly op: 'UNSUB'; readonly sid: string; readonly max?: number }
   | { readonly op: 'PING' | 'PONG' | 'INFO' | '+OK' };
 
-/** The client broke the protocol. The message is what stands in `-ERR`; after it the connection ends. */
+/** A violation of the protocol by the client. The message goes into `-ERR`, and then the connection ends. */
 export class ProtocolError extends Error {
   override name = 'ProtocolError';
 }
@@ -41,7 +41,7 @@ export interface ParserLimits {
   readonly maxControlLine: number;
 }
 
-/** A publication whose payload is still to come. */
+/** A publication whose payload has not arrived yet. */
 interface Announced {
   readonly subject: string;
   readonly reply: string | undefined;
@@ -55,17 +55,18 @@ const CRLF = '\r\n';
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Push chunks in, take operations out. Payloads are views of the chunks: copy them to keep them.
+ * An incremental parser: `push` takes bytes from the socket, `next` returns operations. Payloads are views of those
+ * bytes; copy them to retain them.
  *
- * The grammar is that of https://docs.nats.io/reference/reference-protocols/nats-protocol, read as leniently as nats-server
- * does: verbs in any case, tabs and several spaces between arguments, lines that end in a bare LF.
+ * The grammar is that of https://docs.nats.io/reference/reference-protocols/nats-protocol, parsed as leniently as
+ * nats-server does: verbs in any case, tabs and several spaces between arguments, lines that end in a bare LF.
  */
 export class Parser {
   readonly #limits: ParserLimits;
   #bytes: Buffer = NOTHING;
-  /** Where reading goes on in `#bytes`. */
+  /** The read position in `#bytes`. */
   #at = 0;
-  /** Chunks behind `#bytes`, joined to it only when what is being read may be complete. */
+  /** Buffers that follow `#bytes`, joined to it only when the current operation may be complete. */
   #later: Buffer[] = [];
   #laterSize = 0;
   #announced: Announced | undefined;
@@ -79,7 +80,10 @@ export class Parser {
     this.#laterSize += chunk.length;
   }
 
-  /** The next operation, or `undefined` until more has come. Throws `ProtocolError`; the parser is of no use after that. */
+  /**
+   * The next operation, or `undefined` until more bytes arrive. Throws `ProtocolError`; the parser cannot be used after
+   * that.
+   */
   next(): Operation | undefined {
     if (!this.#announced) {
       const line = this.#line();
@@ -119,7 +123,7 @@ export class Parser {
     }
     const length = (end < 0 ? this.#bytes.length : end) - this.#at;
     if (end < 0 || length > maxControlLine) {
-      // Whoever speaks another protocol may never send a line: say so after its first bytes.
+      // A client of another protocol may never send a line, so its first bytes are checked already.
       if (!mayBegin(this.#bytes.toString('latin1', this.#at, this.#at + LONGEST_VERB))) throw unknownOperation();
       if (length > maxControlLine) throw new ProtocolError('maximum control line exceeded');
       return undefined;
@@ -129,7 +133,7 @@ export class Parser {
     return line;
   }
 
-  /** Brings what waits behind into one piece with what is being read, at least `wanted` bytes of it if there are so many. */
+  /** Concatenates the following buffers with the unread bytes, unless `wanted` bytes are there already. */
   #join(wanted: number): void {
     if (this.#laterSize === 0 || this.#bytes.length - this.#at >= wanted) return;
     const rest = this.#bytes.subarray(this.#at);
@@ -184,7 +188,7 @@ const mayBegin = (start: string): boolean => {
   return VERBS.some((verb) => verb.startsWith(word.toUpperCase()));
 };
 
-// A line of one space between any two words, which all clients write, is split without a regular expression.
+// Lines with single spaces between arguments, which all clients write, are split without a regular expression.
 const words = (line: string): string[] => {
   const text = line.endsWith('\r') ? line.slice(0, -1) : line;
   const parts = text.split(' ');

@@ -1,7 +1,7 @@
-// Asking: one inbox for all replies to this connection, and a map of who waits for which.
+// Requests over one connection: a single inbox for all replies, and a map from reply token to pending request.
 //
-// The client's own `request` makes several promises and a random token each time. This answers 1.5 to 2 times as many requests a
-// second, and can say that the connection was lost while a reply was awaited.
+// The client's own `request` makes several promises and a random token each time. This makes 1.5 to 2 times as many
+// requests a second, and can report that the connection was lost while a request was pending.
 
 import {
   createInbox,
@@ -15,23 +15,23 @@ import { NoResponders, RequestTimeout } from '../transport/transport.ts';
 import { inboxPrefix } from './connect.ts';
 import type { Encoded } from './headers.ts';
 
-/** The connection was lost while a reply was awaited: the request may or may not have been heard. */
+/** The connection was lost while a request was pending: the responder may or may not have received it. */
 export class ConnectionLost extends Error {
   override name = 'ConnectionLost';
 }
 
-/** The server does not let this user publish to the subject, or hear replies. */
+/** The server's permissions forbid this user to publish to the subject, or to receive replies. */
 export class Denied extends Error {
   override name = 'Denied';
 }
 
 export interface RepliesOptions {
   /**
-   * Whether losing the connection ends the wait at once, with `ConnectionLost`: for requests that are safe to send again.
-   * Otherwise a reply that comes after reconnecting still counts.
+   * Whether losing the connection rejects pending requests at once, with `ConnectionLost`: for requests that are safe
+   * to send again. Otherwise a reply that arrives after reconnecting still counts.
    */
   readonly failWhenLost?: boolean;
-  /** Told of everything that the server's permissions forbid on this connection. */
+  /** Called for every violation of the server's permissions on this connection. */
   readonly onDenied?: (error: Denied) => void;
 }
 
@@ -63,18 +63,18 @@ export class Replies {
     this.#onDenied = onDenied;
     this.#inbox = `${createInbox(inboxPrefix(connection))}.`;
     this.#subscription = connection.subscribe(`${this.#inbox}*`, {
-      callback: (error, message) => this.#heard(error, message),
+      callback: (error, message) => this.#receive(error, message),
     });
     this.#statuses = connection.status();
     void this.#watch();
   }
 
-  /** Whether the server can be reached now. The client drops what is published while it cannot. */
+  /** Whether the connection is up. The client drops messages that are published while it is down. */
   get isUp(): boolean {
     return this.#isUp;
   }
 
-  /** Resolves when the server can be reached, or after `ms`. */
+  /** Resolves when the connection is up, or after `ms`. */
   async up(ms: number): Promise<void> {
     if (this.#isUp) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -83,15 +83,15 @@ export class Replies {
     clearTimeout(timer);
   }
 
-  /** Calls back whenever the connection was lost and is there again. Returns the function that stops it. */
+  /** Calls back after every reconnect. Returns the function that unsubscribes. */
   onReconnect(callback: () => void): () => void {
     this.#onReconnect.add(callback);
     return () => void this.#onReconnect.delete(callback);
   }
 
   /**
-   * Publishes, and waits at most `timeout` ms for the first reply. Rejects with `NoResponders`, `RequestTimeout`, `Denied`,
-   * `ConnectionLost`, or the client's own error when the message is too large or the connection closed.
+   * Publishes, and waits at most `timeout` ms for the first reply. Rejects with `NoResponders`, `RequestTimeout`,
+   * `Denied`, `ConnectionLost`, or the client's own error when the message is too large or the connection closed.
    */
   ask(subject: string, data: Uint8Array | string, timeout: number, headers?: Encoded): Promise<Msg> {
     return new Promise((resolve, reject) => {
@@ -104,7 +104,7 @@ export class Replies {
     });
   }
 
-  /** Ends every wait with this error, and refuses what is asked later. */
+  /** Rejects every pending request with this error, and every later one. */
   close(error: Error): void {
     this.#refusal = error;
     this.#failAll(error);
@@ -113,7 +113,7 @@ export class Replies {
     this.#subscription.unsubscribe();
   }
 
-  #heard(error: Error | null, message: Msg): void {
+  #receive(error: Error | null, message: Msg): void {
     if (error) {
       this.#refusal = new Denied(error.message, { cause: error });
       this.#failAll(this.#refusal);
@@ -125,7 +125,8 @@ export class Replies {
     else waiting.resolve(message);
   }
 
-  // After the event loop was busy for long, timers come before the replies that wait in the socket: they get one more turn.
+  // After a long block of the event loop, timers fire before the replies that wait in the socket are read, so they get
+  // one more turn.
   #expire(token: string, timeout: number): void {
     setImmediate(() => {
       const waiting = this.#take(token);
@@ -156,7 +157,7 @@ export class Replies {
         this.#up.resolve();
         for (const callback of [...this.#onReconnect]) callback();
       } else if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) {
-        // The server names the subject, not the message: everything that waits on it shares the answer.
+        // The server reports the subject, not the message, so all pending requests on that subject are rejected.
         const { operation, subject, message } = status.error;
         const denied = new Denied(message);
         this.#onDenied(denied);

@@ -1,6 +1,6 @@
-// Waiting that ends when a signal is aborted.
+// A promise raced against an abort signal.
 
-/** The promise, or the signal's reason as soon as it is aborted, whichever comes first. */
+/** Settles as `promise` does, or rejects with the signal's reason as soon as it is aborted, whichever comes first. */
 export function unlessAborted<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = () => reject(signal.reason);

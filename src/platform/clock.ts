@@ -1,13 +1,13 @@
-// Time comes from outside: the real clock in production, a stepped one in tests.
+// The clock interface: the real clock in production, a stepped one in tests.
 
-/** The shape XState's own clock has, plus `now`. Milliseconds everywhere. */
+/** The shape of XState's own clock, plus `now`. All times are milliseconds. */
 export interface Clock {
   now(): number;
   setTimeout(fn: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
 }
 
-// Node fires timers of more than 2^31-1 ms at once; longer waits are cut into pieces.
+// Node fires timers of more than 2^31-1 ms at once, so a longer wait is split into several timers.
 const LONGEST = 2 ** 31 - 1;
 
 interface Pieces {
@@ -26,7 +26,10 @@ export const realClock: Clock = {
   clearTimeout: (pieces) => clearTimeout((pieces as Pieces | undefined)?.timer),
 };
 
-/** A clock that stands still until it is told to `advance`; timers fire in order of their due time, then of their setting. */
+/**
+ * A clock that moves only when `advance` is called; timers fire in order of their due time, then in the order in which
+ * they were set.
+ */
 export class SteppedClock implements Clock {
   #now: number;
   #serial = 0;
@@ -48,14 +51,14 @@ export class SteppedClock implements Clock {
     this.#timers.delete(timer as number);
   };
 
-  /** When the next timer is due, or undefined when none is set. */
+  /** The due time of the next timer, or undefined when none is set. */
   next(): number | undefined {
     let due: number | undefined;
     for (const timer of this.#timers.values()) if (due === undefined || timer.due < due) due = timer.due;
     return due;
   }
 
-  /** Moves time on by `ms`, firing what falls due on the way, at the moment it is due. */
+  /** Moves the clock on by `ms` and fires each timer that falls due at its due time. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (;;) {

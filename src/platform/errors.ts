@@ -1,8 +1,9 @@
-// The three kinds of failure: refused (the caller erred), failed (the work erred), broken (we erred or lost ownership).
+// The three kinds of failure: refused (the caller erred), failed (the work erred), broken (the runtime erred or lost
+// ownership).
 
 /**
- * A request that was refused: nothing was written and nothing happened.
- * `code` is stable and part of the contract; `status` is the HTTP status that says the same.
+ * A refused request: no entry was written and no effect started. `code` is stable and part of the contract; `status` is
+ * the matching HTTP status.
  */
 export class Refused extends Error {
   override name = 'Refused';
@@ -20,7 +21,7 @@ export class Refused extends Error {
 }
 
 /**
- * Work that failed. Never thrown at a caller by itself: it becomes an event (`xstate.error.actor.…`) and the chart decides.
+ * Failed work. It never reaches a caller directly: it becomes an event (`xstate.error.actor.…`) and the chart decides.
  * `retryable` says whether the same call may succeed later or elsewhere.
  */
 export class Failed extends Error {
@@ -37,7 +38,10 @@ export class Failed extends Error {
   }
 }
 
-/** An append whose expected version was not the journal's: somebody else wrote. The stale writer must stop and replay. */
+/**
+ * An append whose expected version was not the journal's: another writer has appended. The stale writer must stop and
+ * replay.
+ */
 export class Conflict extends Error {
   override name = 'Conflict';
 }

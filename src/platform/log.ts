@@ -1,4 +1,4 @@
-// What the runtime says to its operators: the part of pino's interface that it uses, so that any logger fits.
+// The log interface: the subset of pino's that the runtime uses, so that any logger fits.
 
 type LogFunction = (details: object, message: string) => void;
 
@@ -11,5 +11,5 @@ export interface Log {
 
 const nothing: LogFunction = () => {};
 
-/** Says nothing: the default of an embedded runtime. */
+/** A log that discards everything: the default of an embedded runtime. */
 export const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -1,8 +1,8 @@
-// What stands at every interface: parse once, and say of each field that is wrong what would be right.
+// Parsing of external input: once, at every interface, with an error that names each invalid field.
 import type { z } from 'zod';
 import { Refused } from './errors.ts';
 
-/** Parses input from outside. Throws `Refused('bad_request')` that names each field and what would be right. */
+/** Parses external input. Throws `Refused('bad_request')`, which names each invalid field and its expected value. */
 export function parse<S extends z.ZodType>(schema: S, input: unknown, name = 'body'): z.output<S> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;

@@ -1,11 +1,11 @@
-// A clock whose timers do not keep the process alive: waiting to try an endpoint again is no reason to stay.
+// A clock whose timers do not keep the process alive, e.g. for an endpoint's next health check.
 import type { Clock } from './clock.ts';
 
 interface Unreferable {
   unref?(): void;
 }
 
-/** The same clock with its timers unreferenced, where they are Node's. */
+/** The same clock with unreferenced timers, as far as they are Node's. */
 export const quiet = (clock: Clock): Clock => ({
   now: () => clock.now(),
   setTimeout: (fn, ms) => {

@@ -1,4 +1,4 @@
-// The version of this package, as package.json says.
+// The version of this package, from package.json.
 import pkg from '../../package.json' with { type: 'json' };
 
 export const version: string = pkg.version;

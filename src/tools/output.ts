@@ -1,28 +1,29 @@
-// What a tool returned, as something that can be journaled and told to a model: plain JSON of a bounded length.
+// Converts the result of a tool to plain JSON of a bounded length, for the journal and for a model.
 
-/** How much of a tool's output is told, in characters, unless told otherwise. */
+/** Default maximum length of a tool's output, characters. */
 export const MAX_OUTPUT = 32_768;
 
 const MAX_DEPTH = 32;
 
-/** Something that JSON can say; what was left out of it is told where it was. */
+/** A value as JSON; a text in place of each omitted part names the omission. */
 export interface Told {
   readonly output: unknown;
-  /** Whether something was left out because it was too much. */
+  /** Whether something was omitted because of its length. */
   readonly cut: boolean;
 }
 
 /**
- * Any value as plain JSON of about `limit` characters. Never throws: cycles, functions, BigInt, binary and what cannot be read
- * become texts that say so, and a value that is too long ends with how much more there was.
+ * Any value as plain JSON of about `limit` characters. Never throws: cycles, functions, BigInt, binary data and
+ * unreadable members become descriptive texts, and a value that is too long ends with the number of omitted characters,
+ * items or members.
  */
 export function tellable(value: unknown, limit = MAX_OUTPUT): Told {
-  const teller = new Teller(limit);
-  const output = teller.tell(value);
-  return { output: output === undefined ? null : output, cut: teller.cut };
+  const serializer = new Serializer(limit);
+  const output = serializer.tell(value);
+  return { output: output === undefined ? null : output, cut: serializer.cut };
 }
 
-class Teller {
+class Serializer {
   cut = false;
   #left: number;
   readonly #above: object[] = [];
@@ -38,7 +39,7 @@ class Teller {
       case 'boolean':
         return this.#spend(value, 5);
       case 'number':
-        // JSON has no negative zero: what is remembered must be what was told.
+        // JSON has no negative zero: the journaled value must equal the one that the model got.
         return Number.isFinite(value) ? this.#spend(value === 0 ? 0 : value, 8) : String(value);
       case 'bigint':
         return this.#text(String(value));
@@ -83,40 +84,40 @@ class Teller {
   }
 
   #list(items: readonly unknown[]): unknown[] {
-    const told: unknown[] = [];
+    const parts: unknown[] = [];
     for (let at = 0; at < items.length; at += 1) {
       if (this.#left <= 0) {
-        told.push(this.#more(items.length - at, 'items'));
+        parts.push(this.#more(items.length - at, 'items'));
         break;
       }
       this.#left -= 1;
       const item = this.tell(items[at]);
-      told.push(item === undefined ? null : item);
+      parts.push(item === undefined ? null : item);
     }
-    return told;
+    return parts;
   }
 
-  /** Members are read one by one, so that one that cannot be read does not cost the others. */
+  /** Reads members one by one, so that an unreadable one does not lose the others. */
   #members(members: readonly (readonly [string, () => unknown])[]): Record<string, unknown> {
-    const told: [string, unknown][] = [];
+    const parts: [string, unknown][] = [];
     for (const [at, [name, read]] of members.entries()) {
       if (this.#left <= 0) {
-        told.push(['…', this.#more(members.length - at, 'members')]);
+        parts.push(['…', this.#more(members.length - at, 'members')]);
         break;
       }
       const member = readable(read);
       if (member === undefined || typeof member === 'function' || typeof member === 'symbol') continue;
       this.#left -= name.length + 4;
-      told.push([name, this.tell(member)]);
+      parts.push([name, this.tell(member)]);
     }
-    return Object.fromEntries(told);
+    return Object.fromEntries(parts);
   }
 
   #text(text: string): string {
     this.#left -= text.length + 2;
     if (this.#left >= 0 || text.length <= 64) return text;
     const kept = text.slice(0, Math.max(0, text.length + this.#left));
-    // Half of a character that takes two would be no text.
+    // A cut surrogate pair would not be well-formed text.
     const whole = kept.isWellFormed() ? kept : kept.slice(0, -1);
     this.#left = Math.min(this.#left, 0);
     return `${whole}${this.#more(text.length - whole.length, 'characters')}`;

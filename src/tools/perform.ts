@@ -1,4 +1,4 @@
-// Calls a tool: reads its arguments, bounds its time, and makes of whatever comes back something that can be told.
+// Calls a tool: parses its arguments, limits its time, and converts its result to JSON.
 import { z } from 'zod';
 import { type Clock, realClock } from '../platform/clock.ts';
 import { Failed, Refused } from '../platform/errors.ts';
@@ -6,26 +6,26 @@ import { tellable } from './output.ts';
 import type { Tool, ToolCall } from './tool.ts';
 
 export interface ToolIO {
-  /** Whoever aborts it does not hear of the tool any more. */
+  /** Aborting it abandons the call: its result is discarded. */
   readonly signal: AbortSignal;
   readonly tenant: string;
   readonly session_id: string;
   /** See `ToolContext.idempotency_key`. */
   readonly idempotency_key: string;
   readonly call: ToolCall;
-  /** For tools that do not say themselves how long they may take, ms; without it those take as long as they do. */
+  /** Time limit for tools without one of their own, ms; by default none. */
   readonly timeout_ms?: number;
-  /** How much of the output is told, in characters; 32,768 unless told. */
+  /** Maximum length of the output, characters; default 32,768. */
   readonly max_output?: number;
   readonly clock?: Clock;
 }
 
 export type ToolOutcome =
   | {
-      /** Plain JSON, cut where it is too long: what is journaled, traced and told to models. */
+      /** Plain JSON, truncated if it is too long: for the journal, the trace and the model. */
       readonly output: unknown;
       readonly cut: boolean;
-      /** What the tool returned, as it is. */
+      /** The tool's return value, unchanged. */
       readonly value: unknown;
     }
   | { readonly error: { readonly code: string; readonly message: string }; readonly failed: Failed };
@@ -33,9 +33,9 @@ export type ToolOutcome =
 export type Arguments<Input> = { readonly input: Input } | Extract<ToolOutcome, { error: unknown }>;
 
 /**
- * Calls a tool with arguments as somebody wrote them: a value, or JSON as text. Resolves with what came of it, also when that
- * is an error: `bad_tool_input`, `tool_timed_out`, `tool_failed`, `client_tool`, or the code of the `Failed` or `Refused` that
- * the tool threw. Rejects only when `io.signal` is aborted, at once and with its reason.
+ * Calls a tool with raw arguments: a value, or JSON as text. Resolves with the outcome, also when it is an error:
+ * `bad_tool_input`, `tool_timed_out`, `tool_failed`, `client_tool`, or the code of the `Failed` or `Refused` that the
+ * tool threw. Rejects only when `io.signal` is aborted, at once and with its reason.
  */
 export async function performTool(tool: Tool<any>, raw: unknown, io: ToolIO): Promise<ToolOutcome> {
   io.signal.throwIfAborted();
@@ -56,15 +56,15 @@ export async function performTool(tool: Tool<any>, raw: unknown, io: ToolIO): Pr
 }
 
 /**
- * A tool's arguments as its schema makes them: of a value, or of JSON as text, as models write it (no text at all is `{}`).
- * Resolves with an error of code `bad_tool_input` that says what would be right; never rejects.
+ * Parses a tool's arguments with its schema: from a value, or from JSON as text, as models write it (empty text is
+ * `{}`). Resolves with an error of code `bad_tool_input` that describes the expected input; never rejects.
  */
 export async function readArguments<Input>(tool: Tool<Input>, raw: unknown): Promise<Arguments<Input>> {
   const json = typeof raw === 'string' ? readJson(raw) : undefined;
   const wanted = json && 'value' in json && typeof json.value === 'object' ? json.value : raw;
   const parsed = await check(tool, wanted);
   if ('input' in parsed || wanted === raw) {
-    // Text that is neither JSON nor what the schema takes is most often meant as JSON.
+    // Text that is neither JSON nor valid for the schema is most often malformed JSON.
     if ('error' in parsed && json && 'problem' in json)
       return bad(tool, `the arguments are not JSON (${json.problem})`);
     return parsed;
@@ -83,8 +83,8 @@ async function check<Input>(tool: Tool<Input>, value: unknown): Promise<Argument
 }
 
 /**
- * What a person reads before this call is made, or undefined when nobody needs to be asked. `input` is as the schema made it.
- * A tool whose `approval` throws is asked for: nothing is done because a question could not be answered.
+ * The summary that a person reads before this call is made, or undefined when it needs no approval. `input` is the
+ * schema's output. A tool whose `approval` throws needs approval: an error must not let the call through.
  */
 export function approvalOf<Input>(tool: Tool<Input>, input: Input): string | undefined {
   const { approval } = tool;
@@ -147,7 +147,7 @@ function asToolFailed(error: unknown, name: string): Failed {
   return failed;
 }
 
-/** What was thrown, in words: it may be anything, also something that cannot be read. */
+/** A thrown value as text; it may be any value, even an unreadable one. */
 function sentence(thrown: unknown): string {
   if (thrown instanceof Error && thrown.message !== '') return thrown.message;
   if (thrown instanceof Error) return thrown.name;

@@ -1,10 +1,10 @@
-// What a tool is: a named, typed function that agents may call, here or at whoever talks to them.
+// The types of a tool: a named, typed function that agents may call, in this process or at the caller.
 import { z } from 'zod';
 import { Refused } from '../platform/errors.ts';
 
-/** Which call of which run a tool is in. Outside a run only `id` is there. */
+/** The run and the call that a tool executes for. Outside a run only `id` is there. */
 export interface ToolCall {
-  /** As the model or the runtime numbered it. */
+  /** The id that the model or the runtime gave it. */
   readonly id: string;
   readonly run_id?: string;
   readonly agent_id?: string;
@@ -12,13 +12,18 @@ export interface ToolCall {
   readonly attempt?: number;
 }
 
-/** What a tool can use while it works. */
+/** The data that a tool can use during a call. */
 export interface ToolContext {
-  /** Aborted when the run leaves (paused, taken over, cancelled, timed out) or the tool's own time is over. */
+  /**
+   * Aborted when the run leaves its state (paused, taken over, cancelled, timed out) or the tool's time limit is over.
+   */
   readonly signal: AbortSignal;
   readonly tenant: string;
   readonly session_id: string;
-  /** The same for every delivery of this call, also after a crash: hand it to whatever must not do the work twice. */
+  /**
+   * The idempotency key: the same for every delivery of this call, also after a crash. Pass it to services that must
+   * not do the work twice.
+   */
   readonly idempotency_key: string;
   readonly call: ToolCall;
 }
@@ -27,36 +32,36 @@ export interface Tool<Input = unknown> {
   /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
   readonly name: string;
   readonly description: string;
-  /** What it takes; input that does not fit is refused before `execute` is called. */
+  /** The schema of its input; invalid input is refused before `execute` is called. */
   readonly input: z.ZodType<Input>;
-  /** The JSON schema shown to models, where it should not be made from `input`. */
+  /** The JSON schema for models, where it should differ from that of `input`. */
   readonly parameters?: Readonly<Record<string, unknown>>;
   /**
-   * Whether a person must say yes to this call first; a text is what that person reads of it. Only agents that call models
-   * ask by themselves: an agent that is a function asks with `approval_required`.
+   * Whether a person must approve this call first; a text is the summary that the person reads. Only agents that call
+   * models ask by themselves: an agent that is a function asks with `approval_required`.
    */
   readonly approval?: boolean | ((input: Input) => boolean | string);
-  /** How long a call may take, ms; 60,000 unless told where a model calls. */
+  /** Time limit of a call, ms; default 60,000 when a model calls it. */
   readonly timeout_ms?: number;
-  /** The caller runs it: the run waits for the result, and there is no `execute`. */
+  /** The caller executes it: the run waits for the result, and there is no `execute`. */
   readonly client?: true;
-  /** What it does. Its result is told as JSON; what it throws is told to whoever called. */
+  /** Executes the call. The agent gets its result as JSON, or the error that it throws. */
   execute?(input: Input, context: ToolContext): unknown | Promise<unknown>;
 }
 
-/** How long a tool that a model calls may take, unless the tool says otherwise, ms. */
+/** Default time limit of a tool that a model calls, ms. */
 export const TOOL_TIMEOUT_MS = 60_000;
 
 const shown = new WeakMap<Tool<any>, Readonly<Record<string, unknown>>>();
 
 /**
- * The JSON schema of a tool's arguments, as models are shown it: always that of an object. Throws `Refused('bad_tool')` when
- * the tool takes something else, which no model can send.
+ * The JSON schema of a tool's arguments for models: always that of an object. Throws `Refused('bad_tool')` when the
+ * tool takes another type, which no model can send.
  */
 export function parametersOf(tool: Tool<any>): Readonly<Record<string, unknown>> {
-  const known = tool.parameters ?? shown.get(tool);
-  if (known) return known;
-  // A model writes what the schema takes, not what it makes of it.
+  const cached = tool.parameters ?? shown.get(tool);
+  if (cached) return cached;
+  // A model writes the schema's input, not its output.
   const { $schema, ...made } = z.toJSONSchema(tool.input, { io: 'input', unrepresentable: 'any' });
   const branches = made.anyOf ?? made.oneOf ?? made.allOf;
   const isOpen = made.type === undefined && (branches ?? []).every((branch) => (branch as Branch).type === 'object');
@@ -74,16 +79,16 @@ interface Branch {
   readonly type?: string;
 }
 
-/** Tools that come from somewhere and may come and go, such as those of an MCP server. */
+/** A dynamic source of tools, such as an MCP server. */
 export interface ToolSource {
-  /** A token. Its tools are called `{name}_…`; the name alone stands for all of them. */
+  /** A token. Its tools are called `{name}_…`; the name alone means all of them. */
   readonly name: string;
   /**
-   * The tools as they are now; whoever keeps them is asked when that is needed. Rejects with `Failed('tools_unavailable')` when
-   * it cannot be asked and nothing is known of it from before.
+   * The current tools; call it each time instead of storing the list. Rejects with `Failed('tools_unavailable')` when
+   * the source cannot be reached and no earlier list is cached.
    */
   tools(): Promise<readonly Tool<any>[]>;
-  /** Ends what it keeps open: connections, processes. It is not used any more afterwards. */
+  /** Closes its connections and processes. It must not be used afterwards. */
   close(): Promise<void>;
 }
 

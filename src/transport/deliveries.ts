@@ -1,8 +1,8 @@
-// What is still to be handed over: first in, first out, never on the stack of whoever put it in.
+// FIFO queue of deliveries, which run later than the call that adds them and never on its stack.
 
 type Delivery = () => void;
 
-// So many deliveries and then timers and sockets get a turn: two handlers that answer each other must not starve them.
+// Deliveries before timers and sockets get a turn: two handlers that reply to each other must not starve them.
 const TURN = 1024;
 
 export class Deliveries {
@@ -11,7 +11,7 @@ export class Deliveries {
   #next = 0;
   #scheduled = false;
 
-  /** A delivery must not throw. */
+  /** Appends a delivery, which must not throw. */
   add(delivery: Delivery): void {
     this.#waiting.push(delivery);
     if (this.#scheduled) return;
@@ -31,7 +31,7 @@ export class Deliveries {
     setImmediate(this.#run);
   };
 
-  // Two arrays change places, so taking from the front costs nothing however far behind we are.
+  // Two arrays are swapped, so taking from the front is O(1) for any backlog.
   #take(): Delivery | undefined {
     if (this.#next === this.#current.length) {
       this.#current = this.#waiting;

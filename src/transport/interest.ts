@@ -1,4 +1,4 @@
-// Who wants which subject: values filed under patterns, found by subject.
+// Index of subscriptions: values stored under subject patterns, looked up by subject.
 
 import { ANY, isWild, REST } from './subjects.ts';
 
@@ -8,7 +8,7 @@ interface Branch<T> {
   readonly here: Set<T>;
 }
 
-/** Patterns without wildcards, nearly all there are, sit in one flat map; only the others are walked token by token. */
+/** Patterns without wildcards, the great majority, are in one flat map; only the others are walked token by token. */
 export class Interest<T> {
   readonly #exact = new Map<string, Set<T>>();
   readonly #wild: Branch<T> = branch();
@@ -32,7 +32,7 @@ export class Interest<T> {
     if (values?.delete(value) && values.size === 0) this.#exact.delete(pattern);
   }
 
-  /** Every value whose pattern matches the subject. */
+  /** All values whose pattern matches the subject. */
   match(subject: string): T[] {
     const found = [...(this.#exact.get(subject) ?? [])];
     if (this.#wild.tokens.size > 0) collect(this.#wild, subject.split('.'), 0, found);
@@ -74,7 +74,7 @@ function collect<T>(at: Branch<T>, tokens: string[], depth: number, found: T[]):
   if (named) collect(named, tokens, depth + 1, found);
   const any = at.tokens.get(ANY);
   if (any) collect(any, tokens, depth + 1, found);
-  // `>` has nothing below it, and stands for at least the token at hand.
+  // `>` has nothing below it and matches at least the current token.
   const rest = at.tokens.get(REST);
   if (rest) found.push(...rest.here);
 }

@@ -1,4 +1,4 @@
-// NATS core semantics inside one process: the transport of the embedded default, and the reference for the others.
+// NATS core semantics inside one process: the transport of the embedded default, and the reference implementation.
 
 import { type Clock, realClock } from '../platform/clock.ts';
 import { Deliveries } from './deliveries.ts';
@@ -16,11 +16,11 @@ import {
 } from './transport.ts';
 
 export interface MemoryTransportOptions {
-  /** Told what a handler threw. Without it the error becomes a process warning. */
+  /** Called with the error of a handler that threw. By default the error becomes a process warning. */
   readonly onError?: (error: unknown, message: Message) => void;
-  /** Chooses among the members of a queue group: a number from 0 up to, not including, 1. */
+  /** Chooses a member of a queue group: a number from 0 up to, not including, 1. */
   readonly random?: () => number;
-  /** Times the replies that requests wait for. */
+  /** The clock of request timeouts. */
   readonly clock?: Clock;
 }
 
@@ -37,7 +37,7 @@ interface Subscriber {
 class MemoryTransport implements Transport {
   readonly #interest = new Interest<Subscriber>();
   readonly #deliveries = new Deliveries();
-  /** How to give up each request that still waits. */
+  /** Rejects each pending request. */
   readonly #waiting = new Set<(error: Error) => void>();
   readonly #onError: (error: unknown, message: Message) => void;
   readonly #random: () => number;
@@ -56,7 +56,7 @@ class MemoryTransport implements Transport {
     assertSubject(subject);
     if (reply !== undefined) assertSubject(reply);
     const heard = this.#send(subject, data, headers, reply);
-    // As nats-server does: whoever named a reply subject learns there, at once, that nobody will answer.
+    // As nats-server does: a publisher with a reply subject gets a 503 there at once when there are no responders.
     if (!heard && reply !== undefined) this.#send(reply, '', { Status: '503' });
   }
 
@@ -120,13 +120,13 @@ class MemoryTransport implements Transport {
     for (const giveUp of this.#waiting) giveUp(closed());
   }
 
-  /** Puts one delivery in line for everybody who hears the subject now; false when nobody does. */
+  /** Queues one delivery for each current subscriber of the subject; false when there is none. */
   #send(subject: string, data: Uint8Array | string, headers?: Headers, reply?: string): boolean {
     const receivers = this.#onePerQueue(this.#interest.match(subject));
     if (receivers.length === 0) return false;
     const message: Message = {
       subject,
-      // The sender may use its array and its headers again before the message is delivered.
+      // The publisher may reuse its array and its headers before the delivery.
       data: typeof data === 'string' ? encoder.encode(data) : new Uint8Array(data),
       ...(headers && { headers: { ...headers } }),
       ...(reply !== undefined && { reply }),
@@ -135,7 +135,7 @@ class MemoryTransport implements Transport {
     return true;
   }
 
-  // A queue group is known by its name alone: members that subscribed to different patterns are in it together.
+  // A queue group is identified by its name alone: members with different patterns belong to the same group.
   #onePerQueue(matching: Subscriber[]): Subscriber[] {
     if (!matching.some(({ queue }) => queue !== undefined)) return matching;
     const groups = Map.groupBy(matching, ({ queue }) => queue);
@@ -150,7 +150,7 @@ class MemoryTransport implements Transport {
     if (!receiver.open || this.#closed) return;
     try {
       const result: unknown = receiver.handler(message);
-      // An async handler passes for one that returns nothing; its failure must not end the process.
+      // An async handler satisfies the type of one that returns nothing; its rejection must not end the process.
       if (result instanceof Promise) result.catch((error: unknown) => this.#onError(error, message));
     } catch (error) {
       this.#onError(error, message);

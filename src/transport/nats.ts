@@ -1,4 +1,4 @@
-// The transport over a NATS server: core NATS, through one connection.
+// The transport over a NATS server: core NATS over one connection.
 
 import type { Msg, NatsConnection, Subscription as Subscribed } from '@nats-io/transport-node';
 import { decodeHeaders, encodeHeaders } from '../nats/headers.ts';
@@ -18,18 +18,22 @@ import {
 export { MessageTooLarge };
 
 export interface NatsTransportOptions {
-  /** Told what a handler threw. Without it the error becomes a process warning. */
+  /** Called with the error of a handler that threw. By default the error becomes a process warning. */
   readonly onError?: (error: unknown, message: Message) => void;
-  /** Told what the server's permissions forbid, which it says some time after the call. A process warning unless given. */
+  /**
+   * Called when the server's permissions forbid a publish or subscribe; the server reports that some time after the
+   * call. By default a process warning.
+   */
   readonly onDenied?: (error: Error) => void;
 }
 
 /**
- * The transport over a connection from `connectNats`. Closing the transport leaves the connection open for its other users.
+ * The transport over a connection from `connectNats`. Closing the transport leaves the connection open for its other
+ * users.
  *
- * What is published while the server cannot be reached is dropped, as core NATS has it; a request waits for the server within
- * its timeout. `publish` throws `MessageTooLarge`, and `request` rejects with it. A request that the server's permissions
- * forbid rejects with `Denied`.
+ * Messages that are published while the server is unreachable are dropped, as core NATS does; a request waits for the
+ * server within its timeout. `publish` throws `MessageTooLarge`, and `request` rejects with it. A request that the
+ * server's permissions forbid rejects with `Denied`.
  */
 export function natsTransport(connection: NatsConnection, options: NatsTransportOptions = {}): Transport {
   return new NatsTransport(connection, options);
@@ -96,7 +100,7 @@ class NatsTransport implements Transport {
 
   async flush(): Promise<void> {
     this.#assertOpen();
-    // The server answers a ping after it has handed over all that came before, on this same connection.
+    // The server answers a ping on this connection after it has processed all earlier messages on it.
     await this.#connection.flush();
   }
 
@@ -114,7 +118,7 @@ class NatsTransport implements Transport {
   #deliver(handler: (message: Message) => void, message: Message): void {
     try {
       const result: unknown = handler(message);
-      // An async handler passes for one that returns nothing; its failure must not end the process.
+      // An async handler satisfies the type of one that returns nothing; its rejection must not end the process.
       if (result instanceof Promise) result.catch((error: unknown) => this.#onError(error, message));
     } catch (error) {
       this.#onError(error, message);
@@ -122,7 +126,7 @@ class NatsTransport implements Transport {
   }
 
   #prepare(subject: string, data: Uint8Array | string, headers: Headers | undefined) {
-    // The client writes at the end of this turn of the event loop; until then the caller may use its array again.
+    // The client writes at the end of this turn of the event loop, and the caller may reuse its array before that.
     const bytes = typeof data === 'string' ? encoder.encode(data) : new Uint8Array(data);
     const encoded = headers && encodeHeaders(headers);
     const size = bytes.length + (encoded?.bytes.length ?? 0);

@@ -2,20 +2,23 @@
 
 import { BadSubject } from './transport.ts';
 
-/** Stands for exactly one token. */
+/** Matches exactly one token. */
 export const ANY = '*';
-/** As the last token: stands for one or more. */
+/** Matches one or more tokens; allowed as the last token only. */
 export const REST = '>';
 
-// What nats-server itself refuses in a token; other control characters it lets through.
+// The characters that nats-server refuses in a token; it accepts other control characters.
 const FORBIDDEN = /[\0\t\n\f\r ]/;
 
-/** A subject that messages can be published to: tokens without white space, none of them empty, none a wildcard. */
+/** Whether messages can be published to the subject: no white space, no empty token, no wildcard. */
 export function isSubject(subject: string): boolean {
   return !FORBIDDEN.test(subject) && eachToken(subject, (token) => token !== ANY && token !== REST);
 }
 
-/** A subject or pattern that can be subscribed to. A `*` or `>` inside a longer token is an ordinary character. */
+/**
+ * Whether a client can subscribe to the subject or pattern. A `*` or `>` inside a longer token is an ordinary
+ * character.
+ */
 export function isPattern(pattern: string): boolean {
   return !FORBIDDEN.test(pattern) && eachToken(pattern, (token, last) => token !== REST || last);
 }
@@ -45,12 +48,12 @@ export function assertPattern(pattern: string): void {
   if (!isPattern(pattern)) throw new BadSubject(`not a subject to subscribe to: ${JSON.stringify(pattern)}`);
 }
 
-/** NATS takes any name without white space for a queue group. */
+/** NATS accepts any name without white space for a queue group. */
 export function assertQueue(queue: string): void {
   if (queue === '' || FORBIDDEN.test(queue)) throw new BadSubject(`not a queue group: ${JSON.stringify(queue)}`);
 }
 
-// Runs on every publish, so it slices tokens only where one can be a wildcard: where it is one character long.
+// Runs on every publish, so it slices only tokens that can be a wildcard: those one character long.
 function eachToken(subject: string, accept: (token: string, last: boolean) => boolean): boolean {
   for (let start = 0; ; ) {
     const dot = subject.indexOf('.', start);

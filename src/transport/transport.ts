@@ -1,13 +1,13 @@
-// The promise that every transport keeps: messages on NATS subjects, with NATS's own rules for tokens, wildcards and queues.
+// The transport interface: messages on NATS subjects, with NATS's own rules for tokens, wildcards and queue groups.
 
-/** Headers of a message. Names are compared without regard to case; one value each. */
+/** Headers of a message. Names are compared without regard to case; each has one value. */
 export type Headers = Record<string, string>;
 
 export interface Message {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly headers?: Headers;
-  /** Where an answer is expected, when one is. */
+  /** The reply subject, when the publisher expects a reply. */
   readonly reply?: string;
 }
 
@@ -18,19 +18,19 @@ export interface PublishOptions {
 
 export interface RequestOptions {
   readonly headers?: Headers;
-  /** Milliseconds to wait for the reply; 5000 unless told. */
+  /** Milliseconds to wait for the reply; default 5000. */
   readonly timeout?: number;
 }
 
 export interface Subscription {
   readonly subject: string;
-  /** Stops at once. */
+  /** Unsubscribes at once and discards pending deliveries. */
   unsubscribe(): void;
-  /** Takes nothing new, still hears what is on its way, then stops. */
+  /** Accepts no new messages, delivers the pending ones, then unsubscribes. */
   drain?(): Promise<void>;
 }
 
-/** Nobody subscribes to the subject of a request: known at once, not after a time-out. */
+/** The subject of a request has no subscriber; reported at once, not after a timeout. */
 export class NoResponders extends Error {
   override name = 'NoResponders';
   readonly subject: string;
@@ -40,36 +40,39 @@ export class NoResponders extends Error {
   }
 }
 
-/** No reply came in time. */
+/** No reply arrived in time. */
 export class RequestTimeout extends Error {
   override name = 'RequestTimeout';
 }
 
-/** The transport takes no message of this size: a NATS server's `max_payload`, 1 MB unless set. Nothing was sent. */
+/** The message exceeds the transport's limit: a NATS server's `max_payload`, 1 MB by default. It was not sent. */
 export class MessageTooLarge extends Error {
   override name = 'MessageTooLarge';
 }
 
-/** A subject or pattern that NATS would not take. */
+/** A subject or pattern that NATS would refuse. */
 export class BadSubject extends Error {
   override name = 'BadSubject';
 }
 
 /**
- * NATS core semantics. Subjects are tokens separated by `.`; in a subscription `*` stands for one token and a last `>` for one
- * or more. Of the subscribers in one queue group exactly one gets each message. Order is kept per publisher and subscription.
- * Delivery is at most once: what must arrive is a request (answered) or a journal entry.
+ * NATS core semantics. Subjects are tokens separated by `.`; in a subscription `*` matches one token and a last `>` one
+ * or more. Exactly one subscriber of each queue group gets a message. Order holds per publisher and subscription.
+ * Delivery is at most once: a message that must arrive is a request (with a reply) or a journal entry.
  */
 export interface Transport {
-  /** Sends to all matching subscriptions. Throws `BadSubject` on an empty token, white space, or a wildcard. */
+  /** Publishes to all matching subscriptions. Throws `BadSubject` on an empty token, white space, or a wildcard. */
   publish(subject: string, data: Uint8Array | string, options?: PublishOptions): void;
-  /** Hears messages from now on. A handler that throws does not disturb others. Throws `BadSubject`. */
+  /** Delivers messages to `handler` from now on. A handler that throws does not affect others. Throws `BadSubject`. */
   subscribe(subject: string, handler: (message: Message) => void, options?: { queue?: string }): Subscription;
   /** Publishes with a reply subject and waits for the first reply. Rejects with `NoResponders` or `RequestTimeout`. */
   request(subject: string, data: Uint8Array | string, options?: RequestOptions): Promise<Message>;
-  /** Whether anybody would hear a message on this subject; absent where that cannot be known. Saves making the message. */
+  /**
+   * Whether the subject has a subscriber, so that a publisher can skip building the message; absent where the transport
+   * cannot tell.
+   */
   hears?(subject: string): boolean;
-  /** Resolves when everything published before has been handed over. */
+  /** Resolves when everything published before has been delivered, or processed by the server. */
   flush(): Promise<void>;
   /** Flushes and closes; later calls throw. */
   close(): Promise<void>;

@@ -1,4 +1,5 @@
-// Reads what an agent gave back: text, a result, or a stream of text becomes an `AgentResult`; anything else is refused.
+// Converts the return value of an agent: text, a result or a stream of text becomes an `AgentResult`; any other value
+// is an error.
 import { z } from 'zod';
 import { resultSchema } from '../../../actors/result.ts';
 import { unlessAborted } from '../../platform/abort.ts';
@@ -7,9 +8,9 @@ import type { AgentResult } from '../definition.ts';
 import type { WorkContext } from './context.ts';
 
 /**
- * What came of an attempt, from anything an agent may return (`AgentReturn`, a promise of it, or an async generator).
- * Rejects with `Failed`: `empty_answer` when nothing was returned or streamed, `bad_answer` when it was something else, and
- * with the signal's reason as soon as the run leaves.
+ * The result of an attempt, from any value that an agent may return (`AgentReturn`, a promise of it, or an async
+ * generator). Rejects with `Failed`: `empty_answer` when the agent returned and streamed nothing, `bad_answer` for any
+ * other value, and with the signal's reason as soon as it is aborted.
  */
 export async function answerOf(returned: unknown, context: WorkContext): Promise<AgentResult> {
   const value = isThenable(returned) ? await unlessAborted(returned, context.signal) : returned;
@@ -47,7 +48,7 @@ function kindOf(value: unknown): string {
   return keys.length === 0 ? 'an empty object' : `an object of ${keys.slice(0, 5).join(', ')}`;
 }
 
-/** Passes a stream on, piece by piece; resolves to what a generator returned at its end. */
+/** Streams the deltas; resolves to the return value of a generator. */
 async function consume(stream: AsyncIterable<unknown>, context: WorkContext): Promise<unknown> {
   const iterator = stream[Symbol.asyncIterator]();
   try {
@@ -63,7 +64,7 @@ async function consume(stream: AsyncIterable<unknown>, context: WorkContext): Pr
       context.part(value);
     }
   } catch (error) {
-    // Asked, not awaited: a generator in the middle of an await cannot return before that is over.
+    // Not awaited: a generator in the middle of an await cannot return before the await has settled.
     Promise.resolve(iterator.return?.()).catch(() => {});
     throw error;
   }

@@ -1,4 +1,4 @@
-// What a function sees while it works: the call, its parts, the history, and only the tools it may use.
+// The context of a function agent: the call, its deltas, the history, and only the tools that it may use.
 
 import type { PerformerIO } from '../../../actors/performer.ts';
 import { unlessAborted } from '../../platform/abort.ts';
@@ -9,12 +9,12 @@ import { performTool, type ToolOutcome } from '../../tools/perform.ts';
 import { isOf, type Tool } from '../../tools/tool.ts';
 import type { AgentCall, AgentContext, HistoryMessage } from '../definition.ts';
 
-/** The members are bound, so that an agent may take them apart: `run: (message, { part, tool }) => …`. */
+/** The members are bound, so that an agent can destructure them: `run: (message, { part, tool }) => …`. */
 export class WorkContext implements AgentContext {
   readonly call: AgentCall;
   readonly agentId: string;
   readonly signal: AbortSignal;
-  /** Everything streamed so far. */
+  /** The text streamed so far. */
   said = '';
   readonly #io: PerformerIO;
   readonly #own: readonly Tool<any>[];
@@ -39,8 +39,8 @@ export class WorkContext implements AgentContext {
   history = (limit = 50): Promise<HistoryMessage[]> => this.#io.history(limit);
 
   /**
-   * Resolves with what the tool returned, as it is; the trace gets what can be told of it. Rejects with `Failed`:
-   * `tool_not_allowed`, `unknown_tool`, or what `performTool` says; and with the signal's reason when the run leaves.
+   * Resolves with the tool's return value unchanged; the trace gets it as JSON. Rejects with `Failed`:
+   * `tool_not_allowed`, `unknown_tool`, or an error of `performTool`; and with the signal's reason when it is aborted.
    */
   tool = async (name: string, input: unknown): Promise<unknown> => {
     const started_at = this.#clock.now();
@@ -56,7 +56,8 @@ export class WorkContext implements AgentContext {
     return done.value;
   };
 
-  // An agent that does the same again after a crash makes its calls in the same order, so the n-th is the same one.
+  // A deterministic agent makes its calls in the same order after a crash, so the n-th call gets the same idempotency
+  // key.
   async #perform(name: string, input: unknown, n: number): Promise<ToolOutcome> {
     const { run_id, agent_id, attempt, idempotency_key, tenant, session_id } = this.call;
     let tool: Tool<any>;
@@ -77,7 +78,8 @@ export class WorkContext implements AgentContext {
     });
   }
 
-  // A flow's list of tools replaces the agent's own, also when it is empty. What it lists may stand for all tools of a source.
+  // A flow's list of tools replaces the agent's own, also when it is empty. A name in it may be that of a source, for
+  // all its tools.
   async #find(name: string): Promise<Tool<any>> {
     const allowed = this.call.tools ?? this.#own.map((tool) => tool.name);
     if (allowed.includes(name)) {

@@ -1,4 +1,4 @@
-// Performs a flow: runs the flow chart as a task, its steps by other agents of the pool.
+// Performs a flow: runs the flow chart as a task, and its steps by other agents of the pool.
 
 import type { Performer } from '../../../actors/performer.ts';
 import { performTask } from '../../../actors/task.ts';
@@ -9,20 +9,20 @@ import { Failed } from '../../platform/errors.ts';
 import type { FlowAgent, FlowStep } from '../definition.ts';
 import { type Agents, performStep } from './flow/step.ts';
 
-/** The id of the step of the agent that makes one answer of all results. */
+/** The id of the step whose agent combines all results into one answer. */
 export const AGGREGATE = 'aggregate';
 
-/** Flows may call flows, but one that calls itself must end. */
+/** Depth limit: flows may call flows, but one that calls itself must end. */
 const DEEPEST = 8;
 
 /**
- * One attempt of a flow. It goes on from what was remembered: a step that is over is not performed again, and one that was at
- * work goes on from its own task. Rejects with `Failed`: `step_failed` or `all_steps_failed` naming the steps and why,
- * `flow_too_deep`, `bad_aggregate`, or as the function that aggregates did.
+ * Performs one attempt of a flow. It resumes from the journaled record: a finished step is not performed again, and an
+ * unfinished one resumes from its own task. Rejects with `Failed`: `step_failed` or `all_steps_failed`, which name the
+ * steps and their errors, `flow_too_deep`, `bad_aggregate`, or the error of the function that aggregates.
  */
 export function flowPerformer(agent: FlowAgent, agents: Agents): Performer {
   const declared = stepsOf(agent);
-  // The last word of a sequence, or of whoever aggregates, is the answer as it is.
+  // The answer of a sequence's last step, or of the agent that aggregates, is the flow's answer unchanged.
   const isOneAnswer = typeof agent.aggregate === 'object' || (agent.mode === 'sequential' && !agent.aggregate);
   const answering = isOneAnswer ? declared.at(-1)!.id : undefined;
   return async (call, io) => {
@@ -72,7 +72,7 @@ export function stepsOf({ steps, aggregate }: Pick<FlowAgent, 'steps' | 'aggrega
   return typeof aggregate === 'object' ? [...declared, { ...aggregate, id: AGGREGATE }] : declared;
 }
 
-/** The same agent may be several steps. */
+/** The same agent may be several steps, so its id is numbered. */
 function free(agent: string, used: ReadonlySet<string>): string {
   let id = agent;
   for (let n = 2; used.has(id); n += 1) id = `${agent}-${n}`;

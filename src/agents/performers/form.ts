@@ -15,21 +15,21 @@ import { question } from './form/wording.ts';
 
 const chart = stepper(formMachine);
 
-/** What a form leaves in the session's journal between two turns. */
+/** The state of a form that the session journals between two turns. */
 const formTask = z.object({
   machine: z.string(),
   value: z.union([z.object({ filling: z.enum(['collecting', 'confirming', 'choosing']) }), z.literal('complete')]),
   context: formContext,
-  /** What `run` left when it asked for something itself; the form was complete then. */
+  /** The task of `run`, when it asked a question itself; the form was complete then. */
   run: z.unknown().optional(),
 });
 type FormTask = z.infer<typeof formTask>;
 
 /**
- * One turn of a form. Every answer is checked in the very call that uses it, so `run` never sees a value that does not fit;
- * an answer that no longer fits is asked for again. The same call gives the same result, unless a schema, `extract` or
- * `run` itself depends on more than its input.
- * Rejects with what a schema, `extract` or `run` threw, or as `answerOf` does; nothing is kept of such a turn.
+ * Performs one turn of a form. Every answer is validated again in the call that uses it, so `run` never gets an invalid
+ * value; the form asks again for an answer that no longer fits. The same call gives the same result, unless a schema,
+ * `extract` or `run` itself depends on more than its input. Rejects with the error of a schema, `extract` or `run`, or
+ * as `answerOf` does; such a turn leaves no state.
  */
 export function formPerformer(agent: FormAgent, clock: Clock): Performer {
   return async (call, io) => {
@@ -37,7 +37,7 @@ export function formPerformer(agent: FormAgent, clock: Clock): Performer {
     const said = call.input.map(({ content }) => content);
     const form = await Form.open(agent, call.task);
 
-    // The message that started a form was never an answer to it: "cancel my booking" may well have routed here.
+    // The message that started a form is not an answer to it: "cancel my booking" may well have routed here.
     if (!form.isComplete && said.slice(form.isNew ? 1 : 0).some((text) => isCancel(agent, text))) {
       form.take({ type: 'cancel' });
       return { type: 'answer', final_message: agent.cancelled ?? 'Cancelled.' };
@@ -56,12 +56,12 @@ export function formPerformer(agent: FormAgent, clock: Clock): Performer {
 
 class Form {
   readonly isNew: boolean;
-  /** Whether the question that the user has seen is still the one that is open: only then are words an answer to it. */
+  /** Whether the user's last question is still the open one: only then is the input an answer to it. */
   readonly isHeard: boolean;
-  /** The task that `run` itself wrote; it never sees the form's. */
+  /** The task of `run` itself, which never gets the form's task. */
   readonly leftByRun: unknown;
   readonly #agent: FormAgent;
-  /** What the schemas made of the answers, this time. */
+  /** The values that the schemas produced from the answers in this call. */
   readonly #checked: Map<string, unknown>;
   #snapshot: AnyMachineSnapshot;
 
@@ -74,7 +74,7 @@ class Form {
     this.leftByRun = this.isHeard ? left?.run : undefined;
   }
 
-  /** A new form, or the one that the task tells of with every answer that still has a field and still fits it. */
+  /** Opens a new form, or restores the one in the task with every answer that still has a field and still fits it. */
   static async open(agent: FormAgent, task: unknown): Promise<Form> {
     const fields = Object.entries(agent.fields).map(([name, { optional = false }]) => ({ name, optional }));
     const declared = { fields, confirm: agent.confirm ?? false };
@@ -111,7 +111,7 @@ class Form {
     this.#snapshot = chart.step(this.#snapshot, event).snapshot;
   }
 
-  /** Answers whatever fields the agent finds in a message; what does not fit is left to be asked. */
+  /** Answers the fields that the agent finds in a message; the form asks for the others. */
   async extract(text: string, context: AgentContext): Promise<void> {
     const found = (await this.#agent.extract?.(text, context)) ?? {};
     for (const field of Object.keys(this.#agent.fields)) {
@@ -122,7 +122,7 @@ class Form {
     }
   }
 
-  /** Takes a message as the user's turn. What comes after the last answer is not for the form, but for `run`. */
+  /** Takes a message as the user's turn. Messages after the last answer are not for the form, but for `run`. */
   async hear(text: string): Promise<void> {
     if (this.isComplete) return;
     const meant = read(this.#agent, this.at, text);
@@ -137,7 +137,7 @@ class Form {
     this.take({ type: 'invalid', field, message: checked.message });
   }
 
-  /** What `run` gets, in the order of the fields; a field that was skipped is not there. */
+  /** The input of `run`, in the order of the fields, without skipped ones. */
   values(): Record<string, unknown> {
     const answered = Object.keys(this.#agent.fields).filter((field) => Object.hasOwn(this.at.context.answers, field));
     return Object.fromEntries(answered.map((field) => [field, this.#checked.get(field)]));

@@ -6,7 +6,7 @@ import type { FunctionAgent } from '../definition.ts';
 import { answerOf } from './answer.ts';
 import { WorkContext } from './context.ts';
 
-/** Calls the function with the user's words; see `answerOf` for what it may return. */
+/** Calls the function with the user's text; see `answerOf` for the values that it may return. */
 export function functionPerformer(agent: FunctionAgent, clock: Clock): Performer {
   const own = agent.tools ?? [];
   return async (call, io) => {

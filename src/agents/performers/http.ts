@@ -9,16 +9,16 @@ import { fellSilent, IDLE_MS, Silence } from './silence.ts';
 import { bad, readEvents, readJson } from './sse.ts';
 
 export interface HttpOptions {
-  /** An answer of more bytes than this is cut off and failed; 1 MiB unless told. */
+  /** Maximum size of an answer, bytes; a longer one fails; default 1 MiB. */
   readonly maxAnswerBytes?: number;
-  /** An answer that has begun and is silent for so long is given up, ms; 30,000 unless told. Any byte ends a silence. */
+  /** Idle timeout of an answer that has begun, ms; default 30,000. Any byte resets it. */
   readonly idleMs?: number;
 }
 
 /**
- * Calls one endpoint. How long it may take is the run's business, except that `fetch` gives up on five minutes of silence.
- * Fails with `unreachable`, `cut_off`, `fell_silent`, `bad_answer`, `empty_answer`, `answer_too_large`,
- * `agent_http_<status>` (retryable for 429 and 5xx, with `retry_after_s` when the endpoint said so), or as the agent said.
+ * Calls one endpoint. The run limits the total time, except that `fetch` fails after five idle minutes. Fails with
+ * `unreachable`, `cut_off`, `fell_silent`, `bad_answer`, `empty_answer`, `answer_too_large`, `agent_http_<status>`
+ * (retryable for 429 and 5xx, with `retry_after_s` from the endpoint's header), or with the error that the agent sent.
  */
 export function httpPerformer(url: string, clock: Clock, options: HttpOptions = {}): Performer {
   const target = targetOf(url, 'invoke');
@@ -35,8 +35,8 @@ export function httpPerformer(url: string, clock: Clock, options: HttpOptions = 
 }
 
 /**
- * Asks `GET {url}/health`; resolves when the endpoint says it is well, rejects with `Failed` when it does not. One that has no
- * such page answers all the same, and that is what was asked.
+ * Requests `GET {url}/health`; resolves when the endpoint is healthy, rejects with `Failed` when it is not. An endpoint
+ * without such a page is reachable, which is enough.
  */
 export function httpCheck(url: string): (signal: AbortSignal) => Promise<void> {
   const target = targetOf(url, 'health');
@@ -50,17 +50,17 @@ export function httpCheck(url: string): (signal: AbortSignal) => Promise<void> {
 
 const NO_SUCH_PAGE = new Set([404, 405, 501]);
 
-/** A URL as it may be shown: without user, password and query. Throws `Refused` for one that is not HTTP. */
+/** A URL for display: without user, password and query. Throws `Refused` for one that is not HTTP. */
 export const shown = (url: string): string => targetOf(url, '').name.replace(/\/$/, '');
 
 interface Target {
   readonly href: string;
-  /** As it may be shown. */
+  /** For display. */
   readonly name: string;
   readonly authorization?: string;
 }
 
-/** `fetch` takes no credentials in a URL: they become a header, and stay out of every message. */
+/** `fetch` accepts no credentials in a URL: they become a header, and no message contains them. */
 function targetOf(url: string, path: string): Target {
   if (!/^https?:/i.test(url) || !URL.canParse(url))
     throw new Refused('bad_endpoint_url', 'the URL of an endpoint begins with http:// or https://', 422);
@@ -98,7 +98,8 @@ async function requestOf(call: AgentCall, io: PerformerIO): Promise<Request> {
 async function send(target: Target, request: Request, signal: AbortSignal): Promise<Response> {
   const headers = target.authorization ? { ...request.headers, authorization: target.authorization } : request.headers;
   try {
-    // A redirect would hand the conversation to a host nobody configured; it counts as an answer that is not 2xx.
+    // A redirect would send the conversation to a host outside the configuration; it counts as a response that is not
+    // 2xx.
     return await fetch(target.href, { ...request, headers, signal, redirect: 'manual' });
   } catch (error) {
     signal.throwIfAborted();
@@ -106,7 +107,7 @@ async function send(target: Target, request: Request, signal: AbortSignal): Prom
   }
 }
 
-// The request may have arrived before these; before all others it cannot have.
+// With these errors the request may have arrived; with any other it cannot have.
 const AFTER_SENDING = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'UND_ERR_HEADERS_TIMEOUT']);
 
 function connectionFailed(error: unknown, name: string): Failed {
@@ -155,10 +156,11 @@ async function read(
   throw bad(name, `${type} where text/event-stream or application/json belongs`);
 }
 
-// A connection whose answer ended properly can carry the next call; one that says more, or lingers, is closed.
+// A connection whose response has ended can carry the next call; one that sends more bytes, or does not end in time, is
+// closed.
 const LINGER_MS = 1_000;
 
-/** The bytes of an answer, as they come, and an end to waiting for them. */
+/** The body of a response as a stream of bytes, with an idle timeout. */
 class Body {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #clock: Clock;
@@ -176,7 +178,7 @@ class Body {
     });
   }
 
-  /** From now on silence is a failure. */
+  /** Starts the idle timeout. */
   begin(): void {
     this.#silence.begin();
   }

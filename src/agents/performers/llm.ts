@@ -1,4 +1,5 @@
-// Performs an agent that calls a model: runs the react chart as a task, calls the model and the tools that it asks for.
+// Performs an agent that calls a model: runs the react chart as a task, and calls the model and the tools that it
+// requests.
 
 import type { Performer, PerformerIO } from '../../../actors/performer.ts';
 import type { Work } from '../../../actors/session.ts';
@@ -16,7 +17,7 @@ import { params, promptOf } from './llm/prompt.ts';
 export interface LlmOptions {
   readonly models: Models;
   readonly clock: Clock;
-  /** What is known of an agent that a run may be given to. */
+  /** The description of an agent to which this one may transfer a run. */
   readonly describe: (tenant: string, agent_id: string) => string | undefined;
 }
 
@@ -25,8 +26,8 @@ const HISTORY = 50;
 const TRANSFER = 'transfer_to_';
 
 /**
- * One attempt of an agent that calls a model. Rejects with `Failed` as `Models.call` does; the next attempt goes on from the
- * last reply or tool result that was remembered.
+ * Performs one attempt of an agent that calls a model. Rejects with `Failed` as `Models.call` does; the next attempt
+ * resumes after the last journaled reply or tool result.
  */
 export function llmPerformer(agent: LlmAgent, options: LlmOptions): Performer {
   return async (call, io) => {
@@ -54,7 +55,7 @@ class Turn {
   readonly #tools: ReadonlyMap<string, Tool<any>>;
   readonly #transfers: readonly string[];
   #history: Promise<HistoryMessage[]> | undefined;
-  /** Whether listeners have what was said before this attempt. */
+  /** Whether subscribers have the text of the replies before this attempt. */
   #caughtUp = false;
 
   constructor(
@@ -73,7 +74,7 @@ class Turn {
     this.#caughtUp = taskOf(call.task) === undefined;
   }
 
-  /** One call of the model, its text streamed as it comes. */
+  /** Calls the model once and streams its deltas. */
   async think({ messages, concluding }: ModelInput, { signal, key }: Work): Promise<ModelReply> {
     const agent = this.#agent;
     const { model = agent.model, temperature = agent.temperature } = params(this.#call);
@@ -82,7 +83,7 @@ class Turn {
     const tools = concluding ? [] : this.#offered();
     const { tenant, session_id, agent_id, context } = this.#call;
     const reply = await this.#options.models.call(
-      // A run that begins again with more words asks something else.
+      // A run that begins again with more messages makes different calls.
       { tenant, session_id, agent_id, config: context, idempotency_key: `${key}.${messages.length}` },
       {
         model,
@@ -98,7 +99,7 @@ class Turn {
     return { text, calls, ...(refusal && { refusal }), ...(usage && { usage }), model: reply.model };
   }
 
-  /** All of the calls at once; each is told as it ends, whatever came of it. */
+  /** Calls all tools at once; each result or error is sent to the chart when its call ends. */
   async act({ calls }: ToolsInput, work: Work): Promise<void> {
     const { clock } = this.#options;
     const { tenant, session_id, run_id, agent_id, attempt } = this.#call;
@@ -120,7 +121,10 @@ class Turn {
     );
   }
 
-  /** What the user saw of earlier replies comes first: the answer is all of them, and a new attempt is shown from its beginning. */
+  /**
+   * The text of earlier replies comes first: the answer consists of all of them, and the deltas of a new attempt start
+   * at 0.
+   */
   #saying(messages: ModelInput['messages']): (text: string) => void {
     const said = messages.flatMap((one) => (one.role === 'assistant' && one.content ? [one.content] : []));
     if (!this.#caughtUp && said.length > 0) this.#io.part(said.join('\n\n'));
@@ -149,7 +153,10 @@ class Turn {
     return [...own, ...transfers];
   }
 
-  /** What the model wrote, read and checked: what cannot be done is told to it, what must be asked for says of whom. */
+  /**
+   * Parses and checks a tool call of the model: an impossible call gets an error for the model, one that needs a person
+   * or the caller gets that kind.
+   */
   async #read({ id, name, arguments: written }: ModelToolCall): Promise<WantedCall> {
     const json = jsonOf(written);
     const call = { id, name, arguments: (json ?? written) as WantedCall['arguments'] };
@@ -181,7 +188,10 @@ const transferParameters = {
   required: ['reason'],
 };
 
-/** The tools it may use: its own, or exactly those that the flow lists; a name may stand for all tools of a source. */
+/**
+ * The tools that it may use: its own, or exactly those that the flow lists; a name may be that of a source, for all its
+ * tools.
+ */
 async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promise<Map<string, Tool<any>>> {
   const own = (agent.tools ?? []).filter((one) => typeof one !== 'string');
   const wanted = call.tools ?? (agent.tools ?? []).map((one) => (typeof one === 'string' ? one : one.name));
@@ -194,7 +204,7 @@ async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promi
   return new Map(found.flat().map((tool) => [tool.name, tool]));
 }
 
-/** Stands for a tool that was there when the model called it, and is not any more. */
+/** Replaces a tool that was removed after the model called it. */
 const gone = (name: string): Tool<any> => ({
   name,
   description: '',

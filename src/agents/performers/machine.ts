@@ -1,4 +1,4 @@
-// Performs an agent that is a chart of its user's: runs it as a task, its invokes by the functions it was declared with.
+// Performs an agent that is a user's own chart: runs it as a task, and its invokes with the declared functions.
 
 import { messageOf, type Performer } from '../../../actors/performer.ts';
 import { performTask } from '../../../actors/task.ts';
@@ -6,7 +6,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { MachineAgent } from '../definition.ts';
 import { WorkContext } from './context.ts';
 
-/** See `performTask` for what the chart is told and what it may come to. */
+/** See `performTask` for the events that the chart gets and the results that it may end with. */
 export function machinePerformer(agent: MachineAgent, clock: Clock): Performer {
   return (call, io) => {
     const context = new WorkContext(call, io, agent.tools ?? [], clock);

@@ -1,15 +1,15 @@
-// How long an answer that has begun may be silent: whoever is giving it may have died, and nobody would say so.
+// Idle timeout of an answer that has begun: the agent may have died, and its connection would not report that.
 import type { Clock } from '../../platform/clock.ts';
 import { Failed } from '../../platform/errors.ts';
 
-/** An answer that has begun and is silent for so long is given up, ms; unless the agent's definition tells. */
+/** Default idle timeout, ms. */
 export const IDLE_MS = 30_000;
 
 export class Silence {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #fell: () => void;
-  #heard = 0;
+  #lastHeard = 0;
   #timer: unknown;
   #over = false;
 
@@ -19,16 +19,16 @@ export class Silence {
     this.#fell = fell;
   }
 
-  /** From now on silence counts. */
+  /** Starts the idle timeout. */
   begin(): void {
     if (this.#timer !== undefined || this.#over) return;
-    this.#heard = this.#clock.now();
+    this.#lastHeard = this.#clock.now();
     this.#wait(this.#idleMs);
   }
 
-  /** A sign of life. */
+  /** Resets the idle timeout. */
   heard(): void {
-    this.#heard = this.#clock.now();
+    this.#lastHeard = this.#clock.now();
   }
 
   end(): void {
@@ -36,11 +36,12 @@ export class Silence {
     this.#clock.clearTimeout(this.#timer);
   }
 
-  // A word sets no timer: there are thousands of them in an answer.
+  // A delta sets no timer, because an answer has thousands of them; the timer that fires checks the time of the last
+  // one.
   #wait(ms: number): void {
     this.#timer = this.#clock.setTimeout(() => {
       if (this.#over) return;
-      const left = this.#heard + this.#idleMs - this.#clock.now();
+      const left = this.#lastHeard + this.#idleMs - this.#clock.now();
       if (left > 0) this.#wait(left);
       else this.#fell();
     }, ms);

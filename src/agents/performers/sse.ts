@@ -1,4 +1,4 @@
-// Reads an agent's answer from the wire: server-sent `delta` … `done`, or one plain JSON object, within a limit of bytes.
+// Decodes an agent's HTTP answer: server-sent `delta` … `done`, or one plain JSON object, up to a limit of bytes.
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { z } from 'zod';
 import { resultSchema, usageSchema } from '../../../actors/result.ts';
@@ -15,7 +15,7 @@ const errorSchema = z.object({
 
 type Chunks = AsyncIterable<Uint8Array>;
 
-/** Reads `delta` events until `done`; what comes after it is left unread. `where` names the endpoint in errors. */
+/** Reads `delta` events until `done`, and leaves later events unread. `where` names the endpoint in errors. */
 export async function readEvents(
   chunks: Chunks,
   limit: number,
@@ -40,11 +40,11 @@ export async function readEvents(
       if (!error.success) throw bad(where, `an error event of a wrong shape: ${excerpt(data)}`);
       throw new Failed(error.data.code, error.data.message, error.data.retryable);
     }
-    // Other events are left for later versions of the protocol.
+    // Other events are reserved for later versions of the protocol.
   };
   const parser = createParser({
     onEvent: take,
-    // Unknown fields are to be ignored, the standard says; but if `done` never comes, they were the reason.
+    // The standard ignores unknown fields; but if `done` never comes, they were the reason.
     onError: (error) => {
       garbage ??= error.line ?? error.message;
     },
@@ -76,7 +76,7 @@ function resultFrom(value: unknown, said: string, where: string): AgentResult {
   return usage ? { type: 'answer', final_message: text, usage } : { type: 'answer', final_message: text };
 }
 
-/** The bytes as text, whatever way characters were cut; stops reading as soon as there are too many of them. */
+/** Decodes the bytes to text, also when they split a character; fails as soon as they exceed the limit. */
 async function* textOf(chunks: Chunks, limit: number, where: string): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let bytes = 0;
@@ -108,7 +108,7 @@ function parse(data: string, where: string, what: string): object {
   return value;
 }
 
-// Another instance may well speak properly, so it is worth a retry.
+// Another instance may implement the protocol correctly, so this is retryable.
 export const bad = (where: string, what: string): Failed => new Failed('bad_answer', `${where} sent ${what}`);
 
 const excerpt = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);

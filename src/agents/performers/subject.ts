@@ -1,4 +1,4 @@
-// Performs an agent that listens on a subject: one request, answered by a stream of JSON messages to the reply subject.
+// Performs an agent on a subject: one request, answered by a stream of JSON messages on the reply subject.
 import { z } from 'zod';
 import { messageOf, type Performer } from '../../../actors/performer.ts';
 import { resultSchema, usageSchema } from '../../../actors/result.ts';
@@ -13,18 +13,21 @@ import { fellSilent, IDLE_MS, Silence } from './silence.ts';
 
 export interface SubjectOptions {
   readonly clock: Clock;
-  /** The instances that send heartbeats: one that misses them in the middle of an answer is not waited for. */
+  /** The instances that send heartbeats: when one misses them in the middle of an answer, the attempt fails at once. */
   readonly instances: Instances;
-  /** An answer of more bytes than this is given up; 1 MiB unless told. */
+  /** Maximum size of an answer, bytes; a longer one fails; default 1 MiB. */
   readonly maxAnswerBytes?: number;
-  /** An answer that has begun and is silent for so long is given up, ms; 30,000 unless told. */
+  /** Idle timeout of an answer that has begun, ms; default 30,000. */
   readonly idleMs?: number;
 }
 
-/** Who sends a message: the name that the instance has in its heartbeats. It need be in the first one only. */
+/** The sender's name, as in its heartbeats. Only the first message needs it. */
 const instance = z.string().optional().catch(undefined);
 
-/** What an agent sends: pieces, then an end. A single plain reply counts as the end. `working` is a sign of life and nothing else. */
+/**
+ * The messages of an agent: deltas, then an end. A single plain reply counts as the end. `working` only resets the idle
+ * timeout.
+ */
 const told = z.union([
   z.object({ type: z.literal('delta'), text: z.string(), instance_id: instance }),
   z.object({ type: z.literal('working'), instance_id: instance }),
@@ -39,16 +42,17 @@ const told = z.union([
   z.object({ type: z.undefined(), final_message: z.string(), usage: usageSchema }),
 ]);
 
-/** The subject on which an agent's instances wait for calls, in the queue group `agents`. */
+/** The subject to which an agent's instances subscribe, in the queue group `agents`. */
 export const invokeSubject = (tenant: string, agent: string): string => `troupe.${tenant}.agent.${agent}.invoke`;
-/** The subject that tells whoever performs a run to stop. */
+/** The subject that asks the instance that performs a run to stop. */
 export const cancelSubject = (tenant: string, agent: string, run: string): string =>
   `troupe.${tenant}.agent.${agent}.cancel.${run}`;
 
 /**
- * Calls whichever instance of the agent gets the message. Fails with `no_responders` when none listens (known at once),
- * `fell_silent` and `instance_gone` when one died in the middle of its answer, `bad_answer`, `empty_answer`, `answer_too_large`,
- * or as the agent said. When the run leaves, or nobody waits any longer, the agent is told to stop.
+ * Calls the instance of the agent that NATS chooses in the queue group. Fails with `no_responders` when there is none
+ * (reported at once), `fell_silent` and `instance_gone` when it died in the middle of its answer, `bad_answer`,
+ * `empty_answer`, `answer_too_large`, or with the error that the agent sent. When the run leaves its state, or the
+ * attempt stops waiting for the answer, the agent gets a cancel message.
  */
 export function subjectPerformer(transport: Transport, agent: string, options: SubjectOptions): Performer {
   const inbox = new Inbox(transport, agent);
@@ -129,7 +133,7 @@ function publish(transport: Transport, subject: string, body: string, reply: str
   try {
     transport.publish(subject, body, { reply, headers: { 'Nats-Msg-Id': key } });
   } catch (error) {
-    // A call that does not fit now will not fit later, and says nothing against the agent.
+    // A call that is too large now will be too large later, and does not count against the agent.
     if (error instanceof MessageTooLarge) throw new Failed('call_too_large', error.message, false);
     throw error;
   }
@@ -151,10 +155,10 @@ function read({ data, headers }: Message, subject: string): z.output<typeof told
   try {
     value = JSON.parse(text);
   } catch {
-    // `nats reply` and its like answer in plain words.
+    // Tools such as `nats reply` send plain text.
     return { type: 'done', final_message: text, usage: undefined };
   }
-  // JSON that is no message of ours, a bare number say, is what the agent answered.
+  // JSON that is not an object, e.g. a bare number, is the text of the answer.
   if (typeof value !== 'object' || value === null) return { type: 'done', final_message: text, usage: undefined };
   const parsed = told.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,4 +1,4 @@
-// What can go wrong with JetStream, in the journal's words.
+// Maps errors of JetStream to errors of the journal.
 
 import { NatsError } from '../../nats/connect.ts';
 import { ApiError, isClosed, isSilence } from '../../nats/jetstream.ts';
@@ -7,19 +7,22 @@ import { JournalError } from '../../platform/errors.ts';
 
 /** Limits of the account, of the server's memory or disk, of the stream. */
 export const FULL: ReadonlySet<number> = new Set([10002, 10023, 10027, 10028, 10047]);
-/** Storing failed, for a reason that only the text gives. */
+/** Storing failed, for a reason that only the description gives. */
 const STORE_FAILED = 10077;
 const TOO_LARGE = new Set([10054, 10097]);
 /** No servers, or too few of them, for the replicas. */
 const TOO_FEW = new Set([10005, 10074]);
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 
-/** The fence: the expected version was not the last. 10164 is the same while the other write is still on its way. */
+/**
+ * The fence refused the append: the expected version was not the last. 10164 is the same while the other write is being
+ * replicated.
+ */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && WRONG_LAST_SEQUENCE.has(error.code);
 }
 
-/** `doing` completes the sentence "The journal could not …"; `advice` is for when nobody answered. */
+/** `doing` completes the sentence "The journal could not …"; `advice` is for requests without a reply. */
 export function journalFailure(
   error: unknown,
   doing: string,

@@ -1,4 +1,5 @@
-// Followers of a journal that many processes write: they hear this process's entries at once, the others' through the tap.
+// Notifies the followers of a journal that many processes write: of this process's entries at once, of the others'
+// through the tap.
 
 import type { Msg } from '@nats-io/transport-node';
 import type { JetStream } from '../../nats/jetstream.ts';
@@ -10,9 +11,9 @@ import { Tap } from './tap.ts';
 export type RowFollower = (row: Row, version: Version) => void;
 
 /**
- * Each entry is told once, and after the one before it in its session. An entry of this process comes twice, as the answer to
- * its append and through the tap: the first of the two is told. An entry that follows somebody else's waits for the tap, unless
- * the tap has told that one already.
+ * Notifies followers of each entry once, and in the order of its session. An entry of this process arrives twice, as
+ * the reply to its append and through the tap, and the first arrival counts. An entry that follows another process's
+ * entry waits until the tap has delivered that one.
  */
 export class Hearing {
   readonly #js: JetStream;
@@ -23,9 +24,9 @@ export class Hearing {
   readonly #rows = new Set<RowFollower>();
   #following = 0;
   #tap: Tap | undefined;
-  /** Own entries that were told ahead of the tap. */
+  /** Own entries whose followers were notified before the tap delivered them. */
   #ahead = new Set<Version>();
-  /** Appends that wait until the tap has told their entry. */
+  /** Appends that wait until the tap has delivered their entry. */
   #waiting = new Map<Version, () => void>();
 
   constructor(js: JetStream, stream: string, subjects: Subjects, onTrouble: (error: unknown) => void) {
@@ -36,20 +37,20 @@ export class Hearing {
   }
 
   follow(key: Key | '*', follower: Follower): () => void {
-    return this.#tapped(this.#followers.add(key, follower));
+    return this.#withTap(this.#followers.add(key, follower));
   }
 
-  /** Hears of every entry what a list shows of it: that stands in its header, and its body is not read. */
+  /** Notifies of the row of every entry: it is in the message's header, so the body is not parsed. */
   followRows(follower: RowFollower): () => void {
     this.#rows.add(follower);
-    return this.#tapped(() => this.#rows.delete(follower));
+    return this.#withTap(() => this.#rows.delete(follower));
   }
 
-  /** There is a tap only while somebody follows. */
-  #tapped(unfollow: () => unknown): () => void {
+  /** Opens the tap with the first follower and closes it with the last. */
+  #withTap(unfollow: () => unknown): () => void {
     this.#following += 1;
     this.#tap ??= new Tap(this.#js, this.#stream, {
-      onMessage: (version, message) => this.#heard(version, message),
+      onMessage: (version, message) => this.#delivered(version, message),
       onTrouble: (error) => {
         this.#release();
         this.#onTrouble(error);
@@ -65,17 +66,23 @@ export class Hearing {
     };
   }
 
-  /** Resolves when everything that is stored from then on will be heard: what is read afterwards meets what is heard. */
+  /**
+   * Resolves when the tap delivers every entry stored from then on, so that a read after it leaves no gap before the
+   * first delivery.
+   */
   async live(): Promise<void> {
     await this.#tap?.live;
   }
 
-  /** Tells an entry of this process. Returns nothing when that is done, or a promise that resolves when it is. */
+  /**
+   * Notifies followers of an entry of this process. Returns nothing when that is done, or a promise that resolves when
+   * it is.
+   */
   appended(key: Key, after: Version, stored: Stored): Promise<void> | undefined {
     const tap = this.#tap;
     if (!tap) return undefined;
-    if (tap.start === undefined) return tap.live.then(() => this.#tell(tap, key, after, stored));
-    return this.#tell(tap, key, after, stored);
+    if (tap.start === undefined) return tap.live.then(() => this.#notify(tap, key, after, stored));
+    return this.#notify(tap, key, after, stored);
   }
 
   close(): void {
@@ -85,12 +92,13 @@ export class Hearing {
     this.#release();
   }
 
-  #tell(tap: Tap, key: Key, after: Version, stored: Stored): Promise<void> | undefined {
+  #notify(tap: Tap, key: Key, after: Version, stored: Stored): Promise<void> | undefined {
     if (tap !== this.#tap) return undefined;
     const { version } = stored;
     const comesThrough = version > (tap.start ?? 0);
     if (comesThrough && version <= tap.position) return undefined;
-    // While the tap is in trouble nobody waits for it: better late for the others' entries than never for our own.
+    // While the tap is down no append waits for it: other processes' entries arrive late rather than blocking this
+    // process's.
     const inTurn = after <= tap.position || this.#ahead.has(after) || !tap.isLive;
     if (!inTurn) return new Promise((resolve) => this.#waiting.set(version, resolve));
     if (comesThrough) this.#ahead.add(version);
@@ -100,7 +108,7 @@ export class Hearing {
     return undefined;
   }
 
-  #heard(version: Version, message: Msg): void {
+  #delivered(version: Version, message: Msg): void {
     if (this.#ahead.delete(version)) return;
     const { subject, headers, data } = message;
     const key = this.#subjects.key(subject);
@@ -116,7 +124,7 @@ export class Hearing {
     this.#waiting.delete(version);
   }
 
-  /** Their entries are stored; they are told when the tap comes to them. */
+  /** Resolves the waiting appends: their entries are stored, and followers get them when the tap delivers them. */
   #release(): void {
     for (const done of this.#waiting.values()) done();
     this.#waiting = new Map();

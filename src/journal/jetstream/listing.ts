@@ -1,4 +1,4 @@
-// The rows of all sessions, in memory while somebody lists them, and kept true by following the journal.
+// The rows of all sessions, cached in memory while there are callers, and updated by following the journal.
 
 import type { Subscription } from '@nats-io/transport-node';
 import type { JetStream } from '../../nats/jetstream.ts';
@@ -7,18 +7,18 @@ import { Rows } from '../rows.ts';
 import type { Hearing } from './hearing.ts';
 import type { Scanned } from './scan.ts';
 
-/** What every announcement of a removal begins with. */
+/** The subject prefix of announced removals. */
 export const removalsOf = (name: string): string => `${name}.removed`;
 
 /**
- * Following brings every entry of every node to this one: nobody shall pay for that who does not list. Without a call for so long,
- * ms, the rows are forgotten.
+ * Following brings every entry of every node to this one, a cost that only nodes with callers of `rows` should bear.
+ * Without a call for this time, ms, the cache is dropped.
  */
 const IDLE = 60_000;
 
 /**
- * A removal leaves nothing in the stream that others could follow, so it is announced, on `<name>.removed.<tenant>.<session>`.
- * Announcements may be missed while the connection is down; then the rows are scanned again.
+ * A removal leaves no message in the stream to follow, so it is announced on `<name>.removed.<tenant>.<session>`.
+ * Announcements may be lost while the connection is down; after that the rows are scanned again.
  */
 export class Listing {
   readonly #js: JetStream;
@@ -36,7 +36,10 @@ export class Listing {
     this.#scan = scan;
   }
 
-  /** The first call scans the journal: a second or so for 100,000 sessions. So does the next after a minute without any. */
+  /**
+   * The first call scans the journal: a second or so for 100,000 sessions. So does the next call after a minute without
+   * any.
+   */
   rows(): Promise<Rows> {
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => this.close(), IDLE).unref();
@@ -44,7 +47,9 @@ export class Listing {
     return this.#rows;
   }
 
-  /** Forgets a row here and in every other process. `last` is the last version that was removed. */
+  /**
+   * Removes a row here and, by an announcement, in every other process. `last` is the last version that was removed.
+   */
   remove({ tenant, session }: Key, last: Version): void {
     this.#js.connection.publish(`${this.#announcements}.${tenant}.${session}`, String(last));
     this.#rows?.then((rows) => rows.remove({ tenant, session }, last)).catch(() => {});

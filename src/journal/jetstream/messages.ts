@@ -1,4 +1,4 @@
-// How an entry lies in the stream: its subject, its headers, its body.
+// The encoding of an entry as a message of the stream: its subject, its headers, its body.
 
 import { type MsgHdrs, MsgHdrsImpl } from '@nats-io/transport-node';
 import { type Encoded, encodeHeaders } from '../../nats/headers.ts';
@@ -6,9 +6,12 @@ import { JournalError } from '../../platform/errors.ts';
 import { type Entry, type Key, keyName, type Row, type Stored, type Version } from '../journal.ts';
 import { shardOf } from '../shards.ts';
 
-/** The row of the session after this entry, as JSON: so that a listing needs no bodies. */
+/** The row of the session after this entry, as JSON, so that a listing needs no bodies. */
 const ROW = 'Troupe-Row';
-/** The version that an entry came after. The server keeps it with the entry, which makes the entries a list linked backwards. */
+/**
+ * The version that an entry follows. The server stores it with the entry, which makes the entries of a session a list
+ * linked backwards.
+ */
 const AFTER = 'Nats-Expected-Last-Subject-Sequence';
 const ID = 'Nats-Msg-Id';
 
@@ -26,18 +29,18 @@ export class Subjects {
     return `${this.root}.${shardOf(key, this.shards)}.${key.tenant}.${key.session}`;
   }
 
-  /** Undefined for the marks that scans leave in the stream. */
+  /** The key of a subject; undefined for the marks that scans leave in the stream. */
   key(subject: string): Key | undefined {
     const [, tenant, session] = subject.slice(this.root.length + 1).split('.');
     return tenant && session ? { tenant, session } : undefined;
   }
 
-  /** Every session of one shard, or of all. */
+  /** The pattern of every session of one shard, or of all shards. */
   all(shard?: number): string {
     return shard === undefined ? `${this.root}.>` : `${this.root}.${shard}.>`;
   }
 
-  /** Where scans leave their marks: the subject of no session. */
+  /** The subject of the marks of scans, which no session uses. */
   get marks(): string {
     return `${this.root}.mark`;
   }
@@ -51,13 +54,13 @@ export interface Found {
   readonly body: Uint8Array;
 }
 
-/** An append on its way. */
+/** A prepared append. */
 export interface Draft {
   readonly key: Key;
   readonly subject: string;
   readonly after: Version;
   readonly entry: Entry;
-  /** Names this append, not its entry: two writers of the same entry must not pass for one. */
+  /** Identifies this append, not its entry: two writers of the same entry must stay distinguishable. */
   readonly id: string;
   readonly headers: Encoded;
   readonly body: Uint8Array;
@@ -66,7 +69,7 @@ export interface Draft {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Throws `TypeError` when the entry is not JSON. */
+/** Encodes an append. Throws `TypeError` when the entry is not JSON. */
 export function draft(subject: string, key: Key, after: Version, entry: Entry, id: string): Draft {
   const { n, at, state, wake } = entry;
   const headers = encodeHeaders({ [AFTER]: String(after), [ID]: id, [ROW]: JSON.stringify({ n, at, state, wake }) });
@@ -98,17 +101,17 @@ export function rowOf(key: Key, headers: MsgHdrs | undefined, version: Version):
   }
 }
 
-/** The number of a message's entry, without reading the body. */
+/** The number of a message's entry, without parsing the body. */
 export function numberOf(key: Key, { headers, version }: Found): number {
   return rowOf(key, headers, version).n;
 }
 
-/** The answer of a direct get: the message itself, with more headers. */
+/** Decodes the response of a direct get: the message itself, with more headers. */
 export function fromDirectGet(headers: MsgHdrs, body: Uint8Array): Found {
   return { subject: headers.get('Nats-Subject'), version: Number(headers.get('Nats-Sequence')), headers, body };
 }
 
-/** The answer of a get from the stream's leader: JSON, with headers and body in base64. */
+/** Decodes the response of a get from the stream's leader: JSON, with headers and body in base64. */
 export function fromLeader(message: { subject: string; seq: number; hdrs?: string; data?: string }): Found {
   const headers = MsgHdrsImpl.decode(Buffer.from(message.hdrs ?? '', 'base64'));
   return { subject: message.subject, version: message.seq, headers, body: Buffer.from(message.data ?? '', 'base64') };

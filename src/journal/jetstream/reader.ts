@@ -1,4 +1,4 @@
-// Reading entries back. No consumer is involved: each entry is got by its place in the stream.
+// Reads entries by their sequence in the stream, without a consumer.
 
 import type { Msg } from '@nats-io/transport-node';
 import { ApiError, answer, type JetStream, NOT_FOUND } from '../../nats/jetstream.ts';
@@ -7,14 +7,14 @@ import { keyName } from '../journal.ts';
 import { journalFailure } from './failures.ts';
 import { type Found, fromDirectGet, fromLeader, numberOf, type Subjects, stored, versionBefore } from './messages.ts';
 
-/** Sessions whose entries' places are remembered between reads: for pages of a long session. */
-const REMEMBERED = 256;
-/** So many gets at once keep a server busy; more only fill its memory. */
+/** Number of sessions whose entry sequences are cached between reads: for pages of a long session. */
+const MOST_CACHED = 256;
+/** Concurrent gets: this many saturate a server; more only fill its memory. */
 const AT_ONCE = 128;
 
 type Query = { last_by_subj: string } | { seq: number; next_by_subj?: string };
 
-/** Versions of a session's entries where they are known: entry `n` is at `n - 1`. */
+/** Cached versions of a session's entries: entry `n` is at `n - 1`. */
 type Places = Version[];
 
 export class Reader {
@@ -34,7 +34,7 @@ export class Reader {
   /** The newest message of a session. One request. */
   async newest(key: Key): Promise<Found | undefined> {
     const query = { last_by_subj: this.#subjects.of(key) };
-    // A direct get is answered by any replica, also by one that is behind; the leader has all that was acknowledged.
+    // Any replica, even one that lags, may reply to a direct get; the leader has every acknowledged message.
     return this.#reading(key, (timeout) =>
       this.#replicated ? this.#fromLeader(query, timeout) : this.#direct(query, timeout),
     );
@@ -50,7 +50,10 @@ export class Reader {
     return this.#get(key, { seq: after + 1, next_by_subj: this.#subjects.of(key) });
   }
 
-  /** Entries `from` to `to`, as far as there are so many. One request for each, and for each entry between them and an end. */
+  /**
+   * Entries `from` to `to`, as far as they exist. One request for each, and one for each uncached entry between the
+   * range and the nearer end.
+   */
   async range(key: Key, from: number, to: number): Promise<Stored[]> {
     return this.#read(key, (last) => ({ from, to: Math.min(to, last) }));
   }
@@ -75,18 +78,18 @@ export class Reader {
       for (const message of found) if (message) entries.push(stored(key, message));
     }
     if (entries.length === to - from + 1) return entries;
-    // The session was removed since its places were learned, or just now.
+    // The session was removed since its sequences were cached, or just now.
     this.#places.delete(keyName(key));
     return again ? [] : this.#read(key, choose, true);
   }
 
   /**
-   * Finds out where entries `from` to `to` lie, walking to them from the nearer end of what is known: backwards along the
-   * versions that entries came after, or forwards through the subject. Messages got on the way are left in `got`.
+   * Finds the sequences of entries `from` to `to`, walking from the nearest cached sequence: backwards along the
+   * versions that the entries follow, or forwards through the subject. Messages read on the way are added to `got`.
    */
   async #locate(key: Key, newest: Found, from: number, to: number, got: Map<number, Found>): Promise<Places> {
     const last = numberOf(key, newest);
-    const places = this.#remembered(key, newest.version, last);
+    const places = this.#cachedPlaces(key, newest.version, last);
     let low = from - 1;
     while (low > 0 && places[low - 1] === undefined) low--;
     let high = to;
@@ -112,15 +115,15 @@ export class Reader {
     return places;
   }
 
-  /** What is known of a session's places, and now of its newest. */
-  #remembered(key: Key, version: Version, last: number): Places {
+  /** The cached sequences of a session, with that of its newest entry added. */
+  #cachedPlaces(key: Key, version: Version, last: number): Places {
     const name = keyName(key);
     let places = this.#places.get(name) ?? [];
     this.#places.delete(name);
     if (places.length > last || (places.length === last && places[last - 1] !== version)) places = [];
     places[last - 1] = version;
     this.#places.set(name, places);
-    if (this.#places.size > REMEMBERED) this.#places.delete(this.#places.keys().next().value!);
+    if (this.#places.size > MOST_CACHED) this.#places.delete(this.#places.keys().next().value!);
     return places;
   }
 
@@ -131,7 +134,8 @@ export class Reader {
   #get(key: Key, query: Query): Promise<Found | undefined> {
     return this.#reading(key, async (timeout) => {
       const found = await this.#direct(query, timeout);
-      // A replica that is behind has a beginning of the stream: what it finds is right, what it misses may be there.
+      // A replica that lags has a prefix of the stream: a message that it finds is valid, one that it lacks may exist
+      // on the leader.
       return found || !this.#replicated ? found : this.#fromLeader(query, timeout);
     });
   }

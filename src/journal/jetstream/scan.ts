@@ -1,4 +1,4 @@
-// Listing: the last entry of each session of some shards, or of all, by its headers alone.
+// Lists the last entry of each session of some shards, or of all, from headers alone.
 
 import { hasVersion } from '../../nats/connect.ts';
 import { Consumer } from '../../nats/consumer.ts';
@@ -14,12 +14,12 @@ export interface Scanned {
 }
 
 export interface ScanOptions {
-  /** All shards when it is left out. */
+  /** All shards when absent. */
   readonly shards?: readonly number[];
   readonly replicated: boolean;
 }
 
-/** In no order; a session that is written meanwhile may come twice. */
+/** Scans the rows, in no order; a session that is written during the scan may appear twice. */
 export async function scan(
   js: JetStream,
   stream: string,
@@ -29,19 +29,19 @@ export async function scan(
   if (shards?.length === 0) return [];
   const wanted = shards ? shards.map((shard) => subjects.all(shard)) : [subjects.all()];
   if (shards && replicated) wanted.push(subjects.marks);
-  // Several filters need 2.10. Before that it is quicker to read all shards once than a few of them one by one.
+  // Several filters need 2.10. On older servers one scan of all shards is faster than one scan per shard.
   const filterable = wanted.length === 1 || hasVersion(js.connection, '2.10.0');
   const filters = filterable ? wanted : [subjects.all()];
   const end = () => (replicated ? leaveMark(js, stream, subjects.marks) : lastOf(js, stream, filters));
-  // A session that was removed just now is still listed by a replica that has not heard of it; it gets the time that a mark takes.
+  // A replica that lags would still list a session that was just removed; writing a mark gives it time to catch up.
   if (replicated) await end();
   const found = await js.patiently(() => attempt(js, stream, subjects, filters, end));
   return filterable ? found : found.filter(({ row }) => shards!.includes(shardOf(row.key, subjects.shards)));
 }
 
 /**
- * A consumer may run on a replica that is behind. A message that was stored just now shows how far it must have come: behind it
- * lies everything that was acknowledged before.
+ * Stores a mark and returns its sequence. The consumer may run on a replica that lags; a replica that has the mark has
+ * everything acknowledged before it.
  */
 async function leaveMark(js: JetStream, stream: string, subject: string): Promise<Version> {
   const { seq } = await js.patiently(async (timeout) => answer<{ seq: Version }>(await js.ask(subject, '', timeout)));
@@ -63,9 +63,10 @@ async function lastOf(js: JetStream, stream: string, filters: readonly string[])
 }
 
 /**
- * `end` is asked once the consumer is there: whatever it has to deliver lies before that, or comes on top. The server's own count
- * of what is still to come is no sign of the end: nats-server 2.9.10 leaves it one too high when a message is stored while the
- * consumer is made, and sessions that are removed are counted and never come.
+ * Scans once. It reads the end of the stream (`end`) after the consumer exists, so everything to deliver lies before
+ * that end or is newer. The server's own count of pending messages does not mark the end: nats-server 2.9.10 leaves it
+ * one too high when a message is stored while the consumer is created, and it counts removed sessions that are never
+ * delivered.
  */
 async function attempt(
   js: JetStream,
@@ -96,7 +97,7 @@ async function attempt(
         ended.reject(error);
       }
     },
-    // The last message may have been removed since, and then it never comes.
+    // The last message may have been removed since, and then it is never delivered.
     onIdle: () => void look().catch(ended.reject),
     onBroken: () => ended.reject(new ConnectionLost('the scan was interrupted')),
   });

@@ -1,4 +1,4 @@
-// The stream of a journal: created once, with every setting said, and checked whenever it is opened.
+// The stream of a journal: created once, with every setting explicit, and checked at every opening.
 
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { assertReplicable } from '../../nats/connect.ts';
@@ -10,7 +10,7 @@ import { journalFailure } from './failures.ts';
 export interface StreamSettings {
   /** The first token of the subjects, and of the stream's name. */
   readonly name: string;
-  /** How many shards a new journal has. An existing one keeps its number; another one here is refused. */
+  /** Number of shards of a new journal. An existing one has a fixed number; another value here is refused. */
   readonly shards?: number;
   readonly replicas: number;
 }
@@ -24,7 +24,7 @@ const SHARDS = 64;
 const STREAM_NOT_FOUND = 10059;
 const TRIES = 20;
 
-/** The stream that keeps the journal of this name. */
+/** The name of a journal's stream. */
 export const streamOf = (name: string): string => `${name}-journal`;
 
 /** Opens the stream of a journal, and creates it when there is none. Rejects with `JournalError`. */
@@ -41,7 +41,7 @@ export async function openStream(js: JetStream, settings: StreamSettings): Promi
   }
 }
 
-/** Where no JetStream is, its API has no subscribers. Where its servers are just starting it has none either. */
+/** Without JetStream its API has no responders; nor does it while its servers are starting. */
 async function assertJetStream(js: JetStream): Promise<void> {
   try {
     await js.ask('$JS.API.INFO');
@@ -64,7 +64,10 @@ async function find(js: JetStream, stream: string): Promise<StreamConfig | undef
   }
 }
 
-/** Other processes may be creating it at this moment: then the server refuses, in several ways, until they are done. */
+/**
+ * Another process may be creating the stream at the same time: until it is done the server refuses, with one of several
+ * errors.
+ */
 async function findOrCreate(js: JetStream, stream: string, settings: StreamSettings): Promise<StreamConfig> {
   for (let tries = 1; ; tries++) {
     const existing = await find(js, stream);
@@ -82,38 +85,39 @@ function configuration(stream: string, { name, shards = SHARDS, replicas }: Stre
   return {
     name: stream,
     subjects: [`${name}.journal.>`],
-    // The number of shards is fixed here: a session's subject depends on it. Metadata would need nats-server 2.10.
+    // The number of shards is stored here, because a session's subject depends on it. Metadata would need nats-server
+    // 2.10.
     description: `Troupe journal, ${shards} shards`,
-    // What is remembered stays until the session is removed: entries are neither consumed, nor do they age.
+    // Entries stay until their session is removed: they are neither consumed, nor do they age.
     retention: 'limits',
     max_age: 0,
     // A journal must outlive its server.
     storage: 'file',
     // Three replicas survive the loss of one server, with every acknowledged entry.
     num_replicas: replicas,
-    // One subject is one session, however long; and no size is too large but the server's own.
+    // One subject is one session of any length; the server's own limit is the only one on size.
     max_msgs_per_subject: -1,
     max_msgs: -1,
     max_bytes: -1,
     max_msg_size: -1,
     max_consumers: -1,
-    // Where an operator sets a limit all the same, appends fail rather than the oldest sessions disappear.
+    // When an operator sets a limit all the same, appends fail instead of the oldest sessions being deleted.
     discard: 'new',
-    // An append waits for its entry to be stored.
+    // The server acknowledges an append after it has stored the entry.
     no_ack: false,
-    // Reads are answered by any server that has the stream, without the queue of the API.
+    // Any server that has the stream may reply to reads, without the queue of the API.
     allow_direct: true,
-    // The fence makes a repeated append harmless. The window covers the retries, so that a server which looks at the message id
-    // first can answer them by itself; each message id costs the server's memory for so long.
+    // The fence makes a repeated append harmless. The window covers the retries, so that a server that checks the
+    // message id first can reply to them by itself; each message id takes the server's memory for this time.
     duplicate_window: 30e9,
-    // Nobody replaces a session's entries with one message; removing a session is a purge.
+    // No rollups: the runtime never replaces a session's entries with one message, and removes a session with a purge.
     allow_rollup_hdrs: false,
     deny_delete: false,
     deny_purge: false,
   };
 }
 
-/** Refuses a stream that would not keep the journal's promise. Returns the number of its shards. */
+/** Refuses a stream whose settings would lose acknowledged entries. Returns the number of its shards. */
 function check(config: StreamConfig, stream: string, { name, shards, replicas }: StreamSettings): number {
   const found = Number(config.description?.match(/^Troupe journal, (\d+) shards$/)?.[1]);
   if (!found || config.subjects.join() !== `${name}.journal.>`) {

@@ -1,4 +1,4 @@
-// The end of the stream: every entry that anybody appends, in order, from the moment it was asked for.
+// A tap: follows the end of the stream and delivers every entry of every process, in order.
 
 import type { StreamInfo } from '@nats-io/jetstream';
 import type { Msg } from '@nats-io/transport-node';
@@ -7,9 +7,9 @@ import type { JetStream } from '../../nats/jetstream.ts';
 import type { Version } from '../journal.ts';
 
 export interface TapHandlers {
-  /** Each message after the position at the start, once, in the order of the stream. */
+  /** Called for each message after the start position, once, in the order of the stream. */
   readonly onMessage: (version: Version, message: Msg) => void;
-  /** The tap could not be opened, and tries again. Told once for each outage. */
+  /** The tap could not be opened, and tries again. Called once for each outage. */
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -17,7 +17,9 @@ export interface TapHandlers {
 const PAUSE = 250;
 
 export class Tap {
-  /** Resolves once every message stored from then on will be heard, or when that could not be had at the first attempt. */
+  /**
+   * Resolves when the tap delivers every message stored from then on, or when the first attempt to open it has failed.
+   */
   readonly live: Promise<void>;
   readonly #js: JetStream;
   readonly #stream: string;
@@ -35,17 +37,17 @@ export class Tap {
     this.live = this.#open();
   }
 
-  /** What was stored up to here is not heard; undefined until that is known. */
+  /** The tap skips messages up to this version; undefined until it has read the end of the stream. */
   get start(): Version | undefined {
     return this.#start;
   }
 
-  /** What was stored up to here was heard, or is never. */
+  /** The tap has delivered, or skipped, every message up to this version. */
   get position(): Version {
     return this.#position;
   }
 
-  /** Whether messages are coming in, or would be. */
+  /** Whether the tap is open. */
   get isLive(): boolean {
     return this.#isLive;
   }
@@ -70,7 +72,7 @@ export class Tap {
     }
   }
 
-  /** The leader knows where the stream ends. The consumer may run on a replica that is behind. */
+  /** Asks the leader for the end of the stream, because the consumer may run on a replica that lags. */
   async #end(): Promise<Version> {
     return (await this.#js.call<StreamInfo>(`STREAM.INFO.${this.#stream}`)).state.last_seq;
   }

@@ -1,4 +1,4 @@
-// Appending: publish against the fence, and when the answer is lost find out what became of it.
+// Appends an entry with the fence, and finds out its fate when the reply is lost.
 
 import { answer, type JetStream } from '../../nats/jetstream.ts';
 import { Conflict, JournalError } from '../../platform/errors.ts';
@@ -26,7 +26,7 @@ export class Writer {
           return await this.#publish(draft, timeout);
         } catch (error) {
           if (isConflict(error) && unknown) return await this.#winner(draft);
-          // From here on an earlier attempt may have been stored, though nobody said so.
+          // From here on an earlier attempt may have been stored although its reply was lost.
           unknown = true;
           throw error;
         }
@@ -43,8 +43,8 @@ export class Writer {
   }
 
   /**
-   * Whoever came after `after` was the winner: this append, when the answer to an earlier attempt was lost. Some servers look at
-   * the message id first and say so by themselves; from 2.12 on they look at the fence first.
+   * The message that follows `after` won the race: it is this append when the reply to an earlier attempt was lost.
+   * Some servers check the message id first and report a duplicate themselves; from 2.12 on they check the fence first.
    */
   async #winner(draft: Draft): Promise<Version> {
     const winner = await this.#reader.following(draft.key, draft.after);

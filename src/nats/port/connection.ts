@@ -1,4 +1,5 @@
-// One client of the port: performs what it says on the transport, tells it what its subscriptions hear.
+// The connection of one client of the port: performs its operations on the transport and sends it the messages of its
+// subscriptions.
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../platform/clock.ts';
@@ -21,11 +22,11 @@ import { readHeaders, writeHeaders } from './headers.ts';
 import { Outbox } from './outbox.ts';
 
 export interface ConnectionLimits extends ParserLimits {
-  /** Bytes that may wait for a client that does not read. */
+  /** Bytes that may be pending for a client that does not read. */
   readonly maxPending: number;
   /** Milliseconds between pings. */
   readonly pingInterval: number;
-  /** Pings without an answer after which the client is taken to be gone. */
+  /** Unanswered pings after which the connection counts as stale. */
   readonly maxPingsOut: number;
 }
 
@@ -33,27 +34,29 @@ export interface ConnectionSettings {
   readonly transport: Transport;
   readonly limits: ConnectionLimits;
   readonly clock: Clock;
-  /** Told once; with a reason when it was not the client's own wish, with a cause when it was our fault. */
+  /**
+   * Called once, at the end; with a reason when the port ended the connection, with a cause when the runtime failed.
+   */
   readonly closed: (reason?: string, cause?: unknown) => void;
 }
 
-interface Heard {
+interface PortSubscription {
   readonly sid: string;
   subscription: Subscription;
   delivered: number;
   max: number;
 }
 
-/** As nats-server has it: until CONNECT says otherwise a client is answered verbosely and pedantically. */
-const UNTOLD = { verbose: true, pedantic: true, echo: true, headers: false, no_responders: false };
-/** How long a client may take to leave when it is told to, ms. */
+/** nats-server's defaults before CONNECT: verbose and pedantic. */
+const DEFAULTS = { verbose: true, pedantic: true, echo: true, headers: false, no_responders: false };
+/** Time for a client to close its side before the socket is destroyed, ms. */
 const LINGER = 1_000;
 /** The newest version of the client protocol that CONNECT may ask for. */
 const PROTOCOL = 1;
 
 /**
- * Who published a message, among its headers: a symbol goes through the memory transport with them, but onto no wire and into
- * nobody's listing. It tells `echo: false` apart.
+ * The publishing connection, as a header under a symbol: the memory transport passes it on, but it goes onto no wire
+ * and no listing shows it. `echo: false` compares it.
  */
 const ORIGIN = Symbol('origin');
 
@@ -62,9 +65,9 @@ export class Connection {
   readonly #settings: ConnectionSettings;
   readonly #parser: Parser;
   readonly #outbox: Outbox;
-  readonly #subscriptions = new Map<string, Heard>();
-  #options: Required<Omit<ConnectOptions, 'protocol'>> = UNTOLD;
-  /** An operation waits for what was published before it. */
+  readonly #subscriptions = new Map<string, PortSubscription>();
+  #options: Required<Omit<ConnectOptions, 'protocol'>> = DEFAULTS;
+  /** Whether an operation is waiting for a flush of earlier publications. */
   #waits = false;
   #pingsOut = 0;
   #pinging: unknown;
@@ -77,7 +80,7 @@ export class Connection {
     this.#parser = new Parser(limits);
     this.#outbox = new Outbox(socket, limits.maxPending, () => this.#abandon('slow consumer'));
     socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#hear(chunk));
+    socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', () => this.#abandon());
     socket.on('close', () => this.#end());
     this.#outbox.line(`INFO ${JSON.stringify(info)} `);
@@ -85,13 +88,17 @@ export class Connection {
     this.#ping();
   }
 
-  /** Sends what waits and ends the connection; with a `reason`, says it first. `cause` is what broke on our side. */
+  /**
+   * Flushes pending messages and ends the connection; sends `reason` first when there is one. `cause` is an error of
+   * the runtime.
+   */
   close(reason?: string, cause?: unknown): void {
     if (this.#closed) return;
     if (reason !== undefined) this.#outbox.line(`-ERR '${reason}'`);
     this.#outbox.flush();
     this.#end(reason, cause);
-    // Read on until the client has left too: bytes that nobody read would take the last words with them. But not for ever.
+    // Reads on until the client closes its side, with a time limit: a reset over unread bytes would discard the last
+    // lines sent to it.
     this.#socket.end();
     this.#socket.resume();
     const { clock } = this.#settings;
@@ -99,14 +106,14 @@ export class Connection {
     this.#socket.once('close', () => clock.clearTimeout(late));
   }
 
-  #hear(chunk: Buffer): void {
+  #receive(chunk: Buffer): void {
     if (this.#closed) return;
     this.#pingsOut = 0;
     this.#parser.push(chunk);
     if (!this.#waits) this.#work();
   }
 
-  /** Performs all operations that have come, one after the other. */
+  /** Performs all operations received so far, in order. */
   #work(): void {
     try {
       while (!this.#closed) {
@@ -123,8 +130,8 @@ export class Connection {
     }
   }
 
-  // Whoever sees PONG has seen all that was published before PING, and whoever leaves still gets what was chosen for him
-  // until then; a transport so far behind that more is chosen for him while it flushes drops that.
+  // A client that sees PONG must have all messages published before its PING, and one that unsubscribes still gets the
+  // messages assigned to it until then. A transport that assigns more to it during the flush drops those.
   #workAfterFlush(operation: Operation): void {
     this.#waits = true;
     this.#socket.pause();
@@ -148,8 +155,8 @@ export class Connection {
     else if (operation.op === 'PING') this.#outbox.line('PONG');
   }
 
-  #connect({ protocol = 0, ...told }: ConnectOptions): void {
-    this.#options = { ...this.#options, ...told };
+  #connect({ protocol = 0, ...given }: ConnectOptions): void {
+    this.#options = { ...this.#options, ...given };
     if (protocol < 0 || protocol > PROTOCOL) throw new ProtocolError('invalid client protocol');
     if (this.#options.no_responders && !this.#options.headers)
       throw new ProtocolError('no responders requires headers support');
@@ -159,7 +166,8 @@ export class Connection {
   #publish({ subject, reply, header, payload }: Publication): void {
     if (header && !this.#options.headers) throw new ProtocolError('message headers not supported');
     const headers = this.#headersOf(header);
-    // Of bad subjects nats-server tells only pedantic clients. The transport does not take them, so all are told.
+    // nats-server reports bad subjects only to pedantic clients. The transport refuses them, so the port reports them
+    // to all.
     this.#attempt('Invalid Publish Subject', () =>
       this.#settings.transport.publish(subject, payload, { headers, reply }),
     );
@@ -171,44 +179,44 @@ export class Connection {
   }
 
   #subscribe({ sid, subject, queue }: Extract<Operation, { op: 'SUB' }>): void {
-    const heard = { sid, delivered: 0, max: Number.POSITIVE_INFINITY } as Heard;
-    const deliver = (message: Message): void => this.#deliver(heard, message);
+    const subscriber = { sid, delivered: 0, max: Number.POSITIVE_INFINITY } as PortSubscription;
+    const deliver = (message: Message): void => this.#deliver(subscriber, message);
     this.#attempt('Invalid Subject', () => {
-      // A second subscription of the same name is not made, and not refused either.
+      // A second subscription with the same sid is ignored, without an error.
       if (this.#subscriptions.has(sid)) return;
-      heard.subscription = this.#settings.transport.subscribe(subject, deliver, { queue });
-      this.#subscriptions.set(sid, heard);
+      subscriber.subscription = this.#settings.transport.subscribe(subject, deliver, { queue });
+      this.#subscriptions.set(sid, subscriber);
     });
   }
 
   #unsubscribe({ sid, max = 0 }: Extract<Operation, { op: 'UNSUB' }>): void {
-    const heard = this.#subscriptions.get(sid);
-    if (heard) {
-      heard.max = max;
-      if (heard.delivered >= heard.max) this.#forget(heard);
+    const subscriber = this.#subscriptions.get(sid);
+    if (subscriber) {
+      subscriber.max = max;
+      if (subscriber.delivered >= subscriber.max) this.#forget(subscriber);
     }
     this.#ok();
   }
 
-  #deliver(heard: Heard, { subject, data, headers, reply }: Message): void {
+  #deliver(subscriber: PortSubscription, { subject, data, headers, reply }: Message): void {
     const { echo, no_responders, headers: takesHeaders } = this.#options;
     if (!echo && (headers as { [ORIGIN]?: unknown } | undefined)?.[ORIGIN] === this) return;
-    // Only who asked for it is told that nobody listens; others would take it for an empty answer.
+    // Only clients that asked for `no_responders` get the 503; others would take it for an empty reply.
     if (!no_responders && data.length === 0 && headers?.Status === '503') return;
     const header = takesHeaders ? writeHeaders(headers) : undefined;
-    const to = reply === undefined ? `${subject} ${heard.sid}` : `${subject} ${heard.sid} ${reply}`;
+    const to = reply === undefined ? `${subject} ${subscriber.sid}` : `${subject} ${subscriber.sid} ${reply}`;
     if (header) this.#outbox.message(`HMSG ${to} ${header.length} ${header.length + data.length}`, header, data);
     else this.#outbox.message(`MSG ${to} ${data.length}`, undefined, data);
-    heard.delivered += 1;
-    if (heard.delivered >= heard.max) this.#forget(heard);
+    subscriber.delivered += 1;
+    if (subscriber.delivered >= subscriber.max) this.#forget(subscriber);
   }
 
-  #forget(heard: Heard): void {
-    heard.subscription.unsubscribe();
-    this.#subscriptions.delete(heard.sid);
+  #forget(subscriber: PortSubscription): void {
+    subscriber.subscription.unsubscribe();
+    this.#subscriptions.delete(subscriber.sid);
   }
 
-  /** Does it and says so; a bad subject is a complaint that the connection survives. */
+  /** Performs an action and acknowledges it; on a bad subject sends an error, and the connection stays open. */
   #attempt(complaint: string, action: () => void): void {
     try {
       action();
@@ -238,7 +246,7 @@ export class Connection {
     else this.close('Server Shutdown', error);
   }
 
-  /** Ends at once, without a word: there is nobody who would read it. */
+  /** Ends the connection at once and sends nothing, because the client does not read. */
   #abandon(reason?: string): void {
     this.#end(reason);
     this.#socket.destroy();

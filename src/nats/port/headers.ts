@@ -1,4 +1,4 @@
-// Headers as they stand in HPUB and HMSG: a version line that may carry a status, then one line for each.
+// Codec of the headers of HPUB and HMSG: a version line that may carry a status, then one line per header.
 
 import type { Headers } from '../../transport/transport.ts';
 
@@ -7,8 +7,9 @@ const NAME = /^[\x21-\x39\x3b-\x7e]+$/;
 const STATUS = /^\d{3}$/;
 
 /**
- * The bytes of headers, or `undefined` when there are none. A `Status` of three digits goes into the version line, where
- * clients look for it. What would break the protocol is left out or made one line: the sender is not here to be told.
+ * The bytes of headers, or `undefined` when there are none. A `Status` of three digits goes into the version line,
+ * where clients look for it. Names that would break the protocol are left out and line breaks in values replaced,
+ * because there is no publisher left to report an error to.
  */
 export function writeHeaders(headers: Headers | undefined): Buffer | undefined {
   if (!headers) return undefined;
@@ -22,7 +23,7 @@ export function writeHeaders(headers: Headers | undefined): Buffer | undefined {
   return first === VERSION && lines === '' ? undefined : Buffer.from(`${first}\r\n${lines}\r\n`);
 }
 
-/** The headers in the bytes; of several values of one name the first counts. Lines that are no headers are passed over. */
+/** Decodes headers; of several values of one name the first counts. Lines that are not headers are skipped. */
 export function readHeaders(bytes: Uint8Array): Headers | undefined {
   const [first = '', ...lines] = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString().split('\r\n');
   const headers: Headers = {};

@@ -1,9 +1,9 @@
-// What goes out to one client: everything of one turn of the event loop in one write, and no more than so much waiting.
+// Write buffer of one client: joins all writes of one turn of the event loop, and limits the pending bytes.
 
 import type { Socket } from 'node:net';
 
 const FIRST_SIZE = 4 * 1024;
-/** A larger buffer is handed to the socket and a fresh one begun; a smaller one is copied out of and used again. */
+/** A larger buffer is given to the socket and a new one allocated; a smaller one is copied from and reused. */
 const KEPT_SIZE = 64 * 1024;
 
 export class Outbox {
@@ -14,21 +14,24 @@ export class Outbox {
   #length = 0;
   #scheduled = false;
 
-  /** `overflow` is called when more than `max` bytes wait for a client that does not read; nothing more is taken then. */
+  /**
+   * `overflow` is called when more than `max` bytes are pending for a client that does not read; the message is then
+   * dropped.
+   */
   constructor(socket: Socket, max: number, overflow: () => void) {
     this.#socket = socket;
     this.#max = max;
     this.#overflow = overflow;
   }
 
-  /** A line, without its end. */
+  /** Appends a line; `text` has no line end. */
   line(text: string): void {
     if (!this.#begin(3 * text.length + 2)) return;
     this.#text(text);
     this.#text('\r\n');
   }
 
-  /** A message: its line, then its headers if it has any and its payload. */
+  /** Appends a message: its line, its headers if it has any, and its payload. */
   message(line: string, header: Uint8Array | undefined, payload: Uint8Array): void {
     // A character of UTF-16 takes at most three bytes.
     if (!this.#begin(3 * line.length + (header?.length ?? 0) + payload.length + 4)) return;
@@ -39,7 +42,7 @@ export class Outbox {
     this.#text('\r\n');
   }
 
-  /** Writes what waits now. */
+  /** Writes the pending bytes now. */
   readonly flush = (): void => {
     this.#scheduled = false;
     if (this.#length === 0 || this.#socket.destroyed) return;
@@ -51,7 +54,7 @@ export class Outbox {
     } else this.#socket.write(Buffer.from(ready));
   };
 
-  /** Makes room; false when the client has fallen too far behind. */
+  /** Reserves space; false when the client has fallen too far behind. */
   #begin(size: number): boolean {
     if (this.#socket.destroyed) return false;
     const needed = this.#length + size;

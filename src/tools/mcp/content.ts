@@ -1,13 +1,13 @@
-// What an MCP tool returned, as text and JSON: what a model can read of it.
+// Converts the result of an MCP tool to text and JSON for a model.
 import type { CallToolResult } from '@modelcontextprotocol/client';
 
 type Block = CallToolResult['content'][number];
 
-/** The structured result where there is one, else what can be said of its blocks; `""` for nothing. */
+/** The structured result if there is one, else its blocks as text; `""` when there are none. */
 export const outputOf = ({ content = [], structuredContent }: CallToolResult): unknown =>
   structuredContent !== undefined ? structuredContent : content.map(textOf).join('\n');
 
-/** The blocks as one text: what a failed tool has to say. */
+/** The blocks as one text: the message of a failed tool. */
 export const wordsOf = ({ content = [] }: CallToolResult): string => content.map(textOf).join('\n');
 
 function textOf(block: Block): string {

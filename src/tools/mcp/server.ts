@@ -1,4 +1,4 @@
-// One MCP server: connects when it is needed, calls its tools, and connects again after it was lost.
+// The client of one MCP server: connects on demand, calls its tools, and reconnects after a loss.
 import type { CallToolResult, Client, Tool as Definition } from '@modelcontextprotocol/client';
 import { unlessAborted } from '../../platform/abort.ts';
 import type { Clock } from '../../platform/clock.ts';
@@ -9,11 +9,11 @@ import type { Tool, ToolContext, ToolSource } from '../tool.ts';
 import { outputOf, wordsOf } from './content.ts';
 import { mount } from './tool.ts';
 
-/** How long a server may take to be there, ms. */
+/** Timeout of connecting, ms. */
 const CONNECT_MS = 30_000;
-/** How long a list of tools is believed where the server does not tell of changes, ms. */
+/** How long a list of tools is cached when the server does not notify of changes, ms. */
 const LIST_MS = 60_000;
-/** The time of a call is bounded by whoever calls. */
+/** The client's own timeout of a call, ms, effectively none: the caller limits it. */
 const UNBOUNDED = 2 ** 31 - 1;
 
 type Sdk = typeof import('@modelcontextprotocol/client');
@@ -23,7 +23,7 @@ export class McpServer implements ToolSource {
   readonly #options: McpOptions;
   readonly #clock: Clock;
   #connection: Promise<Client> | undefined;
-  #known: { readonly tools: readonly Tool<any>[]; readonly until: number } | undefined;
+  #cached: { readonly tools: readonly Tool<any>[]; readonly until: number } | undefined;
   #closed = false;
 
   constructor(name: string, options: McpOptions, clock: Clock) {
@@ -33,8 +33,8 @@ export class McpServer implements ToolSource {
   }
 
   async tools(): Promise<readonly Tool<any>[]> {
-    if (!this.#known || this.#known.until <= this.#clock.now()) await this.#list();
-    return this.#known!.tools;
+    if (!this.#cached || this.#cached.until <= this.#clock.now()) await this.#list();
+    return this.#cached!.tools;
   }
 
   async close(): Promise<void> {
@@ -50,19 +50,20 @@ export class McpServer implements ToolSource {
   async #list(): Promise<void> {
     try {
       const client = await this.#connected();
-      this.#know((await client.listTools()).tools);
+      this.#cache((await client.listTools()).tools);
     } catch (error) {
-      const { tools } = this.#known ?? {};
+      const { tools } = this.#cached ?? {};
       if (!tools) throw this.#unavailable(error);
-      // Its calls will say that it is away; whoever only asks what there is need not wait for it every time.
-      this.#known = { tools, until: this.#clock.now() + LIST_MS };
+      // Keeps the cached list for another interval: calls report that the server is down, and lists need not wait for
+      // it each time.
+      this.#cached = { tools, until: this.#clock.now() + LIST_MS };
     }
   }
 
-  #know(definitions: readonly Definition[]): void {
+  #cache(definitions: readonly Definition[]): void {
     const { approval, timeout_ms } = this.#options;
     const call = this.#call.bind(this);
-    this.#known = {
+    this.#cached = {
       tools: mount(definitions, { server: this.name, approval, timeout_ms, call }),
       until: this.#clock.now() + LIST_MS,
     };
@@ -95,7 +96,7 @@ export class McpServer implements ToolSource {
       if (error instanceof sdk.ProtocolError || (client && isAnswered(error, sdk)))
         throw new Failed('tool_failed', (error as Error).message, false);
       if (client) this.#drop(client);
-      // A server that was started anew does not know our session: nothing was done, so it may be done now.
+      // A restarted server does not have this session: the call was not executed, so it is safe to repeat.
       if (error instanceof sdk.SdkHttpError && error.status === 404 && client && !isAgain)
         return this.#ask(definition, input, context, true);
       throw this.#unavailable(error);
@@ -121,13 +122,13 @@ export class McpServer implements ToolSource {
     const client: Client = new sdk.Client(
       { name: 'troupe', version },
       {
-        // Asking a process which protocol it speaks takes a process more, so only services are asked.
+        // Probing a child process for its protocol version would start another process, so only services are probed.
         versionNegotiation: { mode: 'url' in options ? 'auto' : 'legacy', probe: { timeoutMs: CONNECT_MS } },
-        listChanged: { tools: { onChanged: (error, tools) => (error ? this.#forget() : this.#know(tools ?? [])) } },
+        listChanged: { tools: { onChanged: (error, tools) => (error ? this.#forget() : this.#cache(tools ?? [])) } },
       },
     );
     client.onclose = lost;
-    // Whatever is wrong is told to whoever waits for an answer.
+    // Every error also rejects the call that it belongs to.
     client.onerror = () => {};
     try {
       await client.connect(await transportTo(options, sdk), { timeout: CONNECT_MS });
@@ -139,9 +140,9 @@ export class McpServer implements ToolSource {
     return client;
   }
 
-  /** The next one to ask for the tools hears what there is by then. */
+  /** Expires the cached list, so that the next caller fetches it. */
   #forget(): void {
-    if (this.#known) this.#known = { ...this.#known, until: 0 };
+    if (this.#cached) this.#cached = { ...this.#cached, until: 0 };
   }
 
   #drop(client: Client): void {
@@ -149,7 +150,7 @@ export class McpServer implements ToolSource {
     client.close().catch(() => {});
   }
 
-  // Neither the arguments of a command nor headers: there may be secrets in them.
+  // The message has neither a command's arguments nor headers, which may contain secrets.
   #unavailable(error: unknown): Failed {
     const options = this.#options;
     const where = 'url' in options ? new URL(options.url).host : options.command;
@@ -158,7 +159,7 @@ export class McpServer implements ToolSource {
   }
 }
 
-// Loaded with the first server that is needed: most processes need none.
+// Loaded with the first server: most processes need none.
 const load = (): Promise<Sdk> => import('@modelcontextprotocol/client');
 
 async function transportTo(options: McpOptions, sdk: Sdk) {
@@ -168,11 +169,11 @@ async function transportTo(options: McpOptions, sdk: Sdk) {
     });
   const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio');
   const { command, args, env, cwd } = options;
-  // What it writes to its standard error may hold secrets of its own.
+  // The process may write secrets of its own to its standard error.
   return new StdioClientTransport({ command, args, env, cwd, stderr: 'ignore' });
 }
 
-/** Whether the server did answer, only not in a way that we can use. */
+/** Whether the server replied, but with a response that the client cannot use. */
 const isAnswered = (error: unknown, { SdkError, SdkErrorCode }: Sdk): boolean =>
   error instanceof SdkError &&
   [SdkErrorCode.InvalidResult, SdkErrorCode.UnsupportedResultType, SdkErrorCode.CapabilityNotSupported].includes(

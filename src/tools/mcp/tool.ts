@@ -1,17 +1,17 @@
-// One tool of an MCP server as a tool of ours: its name a token, its schema checked here where zod can.
+// Adapts a tool of an MCP server: its name becomes a token, and zod checks its input where it can convert the schema.
 import type { Tool as Definition } from '@modelcontextprotocol/client';
 import { z } from 'zod';
 import type { Tool, ToolContext } from '../tool.ts';
 
 export interface Mounting {
-  /** The server's name here. */
+  /** The server's name in this runtime. */
   readonly server: string;
   readonly approval?: boolean | readonly string[];
   readonly timeout_ms?: number;
   readonly call: (definition: Definition, input: Record<string, unknown>, context: ToolContext) => Promise<unknown>;
 }
 
-/** Every tool of a server, in its order, each with a name of its own. */
+/** Converts all tools of a server, in its order, each with a unique name. */
 export function mount(definitions: readonly Definition[], mounting: Mounting): Tool<any>[] {
   const { server, approval, timeout_ms, call } = mounting;
   const taken = new Set<string>();
@@ -29,7 +29,7 @@ export function mount(definitions: readonly Definition[], mounting: Mounting): T
   });
 }
 
-/** `{server}_{tool}` as a token; two tools whose names come out the same are told apart by a number. */
+/** `{server}_{tool}` as a token; a number distinguishes two tools whose tokens would be equal. */
 export function nameOf(server: string, tool: string, taken: Set<string>): string {
   const name = `${server}_${tool.toLowerCase().replaceAll(/[^a-z0-9_-]/g, '_')}`.slice(0, 63);
   let own = name;
@@ -38,7 +38,7 @@ export function nameOf(server: string, tool: string, taken: Set<string>): string
   return own;
 }
 
-// What zod cannot make a schema of is for the server alone to judge.
+// When zod cannot convert the schema, the server alone validates the input.
 function inputOf({ inputSchema }: Definition): z.ZodType {
   try {
     return z.intersection(anything, z.fromJSONSchema(inputSchema as Parameters<typeof z.fromJSONSchema>[0]));

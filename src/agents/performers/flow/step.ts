@@ -1,4 +1,4 @@
-// Performs one step of a flow: calls the agent that the chart says until the step is over or asks.
+// Performs one step of a flow: calls the agent that the chart names until the step ends or asks.
 
 import { asFailed, type CallIO, failureOf, type PerformerIO, type ToolStep } from '../../../../actors/performer.ts';
 import type { Work } from '../../../../actors/session.ts';
@@ -16,7 +16,7 @@ export interface Agents {
   readonly random: () => number;
   /** As `AgentPool.call`. */
   readonly call: (call: AgentCall, io: CallIO) => Promise<Performed>;
-  /** The agents to try, in order, when this one has failed for good. */
+  /** The fallbacks of an agent that has failed for good, in order. */
   readonly fallbacks: (tenant: string, agent_id: string) => readonly string[];
 }
 
@@ -29,14 +29,17 @@ export interface StepOptions {
   readonly agents: Agents;
   readonly flow: FlowAgent;
   readonly prompt: FlowStep['prompt'];
-  /** Whether its answer is the flow's, so that it is shown while it is written. */
+  /** Whether its answer is the flow's, so that its deltas are streamed. */
   readonly shown: boolean;
 }
 
-/** The time of the whole step is over, whatever could still be tried. */
+/** The time limit of the whole step: final, even when attempts are left. */
 const timedOut = { code: 'timed_out', retryable: false, final: true } as const;
 
-/** Reports on the step to the chart; resolves when it is over or asks. Rejects only when the flow has left, or cannot be journaled. */
+/**
+ * Reports the step's events to the chart; resolves when the step ends or asks. Rejects only when the run has left the
+ * flow, or an append failed.
+ */
 export const performStep = (options: StepOptions): Promise<void> => new StepWork(options).perform();
 
 /** An event about the step, without its id. */
@@ -46,7 +49,7 @@ class StepWork {
   readonly #options: StepOptions;
   readonly #began: number;
   readonly #late = new AbortController();
-  /** The step as the chart has it after the last event. */
+  /** The step in the chart's context after the last event. */
   #step: Step;
   #isOver = false;
   #calls = 0;
@@ -70,7 +73,7 @@ class StepWork {
     }
   }
 
-  /** One call of the agent that has the step; what follows from it is the chart's to say. */
+  /** Makes one call of the step's current agent; the chart decides what follows. */
   async #attempt(): Promise<void> {
     const { work, io, agents } = this.#options;
     const signal = AbortSignal.any([work.signal, this.#late.signal]);
@@ -81,7 +84,7 @@ class StepWork {
     try {
       const done = await agents.call(this.#call(), {
         signal,
-        // A second try would be written behind the first.
+        // The deltas of a second try would be appended to those of the first.
         part: this.#options.shown && this.#calls === 1 ? io.part : () => {},
         history: io.history,
         tools: io.tools,
@@ -102,7 +105,7 @@ class StepWork {
     await this.#report(report, told);
   }
 
-  /** What an agent came to, as the chart takes it. */
+  /** The event that reports an agent's result to the chart. */
   #reportOf(result: AgentResult): StepReport {
     const ms = this.#ms;
     switch (result.type) {
@@ -129,7 +132,7 @@ class StepWork {
     return this.#options.agents.clock.now() - this.#began;
   }
 
-  /** Journals an event about the step, and goes on with the step as the chart then has it. */
+  /** Journals an event about the step, and takes over the step from the chart's new context. */
   async #report(event: StepReport, told: readonly Emitted[] = []): Promise<void> {
     const { id } = this.#step;
     const about = { ...event, step: id, ...(told.length > 0 && { told }) };
@@ -139,7 +142,7 @@ class StepWork {
     this.#isOver = status !== undefined || this.#step.state !== 'running';
   }
 
-  /** Until it may be tried again. */
+  /** Waits for the back-off. */
   async #wait(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options.agents;
     const ms = (this.#step.not_before ?? 0) - clock.now();
@@ -158,13 +161,13 @@ class StepWork {
   #call(): AgentCall {
     const { call, work, input } = this.#options;
     const { id, agent, moves, failures, plan, task, decision, back } = this.#step;
-    // An agent that has the step for the second time begins another task, whose work has other keys.
+    // An agent that gets the step for the second time begins another task, with other idempotency keys.
     const name = moves === 0 ? id : `${id}~${moves}`;
     return {
       ...call,
       agent_id: agent,
       step: call.step === undefined ? name : `${call.step}/${name}`,
-      // A flow that begins again with more words asks something else.
+      // A flow that begins again with more messages makes different calls.
       idempotency_key: `${work.key}/${name}.${input.words.length}.${failures + 1}`,
       input: this.#words().map((content) => ({ role: 'user', content })),
       context: {
@@ -178,7 +181,7 @@ class StepWork {
     };
   }
 
-  /** What its agent is asked, and what the user has said since; an agent that asked the user itself hears the answer alone. */
+  /** The input of its agent, with the user's later messages; an agent that asked the user gets the answer alone. */
   #words(): string[] {
     const { words, answering, from } = this.#step;
     if (answering) return words;

@@ -1,4 +1,4 @@
-// Reads what a user says to a form: words in, an event for the form chart out.
+// Interprets a user's text as an event of the form chart.
 import type { z } from 'zod';
 import type { FormContext, FormEvent } from '../../../../machines/form/events.ts';
 import { sameWords, wordsOf } from '../../../platform/words.ts';
@@ -13,12 +13,12 @@ export type Checked =
   | { readonly fits: true; readonly value: unknown }
   | { readonly fits: false; readonly message: string };
 
-/** Whether the whole message is one of the agent's words for cancelling. */
+/** Whether the whole message is one of the agent's phrases for cancelling. */
 export const isCancel = (agent: FormAgent, text: string): boolean => isOneOf(agent.cancelWords ?? CANCEL, text);
 
 /**
- * What a message means where the form is now; undefined when it means nothing there.
- * An `answer` is what the user gave, not yet checked against its field.
+ * The event that a message means in the form's current state; undefined when it means none. The value of an `answer` is
+ * the user's text, not yet validated.
  */
 export function read(
   agent: FormAgent,
@@ -39,7 +39,7 @@ export function read(
   return named === undefined ? undefined : { type: 'change', field: named };
 }
 
-/** Puts an answer through its field's schema. Rejects with what the schema threw. */
+/** Validates an answer with its field's schema. Rejects with the error that the schema threw. */
 export async function check(agent: FormAgent, field: string, answer: unknown): Promise<Checked> {
   const { schema, invalid } = agent.fields[field]!;
   const parsed = await schema.safeParseAsync(answer);
@@ -50,17 +50,17 @@ export async function check(agent: FormAgent, field: string, answer: unknown): P
   };
 }
 
-/** A field as people call it: `party_size` and `partySize` are both "party size". */
+/** A field's name for people: `party_size` and `partySize` are both "party size". */
 export const nameOf = (field: string): string =>
   field
     .replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, '$1 $2')
     .replace(/[_-]+/g, ' ')
     .toLowerCase();
 
-/** A value as the journal will give it back, so that it is checked today as it will be then. */
+/** A value after a round trip through JSON, so that it validates now as it will from the journal. */
 export const toJson = (value: unknown): z.core.util.JSONType => JSON.parse(JSON.stringify(value) ?? 'null');
 
-/** "change date", "change the date to friday": only for fields there are, so that "change of plans" can be an answer. */
+/** "change date", "change the date to friday": only for existing fields, so that "change of plans" can be an answer. */
 function readChange(fields: readonly string[], text: string): FormEvent | undefined {
   // The longest name first: "change date of birth" is not about "date".
   for (const field of fields.toSorted((a, b) => b.length - a.length)) {

@@ -1,9 +1,9 @@
-// What a form says: the questions of the states in which it waits.
+// The questions of a form, by the state in which it waits.
 import type { FormContext } from '../../../../machines/form/events.ts';
 import type { FormAgent } from '../../definition.ts';
 import { nameOf } from './reading.ts';
 
-/** The question that is open, after the reason why the last answer was not taken. */
+/** The open question, after the validation error of the last answer if there is one. */
 export function question(agent: FormAgent, { value, context }: { value: unknown; context: FormContext }): string {
   if (context.asking !== null) return lines(context.error, agent.fields[context.asking]!.prompt);
   const isChoosing = (value as { filling?: string }).filling === 'choosing';

@@ -1,4 +1,4 @@
-// What a model reads before the run's own messages: instructions, what is known around the conversation, and the history.
+// The prompt before the run's own messages: instructions, context and history.
 import { z } from 'zod';
 import type { ModelMessage } from '../../../llm/model.ts';
 import { withoutLlm } from '../../../llm/settings.ts';
@@ -13,10 +13,10 @@ const known = z
   })
   .catch({});
 
-/** What a flow says of how its agent is to be run (`agent_params`); what does not fit says nothing. */
+/** The settings of a flow for its agent (`agent_params`); invalid ones are ignored. */
 export const params = (call: AgentCall): z.infer<typeof known> => known.parse(call.params ?? {});
 
-/** The messages before the run's own. Rejects with what the agent's own `instructions` threw. */
+/** The messages before the run's own. Rejects with the error that the agent's own `instructions` threw. */
 export async function promptOf(
   agent: LlmAgent,
   call: AgentCall,
@@ -37,11 +37,11 @@ export async function promptOf(
   ];
 }
 
-/** The context of the call, without settings that are nobody's business but the runtime's. */
+/** The context of the call, without the settings that only the runtime uses. */
 function around({ context, step }: AgentCall): string | undefined {
   const told = Object.entries(withoutLlm(context)).filter(
     ([name, value]) =>
-      // What the other steps of a flow came to is in what this one is asked, where it shall know it.
+      // The results of the other steps of a flow are part of this step's input, if it may have them.
       !(name === 'flow' && step !== undefined) &&
       value !== undefined &&
       !(isObject(value) && Object.keys(value).length === 0),
