@@ -168,7 +168,7 @@ function readEnvironment(env: NonNullable<LoadOptions['env']>) {
 function check<S extends z.ZodType>(schema: S, input: unknown, name?: string): z.output<S> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('..') || 'the file'}: ${message}`);
+  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`);
   throw bad((name === undefined ? issues : issues.map((issue) => `${name}: ${issue}`)).join('\n'));
 }
 

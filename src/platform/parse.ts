@@ -6,7 +6,7 @@ import { Refused } from './errors.ts';
 export function parse<S extends z.ZodType>(schema: S, input: unknown, name = 'body'): z.output<S> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(({ path, message }) => ({ field: [name, ...path].join('..'), message }));
+  const issues = parsed.error.issues.map(({ path, message }) => ({ field: [name, ...path].join('.'), message }));
   const sentence = issues.map(({ field, message }) => `${field}: ${message}`).join('; ');
   throw new Refused('bad_request', sentence, 400, { issues });
 }

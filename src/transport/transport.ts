@@ -56,7 +56,7 @@ export class BadSubject extends Error {
 }
 
 /**
- * NATS core semantics. Subjects are tokens separated by `..`; in a subscription `*` stands for one token and a last `>` for one
+ * NATS core semantics. Subjects are tokens separated by `.`; in a subscription `*` stands for one token and a last `>` for one
  * or more. Of the subscribers in one queue group exactly one gets each message. Order is kept per publisher and subscription.
  * Delivery is at most once: what must arrive is a request (answered) or a journal entry.
  */

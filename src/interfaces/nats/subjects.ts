@@ -103,7 +103,7 @@ class Serving {
   /** `name` is what the request is known by when it names itself nothing. */
   async #request(message: Message, name?: string): Promise<void> {
     const began = performance.now();
-    const verb = message.subject.split('../..').at(-1)!;
+    const verb = message.subject.split('.').at(-1)!;
     const problem = await this.#answer(message, async () =>
       JSON.stringify(await perform(this.#troupe.conversations, message, name)),
     );
@@ -113,7 +113,7 @@ class Serving {
 
   async #heartbeat(message: Message): Promise<void> {
     const problem = await this.#answer(message, async () => {
-      const [, tenant, , agent] = message.subject.split('../..');
+      const [, tenant, , agent] = message.subject.split('.');
       const key = { tenant: parse(token, tenant, 'tenant'), agent_id: parse(token, agent, 'agent_id') };
       await this.#troupe.heartbeats.hear(key.tenant, key.agent_id, parse(heartbeat, jsonOf(message.data), 'heartbeat'));
       return '';
@@ -155,7 +155,7 @@ class Serving {
 
 /** The session of a request, before anybody looked whether it can be one. */
 function keyOf({ subject }: Message): Key {
-  const [, tenant, , session] = subject.split('../..') as [string, string, string, string];
+  const [, tenant, , session] = subject.split('.') as [string, string, string, string];
   return { tenant, session };
 }
 
@@ -164,7 +164,7 @@ async function perform(
   { subject, data, headers }: Message,
   name?: string,
 ): Promise<unknown> {
-  const [, tenant, , id, verb] = subject.split('../..') as [string, string, string, string, string];
+  const [, tenant, , id, verb] = subject.split('.') as [string, string, string, string, string];
   const key = conversations.key(tenant, id);
   const idempotencyKey = headers?.['Nats-Msg-Id'] ?? name;
   if (verb === 'get') return conversations.view(key);
