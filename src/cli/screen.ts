@@ -64,7 +64,7 @@ export class Screen {
     }
   }
 
-  /** A delta replaces everything from its offset on; only text beyond what is printed is written. */
+  /** A delta replaces everything from its offset on; only text beyond the printed one is written. */
   #delta({ run_id, attempt, offset, text }: Delta): void {
     const of = `${run_id}#${attempt}`;
     if (this.#answer && this.#answer.of !== of) this.#breakOff(dim(' (starts over)'));
