@@ -1,4 +1,4 @@
-// What `import … from 'troupe'` gives.
+// The exports of the package `troupe`.
 export type { Dump } from '../actors/durable.ts';
 export type { Migrations } from '../actors/versions.ts';
 export type { SessionView } from '../actors/view.ts';

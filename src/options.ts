@@ -1,4 +1,4 @@
-// What a runtime is created with.
+// The options of a runtime.
 
 import type { HookFunctions } from '../actors/hooks.ts';
 import type { Settings } from '../machines/session/events.ts';
@@ -22,60 +22,60 @@ import type { Transport } from './transport/transport.ts';
 export interface TroupeOptions extends HookFunctions {
   readonly agents?: readonly AgentDefinition[];
   readonly flows?: Readonly<Record<string, Flow>>;
-  /** Tools, and sources of tools; agents and flows name them. */
+  /** Tools, and sources of tools; agents and flows refer to them by name. */
   readonly tools?: readonly (Tool<any> | ToolSource)[];
   /** MCP servers by name; their tools are called `{name}_{tool}`, and the name alone stands for all of them. */
   readonly mcp?: Readonly<Record<string, McpOptions>>;
-  /** Offers the agents on NATS by the Synadia Agent Protocol (`agents.prompt.troupe.…`) too; not unless told. */
+  /** Serves the agents on NATS by the Synadia Agent Protocol (`agents.prompt.troupe.…`) too. Default: no. */
   readonly agent_protocol?: boolean | AgentProtocolOptions;
-  /** Asked before anything is done: for every message, verb, run, call of an agent and call of a tool (E12). */
+  /** Authorizes every message, verb, run, call of an agent and call of a tool (E12). Default: everything is allowed. */
   readonly authorize?: Authorize;
   readonly orchestrators?: readonly OrchestratorDefinition[];
-  /** `orchestrate` and `run` that may be at work at once on this node; 100 unless told. */
+  /** Calls of `orchestrate` and `run` in progress at once on this node. Default 100. */
   readonly max_concurrent_requests?: number;
-  /** The longest that one of them may take unless it says otherwise, ms; 300,000 unless told. */
+  /** Timeout of such a call unless it sets one, ms. Default 300,000. */
   readonly request_timeout_ms?: number;
-  /** `workers`: jobs that run at once on this node, 4 unless told. */
+  /** `workers`: jobs that run concurrently on this node. Default 4. */
   readonly jobs?: { readonly workers?: number };
   /**
-   * How a message finds its agent when it names none: `trigger` unless told, `llm` asks a model, `hybrid` does when triggers are
-   * not sure; a function may answer `'default'` to defer to triggers.
+   * How a message that names no agent finds one: `trigger` (the default), `llm` asks a model, `hybrid` does if triggers are not
+   * sure; a function may return `'default'` to defer to triggers.
    */
   readonly routing?: RoutingStrategy;
-  /** `hybrid` asks the model when triggers are less sure than this, 0 to 1; 0.75 unless told. */
+  /** `hybrid` asks the model if the triggers' confidence is below this, 0 to 1. Default 0.75. */
   readonly routing_threshold?: number;
-  /** The model that routes; the one of the settings unless told. */
+  /** Name of the routing model. Default: the model of the settings. */
   readonly routing_model?: string;
-  /** The agent for what matches nothing. */
+  /** The agent for messages that match no other. */
   readonly default_agent?: string;
-  /** Answers when no agent matches (B6). */
+  /** Answers messages that match no agent (B6). */
   readonly handleNoMatch?: AgentFunction;
-  /** In memory unless told; `sqliteJournal({ path })` survives the process. */
+  /** Default: in memory. `sqliteJournal({ path })` survives the process. */
   readonly journal?: Journal;
-  /** Where messages on subjects come in and agents of kind `nats` are called; in this process only unless told. */
+  /** Carries messages on subjects and calls of agents of kind `nats`. Default: within this process only. */
   readonly transport?: Transport;
   readonly clock?: Clock;
-  /** Chance, 0 up to 1: the jitter of back-offs. Math.random unless told. */
+  /** Random numbers, 0 ≤ x < 1, for the jitter of back-offs. Default `Math.random`. */
   readonly random?: () => number;
   readonly log?: Log;
-  /** What sessions are created with; see `settings` for each one's meaning and default. */
+  /** Settings of new sessions; see `settings` for each one's meaning and default. */
   readonly settings?: Partial<Settings>;
-  /** How models are called: levels by founder, tenant and user; `OPENAI_API_KEY` and `OPENAI_BASE_URL` are the level below. */
+  /** Settings of model calls: levels by founder, tenant and user; `OPENAI_API_KEY` and `OPENAI_BASE_URL` are the level below. */
   readonly llm?: LlmSettings;
   readonly pool?: Omit<PoolOptions, 'clock' | 'random' | 'transport'>;
   /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
   readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
-  /** Charts of the user's own, for viewers: `GET /v1/machines` shows them, and they can be tried out there. */
+  /** Charts of the application, for viewers: `GET /v1/machines` shows them, and transitions can be computed there. */
   readonly machines?: Readonly<Record<string, OwnMachine>>;
-  /** After how long in a part of its state a session counts as stuck, ms; see `STUCK_MS` for what holds unless told. */
+  /** Time limit per part of a session's state after which the session counts as stuck, ms. Defaults: `STUCK_MS`. */
   readonly stuck_ms?: Readonly<Record<string, number>>;
   /**
-   * A node that leaves a cluster lets running answers end for so many ms; 30,000 unless told. Those that take longer begin anew
-   * on another node, with the same idempotency key.
+   * Time for running answers to end on a node that leaves its cluster, ms. Default 30,000. Answers that take longer begin anew on
+   * another node, with the same idempotency key.
    */
   readonly drain_ms?: number;
-  /** An idle session leaves memory after so many ms; 60,000 unless told. */
+  /** Time after which an idle session is passivated, ms. Default 60,000. */
   readonly passivate_ms?: number;
-  /** At most so many idle sessions stay in memory; 10,000 unless told. */
+  /** Largest number of idle sessions in memory. Default 10,000. */
   readonly max_resident?: number;
 }

@@ -1,4 +1,4 @@
-// The service: a runtime, its HTTP door and its ingress in one process, from start to orderly end.
+// The service: a runtime, its HTTP interface and its ingress in one process, from start to orderly shutdown.
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { shardLimits } from '../machines/shard/events.ts';
@@ -13,28 +13,31 @@ import { Refused } from './platform/errors.ts';
 import { createTroupe, type Troupe } from './troupe.ts';
 
 export interface Service {
-  /** Where it listens: `http://127.0.0.1:8080`. */
+  /** Its base URL: `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Where NATS clients find its subjects, if it opened a port for them: `nats://127.0.0.1:4222`. */
+  /** URL of the loopback port for NATS clients, if it was opened: `nats://127.0.0.1:4222`. */
   readonly nats_url: string | undefined;
   readonly troupe: Troupe;
   readonly app: FastifyInstance;
-  /** Stops taking requests, gives those that wait a bounded time, closes the journal. What is owed is done after the next start. */
+  /**
+   * Stops accepting requests, gives open ones a bounded time, closes the journal. Owed effects are performed after the next
+   * start.
+   */
   close(): Promise<void>;
 }
 
 export interface ServeOptions {
-  /** Says what happens; JSON lines on standard output unless told. */
+  /** Default: JSON lines on standard output. */
   readonly log?: Logger;
-  /** SIGTERM and SIGINT close it, and the process ends; so unless told otherwise. */
+  /** Whether SIGTERM and SIGINT close the service and end the process. Default true. */
   readonly signals?: boolean;
-  /** How long requests that wait for an answer may still take when it closes, ms; as configured, or 30,000, unless told. */
+  /** Time for open requests to be answered after `close`, ms. Default: as configured, or 30,000. */
   readonly grace_ms?: number;
 }
 
 /**
- * Starts the service. Rejects with `Refused` for a bad declaration or `port_in_use`, with `JournalError` when the sessions
- * cannot be opened; nothing is left running then.
+ * Starts the service. Rejects with `Refused` for a bad declaration or `port_in_use`, with `JournalError` if the journal cannot be
+ * opened; everything started so far is stopped then.
  */
 export async function serve(config: Config, options: ServeOptions = {}): Promise<Service> {
   const { log = pino({ level: config.log_level }), signals = true } = options;
@@ -61,11 +64,11 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
       app.server.closeAllConnections();
       for (const socket of app.websocketServer.clients) socket.terminate();
     }, grace_ms);
-    // Other nodes take the sessions while the last requests are answered.
+    // Other nodes take over the sessions while the last requests are answered.
     await Promise.all([app.close(), troupe.cluster?.handOver()]);
     clearTimeout(late);
     ingress?.close();
-    // Agents of those who waited may have been on it.
+    // Closed after HTTP, because agents of open requests may be connected to it.
     await clients?.close();
     await troupe.close();
     await node?.close();
@@ -79,7 +82,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
         process.exit(1);
       },
     );
-    // Whoever asks twice means now.
+    // A second signal ends the process at once.
     for (const again of SIGNALS) process.once(again, () => process.exit(1));
   };
 
@@ -103,10 +106,10 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const openJournal = (database: Database) =>
   database.kind === 'memory' ? memoryJournal() : sqliteJournal({ path: database.path });
 
-/** The port where NATS clients look first. */
+/** Default port of NATS clients. */
 const NATS_PORT = 4222;
 
-/** Opens the embedded default's own NATS port. Where nobody asked for one, it stays out of the way of a nats-server. */
+/** Opens the loopback port for NATS clients. Without a configured port it gives way to a running nats-server. */
 async function openNatsPort({ nats, nats_port }: Config, troupe: Troupe, log: Logger): Promise<NatsPort | undefined> {
   if (nats || nats_port === 'off') return undefined;
   const port = nats_port ?? NATS_PORT;

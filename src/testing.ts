@@ -1,4 +1,4 @@
-// What `import … from 'troupe/testing'` gives: everything to test machines and whole troupes without a clock, I/O or mocks.
+// The exports of `troupe/testing`: tools to test machines and whole troupes without a clock, I/O or mocks.
 export type { Transition } from './charts/transitions.ts';
 export { memoryJournal } from './journal/memory.ts';
 export { SteppedClock } from './platform/clock.ts';

@@ -1,4 +1,4 @@
-// The library: wires journal, agents and sessions into one runtime inside somebody's own program. No port is opened.
+// The library: wires journal, agents and sessions into one runtime inside an application. It opens no port.
 
 import { Hooks } from '../actors/hooks.ts';
 import { Orchestrator } from '../actors/orchestrator.ts';
@@ -55,7 +55,9 @@ export type { TroupeOptions } from './options.ts';
 
 const NO_MATCH = 'no-match';
 
-/** Starts a runtime and wakes what it owes. Rejects with `Refused` on a bad declaration, `JournalError` on a bad journal. */
+/**
+ * Starts a runtime and resumes its owed effects. Rejects with `Refused` on a bad declaration, `JournalError` on a bad journal.
+ */
 export async function createTroupe(options: TroupeOptions = {}): Promise<Troupe> {
   const troupe = new Troupe(options);
   await troupe.start();
@@ -69,26 +71,26 @@ export class Troupe {
   readonly orchestrator: Orchestrator;
   readonly conversations: Conversations;
   readonly orchestration: Orchestration;
-  /** Runs of orchestrators that are enqueued. */
+  /** Enqueued runs of orchestrators. */
   readonly jobs: Jobs;
-  /** How this node is: its agents, what it runs on and what it depends on. */
+  /** The health of this node: agents, resources and dependencies. */
   readonly health: Health;
-  /** What waits here for an answer of several agents, or of a run. */
+  /** Limits the calls of `orchestrate` and `run` in progress. */
   readonly gate: Gate;
   readonly request_timeout_ms: number;
   readonly journal: Journal;
   readonly log: Log;
   readonly transport: Transport;
-  /** Calls models for agents, routing and the HTTP interface, and counts what is spent on them. */
+  /** Calls models for agents, routing and the HTTP interface, and counts the spent tokens. */
   readonly models: OpenAiModels;
-  /** This node's part in the cluster, when there is one. */
+  /** This node's membership of a cluster, if there is one. */
   readonly cluster: Cluster | undefined;
-  /** The charts that run here, and those of the user's. */
+  /** The runtime's charts, and those of the application. */
   readonly charts: Charts;
-  /** How many sessions are in which state, for how long, and where: of the whole cluster, when there is one. */
+  /** Statistics of sessions per state, of the whole cluster if there is one. */
   readonly fleet: FleetNodes;
   readonly clock: Clock;
-  /** Signs of life of agents, and who makes itself known by one. */
+  /** Receives heartbeats of agents, and registers new agents by them. */
   readonly heartbeats: Heartbeats;
   readonly #registry: Registry;
   readonly #agentProtocol: AgentProtocolOptions | undefined;
@@ -182,23 +184,23 @@ export class Troupe {
   }
 
   async start(): Promise<void> {
-    // First who can be called, then those who are owed a call.
+    // Agents must be registered before owed calls of them are resumed.
     await this.orchestrator.start(this.#registry.start());
     if (this.conversations instanceof ClusterConversations) this.conversations.serve();
     this.fleet.serve();
-    // Once it has joined, this node is asked for its sessions.
+    // Subscribed before the node joins: from then on requests for its sessions arrive.
     this.#unserve = serveSubjects(this, this.transport);
     await this.orchestrator.join(this.cluster?.join());
     await this.jobs.start(this.cluster !== undefined);
     if (this.#agentProtocol) this.#unoffer = serveAgentProtocol(this, this.transport, this.#agentProtocol, this.clock);
   }
 
-  /** Stops taking messages, leaves what is owed to the journal, and closes it. */
+  /** Stops accepting messages, leaves owed effects to the journal, and closes it. */
   async close(): Promise<void> {
     this.#unoffer?.();
     this.jobs.queue.close();
     this.health.stop();
-    // Until others have them, this node is asked for its sessions.
+    // Until the handover is complete, requests for its sessions arrive here.
     await this.cluster?.handOver();
     this.#unserve?.();
     this.#registry.stop();
@@ -212,20 +214,23 @@ export class Troupe {
     await this.journal.close();
   }
 
-  /** A session of a tenant (`default` unless told); it comes to be with its first message. Throws `Refused` on a bad id. */
+  /**
+   * A handle of a tenant's session, by default tenant `default`; the first message creates the session. Throws `Refused` on a bad
+   * id.
+   */
   session(id: string, { tenant = 'default' }: { tenant?: string } = {}): SessionHandle {
     return new SessionHandle(this, this.conversations.key(tenant, id));
   }
 
-  /** Routes one message of a tenant to the agent it is for (B7). Without a session it goes to the tenant's `default` one. */
+  /** Routes one message of a tenant to its agent (B7). Without a session it goes to the session `default`. */
   async process(message: { tenant?: string; session?: string; message: string } & SendOptions): Promise<Outcome> {
     const { tenant, session = 'default', message: content, ...options } = message;
     return this.session(session, { tenant }).send(content, options);
   }
 
   /**
-   * Registers a tenant's flows and creates a session that carries the tenant's and the user's configuration, which agents
-   * see as `call.context.tenant` and `.user` (A1). A session that exists keeps what it was created with.
+   * Registers a tenant's flows and creates a session that carries the tenant's and the user's configuration, which agents see as
+   * `call.context.tenant` and `.user` (A1). An existing session keeps its configuration.
    */
   async startSession(start: {
     session: string;
@@ -245,25 +250,25 @@ export class Troupe {
     return handle;
   }
 
-  /** Says something in a flow (A1). Rejects with `Refused` naming an unknown flow. */
+  /** Sends a message in a flow (A1). Rejects with `Refused` naming an unknown flow. */
   async handleMessage(session: SessionHandle, text: string, flow?: string): Promise<Outcome> {
     return session.send(text, { flow });
   }
 
   /**
-   * Registers an agent from outside for one tenant, durably. Registering the same again changes nothing; with `join` its
-   * endpoints come to those it has. Endpoints that stay as they were keep their books and breakers.
+   * Registers an agent from outside for one tenant, durably. A repeated registration changes nothing; `join` adds its endpoints
+   * to the existing ones. Unchanged endpoints keep their statistics and breakers.
    */
   async registerAgent(tenant: string, agent: Registered, { join = false }: { join?: boolean } = {}): Promise<void> {
     await this.#registry.register(tenant, agent, join);
   }
 
-  /** Forgets an agent that was registered from outside. Rejects with `Refused('unknown_agent')`. */
+  /** Deregisters an agent that was registered from outside. Rejects with `Refused('unknown_agent')`. */
   async deregisterAgent(tenant: string, agent_id: string): Promise<void> {
     await this.#registry.deregister(tenant, agent_id);
   }
 
-  /** The agents that are declared for all tenants: `register(name, …)`, `get(name)`, `list()` (C1). */
+  /** The agents declared for all tenants: `register(name, …)`, `get(name)`, `list()` (C1). */
   get agents(): Catalog<AgentDefinition, AgentView> {
     return agentCatalog(this.pool, (agent) => this.#declare(agent));
   }
@@ -279,9 +284,9 @@ export class Troupe {
   }
 
   /**
-   * Gives a message to the agents that are for it, one or several, and resolves with one answer (E1, E9); what they fail with
-   * is in it. Rejects with `Refused` where nothing was begun: `bad_request`, `unknown_agent`, `no_match`, `forbidden`,
-   * `overloaded`; and `timed_out`, 504.
+   * Sends a message to one agent or several and resolves with one answer (E1, E9); failures of agents are part of it. Rejects
+   * with `Refused` if nothing was begun: `bad_request`, `unknown_agent`, `no_match`, `forbidden`, `overloaded`; and `timed_out`,
+   * 504.
    */
   orchestrate(body: OrchestrateBody, options: Omit<OrchestrateOptions, 'timeout_ms'> = {}): Promise<Orchestrated> {
     const { request_timeout_ms: timeout_ms } = this;
@@ -289,9 +294,8 @@ export class Troupe {
   }
 
   /**
-   * Runs an orchestrator in line and resolves with its envelope; what it has done is gone when the process dies. Rejects with
-   * `Refused`: `unknown_orchestrator`, or `bad_request` where the payload does not fit; with what the run threw, most often a
-   * `Failed`.
+   * Runs an orchestrator inline and resolves with its envelope; its progress is lost if the process dies. Rejects with `Refused`:
+   * `unknown_orchestrator`, or `bad_request` if the payload does not fit; with the error of the run, most often a `Failed`.
    */
   run(orchestrator: string, payload: unknown, options: InlineRun = {}): Promise<Envelope> {
     const { request_timeout_ms: timeout_ms } = this;
@@ -301,8 +305,8 @@ export class Troupe {
   }
 
   /**
-   * Has an orchestrator run as a job: journaled, tried again, recovered when its process dies. Resolves when the job is
-   * durable. Rejects with `Refused` as `run` does. See `troupe.jobs` for what becomes of it.
+   * Enqueues a run of an orchestrator as a job: journaled, retried, recovered if its process dies. Resolves when the job is
+   * durable. Rejects with `Refused` as `run` does. `troupe.jobs` has its progress and result.
    */
   enqueue(
     orchestrator: string,
@@ -317,7 +321,7 @@ export class Troupe {
     return activeAgents(this, tenant, limit);
   }
 
-  /** Forgets the ended sessions of a tenant that nothing happened to for `seconds`; resolves to how many. */
+  /** Deletes the ended sessions of a tenant without an entry for `seconds`; resolves to their count. */
   async cleanUp(tenant: string, seconds: number): Promise<number> {
     const before = this.clock.now() - seconds * 1_000;
     let removed = 0;
@@ -336,7 +340,7 @@ export class Troupe {
     return removed;
   }
 
-  /** Every entry of a tenant's sessions from now on, as it is remembered, until `signal` is aborted or the troupe closes. */
+  /** Every entry of a tenant's sessions from now on, as it is appended, until `signal` aborts or the troupe closes. */
   async *events({ tenant = 'default', signal }: { tenant?: string; signal?: AbortSignal } = {}): AsyncGenerator<{
     key: Key;
     entry: Entry;
@@ -375,7 +379,7 @@ export class Troupe {
   #joining(options: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>): Cluster {
     const { transport, log } = this;
     const within = (shard: number) => (key: Key) => cluster.shardOf(key) === shard;
-    /** How the sessions stood that another node held when their shard was read. */
+    /** Sessions that another node still ran when this node read their shard, as they were then. */
     const held = new Map<string, Row>();
     const cluster: Cluster = new Cluster(
       { ...options, transport, clock: this.clock, log },
@@ -391,7 +395,7 @@ export class Troupe {
         },
         wake: async (names) => {
           const keys = names.map((name) => name.split('/') as [string, string]);
-          // Whatever they owe by now.
+          // `wake: 0` makes them due now, so that recovery resumes what each last entry owes.
           const rows = keys.map(([tenant, session]) => ({ key: { tenant, session }, n: 0, at: 0, state: '', wake: 0 }));
           await this.orchestrator.recover(rows);
           for (const session of this.orchestrator.sessions()) {

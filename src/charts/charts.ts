@@ -1,4 +1,4 @@
-// The charts of a runtime, its own and its user's: what viewers draw, and what can be tried by hand.
+// The charts of a runtime, its own and the application's, for viewers and for the sandbox.
 import type { AnyStateMachine } from 'xstate';
 import { z } from 'zod';
 import { agent } from '../../machines/agent/samples.ts';
@@ -19,7 +19,7 @@ import type { AgentDefinition } from '../agents/definition.ts';
 import { type ChartGraph, chartGraph } from '../diagram/graph.ts';
 import { Refused } from '../platform/errors.ts';
 
-/** A chart of the user's: the machine alone, or with what is known of its events and its input. */
+/** A chart of the application: the machine alone, or with schemas of its events and its input. */
 export type OwnMachine = AnyStateMachine | ({ readonly machine: AnyStateMachine } & Described);
 
 export interface Chart extends Described {
@@ -28,14 +28,14 @@ export interface Chart extends Described {
   readonly origin: 'troupe' | 'user';
 }
 
-/** A chart as `GET /v1/machines` shows it. Schemas are JSON Schema; null where there is none. */
+/** A chart as `GET /v1/machines` shows it. Schemas are JSON Schema; null if there is none. */
 export interface ChartView extends ChartGraph {
   readonly origin: Chart['origin'];
-  /** By type. Those that begin with `xstate.` tell what came of work and time. */
+  /** Schemas by event type. Types that begin with `xstate.` are results of invokes and timers. */
   readonly events: Readonly<Record<string, object | null>>;
   readonly input: object | null;
   readonly sample_input?: unknown;
-  /** An event of each type; left out where none can be made up. */
+  /** An example event per type; missing if none can be generated. */
   readonly samples: Readonly<Record<string, object>>;
 }
 
@@ -46,7 +46,7 @@ const described: Readonly<Record<keyof typeof machines, Described>> = {
 export class Charts {
   readonly #charts: ReadonlyMap<string, Chart>;
 
-  /** Throws `Refused`: `bad_machine`, or `duplicate_machine` when one has the name of another. */
+  /** Throws `Refused`: `bad_machine`, or `duplicate_machine` if two have the same name. */
   constructor(own: Readonly<Record<string, OwnMachine>> = {}, agents: readonly AgentDefinition[] = []) {
     const charts = new Map<string, Chart>();
     for (const [name, machine] of Object.entries(machines))
@@ -55,7 +55,7 @@ export class Charts {
       if (charts.has(name)) throw new Refused('duplicate_machine', `there is a machine "${name}" already`);
       charts.set(name, ownChart(name, given));
     }
-    // Several agents may share one.
+    // Several agents may share one machine.
     for (const agent of agents)
       if (agent.kind === 'machine' && ![...charts.values()].some(({ machine }) => machine === agent.machine))
         charts.set(charts.has(agent.machine.id) ? agent.id : agent.machine.id, ownChart(agent.id, agent.machine));
@@ -66,7 +66,7 @@ export class Charts {
     return [...this.#charts.values()];
   }
 
-  /** Throws `Refused('unknown_machine')` naming those that there are. */
+  /** Throws `Refused('unknown_machine')` naming the existing ones. */
   get(name: string): Chart {
     const chart = this.#charts.get(name);
     if (chart) return chart;
@@ -84,7 +84,7 @@ function ownChart(name: string, given: OwnMachine): Chart {
 const isMachine = (value: unknown): value is AnyStateMachine =>
   typeof value === 'object' && value !== null && 'root' in value && 'transition' in value;
 
-/** What viewers get of a chart. */
+/** The view of a chart for `GET /v1/machines`. */
 export function chartView(chart: Chart): ChartView {
   const graph = chartGraph(chart.machine);
   const types = [...new Set(graph.edges.map(({ event }) => event))].filter((type) => type !== '' && type !== '*');

@@ -1,4 +1,4 @@
-// One step of a chart, tried by hand: nothing is performed, remembered or told.
+// Computes one transition of a chart on request: nothing is performed, journaled or emitted.
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { type Dump, type Effect, sandbox } from '../../actors/durable.ts';
 import { stateName } from '../../machines/state-name.ts';
@@ -9,11 +9,11 @@ import type { Chart } from './charts.ts';
 import { type TracedStep, type Transition, traced } from './transitions.ts';
 
 export interface Trial {
-  /** What it begins with, where there is no snapshot; a sample unless given. */
+  /** Input of the initial state, if there is no snapshot. Default: a sample. */
   readonly input?: unknown;
-  /** Where it stands. */
+  /** The snapshot to start from. */
   readonly snapshot?: Dump;
-  /** What happens; without one it only begins. */
+  /** The event to handle; without one only the initial state is computed. */
   readonly event?: EventObject;
 }
 
@@ -21,24 +21,24 @@ export interface Tried {
   readonly snapshot: Dump;
   /** The active states as one line. */
   readonly state: string;
-  /** The ids of all active states, as `GET /v1/machines` has them. */
+  /** The ids of all active states, as in `GET /v1/machines`. */
   readonly active: readonly string[];
-  /** What the world would have to do now. */
+  /** The effects that the step would start and stop. */
   readonly effects: readonly Effect[];
   readonly emitted: readonly Emitted[];
-  /** What the step took, in order: the edges with these ids. */
+  /** The transitions of the step, in order, as edges with these ids. */
   readonly transitions: readonly Transition[];
-  /** False when the event is not taken here. */
+  /** False if the event is not accepted in this state. */
   readonly changed: boolean;
-  /** The types that the active states listen to; a guard may still refuse one for its data. */
+  /** The event types that the active states handle; a guard may still refuse one for its data. */
   readonly allowed: readonly string[];
-  /** What it began with. */
+  /** The input that was used. */
   readonly input?: unknown;
 }
 
 /**
- * Takes one event from a snapshot, or from the beginning. Throws `Refused`: `bad_request` naming the fields of an event that
- * its schema refuses, `bad_snapshot`, `unknown_event` for a type that the chart never listens to, `chart_threw`.
+ * Computes one event from a snapshot, or the initial state. Throws `Refused`: `bad_request` naming the fields of an event that
+ * its schema refuses, `bad_snapshot`, `unknown_event` for a type that the chart never handles, `chart_threw`.
  */
 export function tryOut(chart: Chart, { input, snapshot, event }: Trial): Tried {
   const pure = sandbox(chart.machine);
@@ -97,7 +97,7 @@ function checked({ machine, name, events }: Chart, event: EventObject): EventObj
   throw new Refused('unknown_event', sentence, 400, { events: types });
 }
 
-/** A guard or an action that is given what it does not expect throws: that is whoever sent it erring. */
+/** A guard or an action may throw on data that no schema checks, which is the caller's error. */
 function guarded({ name }: Chart, take: () => TracedStep): TracedStep {
   try {
     return take();

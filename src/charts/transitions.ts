@@ -1,4 +1,4 @@
-// The transitions that a step took, as edges of the chart's drawing; also of steps that were taken long ago.
+// The transitions of a step as edges of the chart's drawing, for live steps and for journaled ones.
 import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { type Microstep, type Step, type Stepper, stepper } from '../../actors/durable.ts';
@@ -7,22 +7,22 @@ import { type ChartEdge, edgeOf } from '../diagram/graph.ts';
 import type { Entry } from '../journal/journal.ts';
 import { plain, take } from '../sessions/replay.ts';
 
-/** A transition that was taken: the edge with this `id` in the chart's graph (`GET /v1/machines`). */
+/** A taken transition: the edge with this `id` in the chart's graph (`GET /v1/machines`). */
 export type Transition = Pick<ChartEdge, 'id' | 'source' | 'targets' | 'kind' | 'event' | 'guard'>;
 
-/** A step and the transitions that it took, in order. */
+/** A step and its transitions, in order. */
 export interface TracedStep extends Step {
   readonly transitions: readonly Transition[];
 }
 
-/** An entry, and the transitions that its event took in this order; null where they cannot be known. */
+/** An entry and its transitions in order; null if they cannot be determined. */
 export interface TracedEntry extends Entry {
   readonly transitions: readonly Transition[] | null;
 }
 
 /**
- * Takes a step with `pure`, and lists its transitions: those of the event, of what the chart raised and of `always`. Entering
- * the initial states is none. Throws what `run` throws.
+ * Runs a step of `pure` and lists its transitions: those of the event, of raised events and of `always`. Entering the initial
+ * states is none. Throws what `run` throws.
  */
 export function traced(pure: Stepper, run: () => Step): TracedStep {
   const { result, microsteps } = pure.trace(run);
@@ -30,9 +30,9 @@ export function traced(pure: Stepper, run: () => Step): TracedStep {
 }
 
 /**
- * Takes the stored event of each entry again, from the stored snapshot of the entry before it; `before` is the one before the
- * first; one of an earlier version is migrated. The transitions of an entry are null when another machine or version decided it,
- * when the entry before is not there or cannot be migrated, and when the step does not lead to the stored snapshot again.
+ * Repeats the stored event of each entry on the snapshot of the entry before it; `before` precedes the first. An entry before
+ * that an earlier version wrote is migrated. The transitions of an entry are null if another machine or version decided it, if
+ * the entry before is missing or cannot be migrated, or if the step does not lead to the stored snapshot again.
  */
 export function traceEntries(machine: AnyStateMachine, entries: readonly Entry[], before?: Entry): TracedEntry[] {
   const pure = stepper(machine);
@@ -53,7 +53,7 @@ function retake(pure: Stepper, before: Entry | undefined, entry: Entry): TracedE
     const { snapshot, transitions } = traced(pure, () => take(pure, from, entry));
     return isDeepStrictEqual(plain(pure.dump(snapshot)), plain(entry.snapshot)) ? transitions : null;
   } catch {
-    // No migration leads there, or the chart was changed without a new version and throws on what it took then.
+    // No migration leads there, or the chart was changed without a new version and throws on an event that it once accepted.
     return null;
   }
 }
@@ -70,7 +70,7 @@ function withoutConflicts(microstep: Microstep): AnyTransitionDefinition[] {
   return taken;
 }
 
-/** Their sources are active and in different regions, so both exit a state exactly when one domain holds the other. */
+/** Their sources are active and in different regions, so both exit a state exactly if one domain contains the other. */
 function conflict(one: AnyTransitionDefinition, other: AnyTransitionDefinition): boolean {
   if (exitsNothing(one) || exitsNothing(other)) return false;
   const [a, b] = [domainOf(one), domainOf(other)];
@@ -80,7 +80,7 @@ function conflict(one: AnyTransitionDefinition, other: AnyTransitionDefinition):
 const exitsNothing = ({ source, target, reenter }: AnyTransitionDefinition): boolean =>
   !target?.length || (!reenter && source.type === 'atomic' && target.every((state) => state === source));
 
-/** The state whose descendants a transition exits and enters; undefined when it leaves the root. */
+/** The state whose descendants a transition exits and enters; undefined if it leaves the root. */
 function domainOf({ source, target = [], reenter }: AnyTransitionDefinition): AnyStateNode | undefined {
   if (!reenter && target.every((state) => state === source || liesIn(state, source))) return source;
   let domain = source.parent;

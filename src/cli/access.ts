@@ -1,4 +1,4 @@
-// Where the service is and who asks: the options that every command that talks to it takes.
+// Options that every command with a service takes: its URL, and the caller's tenant.
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
 import { Service } from './service.ts';
@@ -29,7 +29,7 @@ async function configuredUrl(): Promise<string> {
   return urlOf(host, port);
 }
 
-/** Where a service is reached from this machine when it listens there. */
+/** The URL of a service that listens on this machine. */
 export function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;

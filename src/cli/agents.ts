@@ -1,4 +1,4 @@
-// `troupe agents`: who can answer, and how each endpoint does.
+// `troupe agents`: lists the agents and the health of each endpoint.
 import { Command } from 'commander';
 import type { AgentView } from '../agents/agent.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
@@ -16,7 +16,7 @@ export const agents = accessOptions(new Command('agents'))
     else console.log(table(HEADS, agents.flatMap(rowsOf)));
   });
 
-/** A row for each endpoint; the agent's own columns stand on the first. */
+/** One row per endpoint; the agent's own columns stand on the first. */
 function rowsOf({ agent_id, kind, state, endpoints }: AgentView): (string | number)[][] {
   if (endpoints.length === 0) return [[agent_id, kind, state]];
   return endpoints.map((endpoint, index) => {

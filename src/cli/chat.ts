@@ -1,4 +1,4 @@
-// `troupe chat`: a conversation in the terminal, written as it is spoken.
+// `troupe chat`: a conversation in the terminal, streamed as it is written.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
@@ -13,7 +13,7 @@ import { Complaint, type Service, Unreachable } from './service.ts';
 import { Terminal } from './terminal.ts';
 import { viewOf, Watch } from './watch.ts';
 
-/** Messages of an earlier conversation that are shown again. */
+/** Messages of an earlier conversation that are printed again. */
 const EARLIER = 10;
 
 export const chat = accessOptions(new Command('chat'))
@@ -64,7 +64,7 @@ async function showEarlier(service: Service, session: string, screen: Screen): P
   }
 }
 
-/** Says something once, however often the service has to be asked. Resolves when everything that came of it is shown. */
+/** Sends a message once, over any number of retries. Resolves when all of its events are printed. */
 async function say(service: Service, session: string, content: string, watch: Watch, screen: Screen): Promise<void> {
   const status = await statusOf(service, session, content);
   const { entry } = await service.get<SessionView>(`/v1/sessions/${session}`);
@@ -85,7 +85,7 @@ async function statusOf(service: Service, session: string, content: string): Pro
   }
 }
 
-/** Resolves when the AI has nothing more to say by itself. */
+/** Resolves when the AI has finished and waits for input. */
 async function settled(service: Service, session: string, watch: Watch): Promise<void> {
   for (;;) {
     const { control, turn, entry } = await service.get<SessionView>(`/v1/sessions/${session}`);

@@ -1,4 +1,4 @@
-// `troupe check`: the gate before an upgrade. May the charts of this program go on with every session that is stored?
+// `troupe check`: the gate before an upgrade; judges whether this program's charts can continue every stored session.
 import { pathToFileURL } from 'node:url';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
@@ -46,7 +46,7 @@ export const check = storedOptions(new Command('check'))
     }
   });
 
-/** What cannot be read is a finding like any other: the gate is for all sessions. */
+/** The verdict on one session. A session that cannot be read is a finding too, because the gate covers every session. */
 async function examine(stored: Stored, key: Key, changed?: AnyStateMachine): Promise<Pick<Finding, 'verdict' | 'why'>> {
   try {
     const entries = await stored.entries(key);

@@ -1,4 +1,4 @@
-// What a person may type to act on a session: `/takeover ana`, `/say hello`. Words in, a request out.
+// The commands a person types to act on a session, such as `/takeover ana` and `/say hello`: parses a line into a request.
 
 /** A request to a session: `POST /v1/sessions/{id}/{path}` with this body. */
 export interface Act {
@@ -6,7 +6,7 @@ export interface Act {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** Nothing to do but to tell the person something. */
+/** A message to the person instead of a request. */
 export interface Tell {
   readonly tell: string;
 }
@@ -14,10 +14,10 @@ export interface Tell {
 export type Read = { readonly act: Act; readonly by: string } | Tell | { readonly quit: true };
 
 interface Command {
-  /** What follows the word, as the help shows it; without one nothing follows. */
+  /** The argument as the help shows it; undefined if there is none. */
   readonly takes?: string;
   readonly about: string;
-  /** The words that follow may be left out. */
+  /** Whether the argument may be left out. */
   readonly optional?: boolean;
   readonly act: (rest: string, by: string) => Act | Tell;
 }
@@ -29,7 +29,7 @@ const decide = (decision: string) => (rest: string, by: string) => {
   return { path: `approvals/${approval}`, body: { decision, by, ...(reason && { reason }) } };
 };
 
-/** A yes to something else than what was asked for. */
+/** Approves a call with other arguments than the agent proposed. */
 function amend(rest: string, by: string): Act | Tell {
   const [, approval, json] = /^(\S+)\s*(.*)$/s.exec(rest)!;
   try {
@@ -64,7 +64,7 @@ const commands: Readonly<Record<string, Command>> = {
   cancel: { about: 'drop the answer that is being written', act: (_, by) => ({ path: 'cancel', body: { by } }) },
 };
 
-/** Reads `word rest` (a leading `/` is fine). Who takes over acts under that name from then on. */
+/** Parses `word rest`, with or without a leading `/`. After a takeover the given name is used for further commands. */
 export function readCommand(line: string, by: string): Read {
   const [, word = '', rest = ''] = /^\/?(\S*)\s*(.*)$/s.exec(line.trim())!;
   if (word === 'quit' || word === 'exit') return { quit: true };

@@ -1,4 +1,4 @@
-// The configuration as a command line changes it: its options go before the environment.
+// The configuration of a command: its options override the environment.
 import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config/config.ts';
 
@@ -16,7 +16,7 @@ export const configOptions = (command: Command): Command =>
     .option('--port <port>', 'the port to listen at, 0 for any; 8080 unless told (or HTTP_PORT)')
     .option('--db <url>', 'the database, or memory:; .troupe/troupe.db unless told (or DATABASE_URL)');
 
-/** Throws `Refused('bad_config')`. Where nothing is configured, the front desk of the examples stands in. */
+/** Reads the configuration; without one, that of the front desk example. Throws `Refused('bad_config')`. */
 export async function configured({ config: file, host, port, db }: ConfigOptions = {}): Promise<Config> {
   const env = {
     ...process.env,

@@ -1,4 +1,4 @@
-// `troupe dev`: the service with a log for people, started again whenever a file of it changes.
+// `troupe dev`: the service with a readable log, restarted whenever one of its files changes.
 import { spawn } from 'node:child_process';
 import { Command } from 'commander';
 import { type ConfigOptions, configOptions } from './configured.ts';

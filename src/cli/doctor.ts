@@ -1,4 +1,4 @@
-// `troupe doctor`: says what is well and what is not before the service is started.
+// `troupe doctor`: checks Node, the configuration, the agents, the database and the port before the service is started.
 import { accessSync, constants, existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
@@ -70,7 +70,7 @@ const isServed = (url: string): Promise<boolean> =>
     () => false,
   );
 
-/** Looks without leaving anything behind. */
+/** Checks that the database can be opened, without creating a file. */
 async function checkDatabase(database: Config['database']): Promise<string> {
   if (database.kind === 'memory') return 'in memory: sessions end with the process';
   const { path } = database;

@@ -1,4 +1,4 @@
-// `troupe encrypt`: makes of a secret what may stand in a configuration. The secret comes from stdin, never from the command line.
+// `troupe encrypt`: encrypts a secret for the configuration. Reads it from stdin, never from the command line.
 import { Command } from 'commander';
 import { token } from '../../machines/session/events.ts';
 import { generateKey, readKey, seal } from '../llm/secret.ts';
@@ -40,7 +40,7 @@ async function piped(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8').trim();
 }
 
-/** What is typed up to Enter, without showing it. */
+/** Reads a line from the terminal without echo. */
 async function ask(prompt: string): Promise<string> {
   const { stdin, stderr } = process;
   stderr.write(prompt);

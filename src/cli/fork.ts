@@ -1,4 +1,4 @@
-// `troupe fork`: copies a session up to an entry into a new one, in the database itself.
+// `troupe fork`: copies a session up to an entry into a new session, directly in the database.
 import { Command } from 'commander';
 import { token } from '../../machines/session/events.ts';
 import { Conflict } from '../platform/errors.ts';

@@ -1,4 +1,4 @@
-// `troupe jobs`: what is queued, runs and was given up; `retry` and `cancel` do something about it.
+// `troupe jobs`: lists queued, running and dead jobs; `retry` and `cancel` act on one.
 import { Argument, Command } from 'commander';
 import type { JobView } from '../jobs/view.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';

@@ -1,4 +1,4 @@
-// The `troupe` command: one file per subcommand, and one readable line when something is wrong.
+// The `troupe` command: one file per subcommand, and errors as one readable line.
 import { styleText } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import type { NatsError } from '../nats/connect.ts';
@@ -20,7 +20,7 @@ import { sessions } from './sessions.ts';
 import { start } from './start.ts';
 import { supervise } from './supervise.ts';
 
-/** Runs a command line. What goes wrong is told on stderr and in the exit code: 1, or 2 for a command line that is wrong. */
+/** Runs a command line. Errors go to stderr and set the exit code: 1, or 2 for a command line that does not parse. */
 export async function run(args: readonly string[]): Promise<void> {
   const program = new Command('troupe')
     .description('An actor-model statechart runtime: every agent and every conversation is a state machine.')
@@ -55,10 +55,10 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-/** What a person can do something about; anything else is a fault of ours and shows its stack. */
+/** Errors that a person can act on; any other is a defect and prints its stack. */
 const isTold = (error: unknown): error is Complaint | Refused | JournalError | NatsError =>
   error instanceof Complaint ||
   error instanceof Refused ||
   error instanceof JournalError ||
-  // By its name, so that a command that needs no NATS does not load its client.
+  // Compared by name, so that a command without NATS does not load its client.
   (error instanceof Error && error.name === 'NatsError');

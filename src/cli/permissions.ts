@@ -1,4 +1,4 @@
-// `troupe permissions`: what a nats-server's users of each role must be permitted, as a block of its configuration.
+// `troupe permissions`: prints the permissions of a nats-server's users per role, as a block of its configuration.
 import { Command } from 'commander';
 import { token } from '../../machines/session/events.ts';
 import type { Role } from '../interfaces/nats/permissions.ts';

@@ -1,4 +1,4 @@
-// A progress bar on stderr, so that what a command says on stdout stays clean; in a log, one line for every quarter.
+// A progress bar on stderr, so that stdout carries results only; without a terminal, one line for every quarter.
 const WIDTH = 30;
 
 export interface Progress {
@@ -8,9 +8,9 @@ export interface Progress {
 }
 
 export interface ProgressOptions {
-  /** Standard error unless told. */
+  /** Default: standard error. */
   readonly stream?: NodeJS.WriteStream;
-  /** Lines between the bar and the cursor, where several bars stand one below the other; none unless told. */
+  /** Lines between the bar and the cursor, if several bars are stacked. Default 0. */
   readonly above?: number;
 }
 

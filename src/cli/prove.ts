@@ -1,4 +1,4 @@
-// `troupe prove`: claims about a cluster, put to the test on this machine. Exits with 1 when one does not hold.
+// `troupe prove`: tests claims about a cluster on this machine. Exits with 1 if one does not hold.
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { ServerKill } from '../prove/chaos.ts';
@@ -48,7 +48,7 @@ const failover = new Command('failover')
     };
     const { holds, late, proveFailover } = await import('../prove/failover.ts');
     console.error(`seed ${options.seed}`);
-    // Whoever stops it wants no servers left behind; they are ended when this process exits.
+    // On a signal this process exits, and its exit ends the servers it started.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
     const blows = options.kills + options.nats_kills;
     let bar: Progress =

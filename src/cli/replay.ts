@@ -1,4 +1,4 @@
-// `troupe replay`: runs the stored events of sessions again and compares every snapshot with the stored one.
+// `troupe replay`: replays the stored events of sessions and compares every snapshot with the stored one.
 import { Command } from 'commander';
 import { type Key, keyName } from '../journal/journal.ts';
 import { type Refolding, refold } from '../sessions/replay.ts';
@@ -44,7 +44,7 @@ export const replay = storedOptions(new Command('replay'))
     }
   });
 
-/** A session that cannot be read differs before its first entry. */
+/** Replays one session. One that cannot be read counts as differing before its first entry. */
 async function refolded(stored: Stored, key: Key): Promise<Refolding> {
   try {
     const entries = await stored.entries(key);

@@ -1,7 +1,7 @@
-// Writes what happens in a session to a terminal, as it happens: each word once, however often it is told.
+// Prints the events of a session to a terminal as they arrive: each word once, even if an event is repeated.
 import { styleText } from 'node:util';
 
-/** An event of a session, as the service tells it. */
+/** An event of a session, as the service sends it. */
 export interface Told {
   readonly type: string;
   readonly [member: string]: unknown;
@@ -14,7 +14,7 @@ interface Delta {
   readonly text: string;
 }
 
-/** The answer that is being written: what it is by now, and what of it stands on the screen. */
+/** The streaming answer: its text so far, and how much of it is printed. */
 interface Answer {
   readonly of: string;
   readonly text: string;
@@ -26,11 +26,11 @@ const news = (text: string): string => styleText('yellow', `• ${text}`);
 const trouble = (text: string): string => styleText('red', `✗ ${text}`);
 const speaker = (name: string): string => styleText('cyan', `${name}: `);
 
-/** So much of an approval's details is shown, in characters. */
+/** Longest details of an approval that are printed, characters. */
 const LONGEST = 2_000;
 
 export interface ScreenOptions {
-  /** Staff see what users do not: guidance, notes, failures of attempts, and the user's own words. */
+  /** Staff also see guidance, notes, failed attempts and the user's messages. */
   readonly staff?: boolean;
 }
 
@@ -64,14 +64,14 @@ export class Screen {
     }
   }
 
-  /** A piece replaces everything from its offset on; only what is not on the screen yet is written. */
+  /** A delta replaces everything from its offset on; only text beyond the printed one is written. */
   #delta({ run_id, attempt, offset, text }: Delta): void {
     const of = `${run_id}#${attempt}`;
     if (this.#answer && this.#answer.of !== of) this.#breakOff(dim(' (starts over)'));
     const before = this.#answer ?? { of, text: '', shown: '' };
     if (!this.#answer) this.#write(speaker('answer'));
     const whole = before.text.slice(0, offset) + text;
-    // It may be told again from its beginning, in fewer words than are on the screen already.
+    // A repeated stream starts over and is shorter than the printed text for a while.
     const shown = before.shown.startsWith(whole) ? before.shown : this.#show(before.shown, whole);
     this.#answer = { of, text: whole, shown };
   }
@@ -129,7 +129,7 @@ export class Screen {
     }
   }
 
-  /** What exactly is to be done: for whoever decides, not for the one who chats. */
+  /** The details of the action to approve: staff decide on them, users do not see them. */
   #details({ action, details }: Told): string {
     if (!this.#staff || details === undefined) return '';
     const written = JSON.stringify(details);

@@ -1,12 +1,12 @@
-// The running service as the commands see it: requests, and event streams that survive a restart of the service.
+// A client of the running service: requests, and event streams that survive a restart of the service.
 import { setTimeout as pause } from 'node:timers/promises';
 import { type EventSourceMessage, EventSourceParserStream } from 'eventsource-parser/stream';
 
-/** Something that a person at the terminal should know, in one sentence; `code` is the service's own. */
+/** An error for the person at the terminal, in one sentence; `code` is the service's own. */
 export class Complaint extends Error {
   override name = 'Complaint';
   readonly code: string;
-  /** What the service said besides, such as the HTTP `status` and the `run_id` that failed. */
+  /** Further members of the problem, such as the HTTP `status` and the `run_id` that failed. */
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(code: string, message: string, details: Readonly<Record<string, unknown>> = {}) {
@@ -30,10 +30,10 @@ export interface Access {
 }
 
 export interface FollowOptions {
-  /** Only what comes after this id. */
+  /** Id of the last event read; the stream continues after it. */
   readonly after?: string;
   readonly signal: AbortSignal;
-  /** Told when the stream broke and when it stands again. */
+  /** Called when the stream breaks and when it is connected again. */
   readonly onConnection?: (is: 'lost' | 'back') => void;
 }
 
@@ -62,9 +62,8 @@ export class Service {
   }
 
   /**
-   * An event stream: when the connection breaks it is made again from the last id on, so that nothing is missed and
-   * nothing comes twice. Ends when the service has nothing more to tell or `signal` is aborted; rejects with `Complaint`
-   * when the service refuses.
+   * Follows an event stream. When the connection breaks it reconnects after the last id, so that no event is lost or repeated.
+   * Ends when the service ends the stream or `signal` aborts; rejects with `Complaint` when the service refuses.
    */
   async *follow(path: string, { after, signal, onConnection }: FollowOptions): AsyncGenerator<EventSourceMessage> {
     let last = after;
@@ -85,7 +84,7 @@ export class Service {
         }
       } catch (error) {
         if (signal.aborted) return;
-        // A service that is about to stop or has just begun says 503; any other refusal stays one.
+        // A service that is stopping or starting replies 503, which is retried; any other refusal is final.
         if (error instanceof Complaint && !(error instanceof Unreachable) && error.details.status !== 503) throw error;
       }
       if (!lost) onConnection?.('lost');
@@ -114,7 +113,7 @@ export class Service {
   }
 }
 
-/** RFC 9457's problem document as a sentence. */
+/** A problem document (RFC 9457) as a sentence. */
 async function complaintOf(response: Response): Promise<Complaint> {
   const { status } = response;
   const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };

@@ -1,4 +1,4 @@
-// `troupe sessions`: who is talking, and in which state each conversation is.
+// `troupe sessions`: lists the sessions and the state of each.
 import { Command } from 'commander';
 import type { Asks } from '../../actors/view.ts';
 import { type AccessOptions, accessOptions, serviceOf } from './access.ts';
@@ -11,7 +11,7 @@ interface Page {
     readonly turn: string | null;
     readonly entry: number;
     readonly updated_at: number;
-    /** What it waits for somebody to decide or to do. */
+    /** The question that the session waits for an answer to. */
     readonly asks?: Asks;
   }[];
   readonly next_cursor?: string;

@@ -1,4 +1,4 @@
-// `troupe start`: runs the service. What people read goes to stdout, the log to stderr.
+// `troupe start`: runs the service. Output for people goes to stdout, the log to stderr.
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { Logger } from 'pino';
@@ -10,7 +10,7 @@ export const start = configOptions(new Command('start'))
   .description('run the service; without a configuration it is the front desk of the examples')
   .option('--pretty', 'a log for people instead of JSON lines')
   .action(async ({ pretty, ...options }: ConfigOptions & { pretty?: true }) => {
-    // Loaded here, so that the other commands need not wait for a server that they do not start.
+    // Imported here, so that the other commands do not wait for a server to load.
     const { serve } = await import('../serve.ts');
     const config = await configured(options);
     const service = await serve(config, { log: await logOf(config, pretty) });

@@ -1,4 +1,4 @@
-// Where replay, check and fork find sessions: in the database itself while the service is down, or at the service.
+// Source of stored sessions for replay, check and fork: the database file while the service is down, or the service.
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { AnyStateMachine } from 'xstate';
@@ -13,7 +13,7 @@ import { Complaint, Unreachable } from './service.ts';
 
 export interface Stored {
   keys(): Promise<readonly Key[]>;
-  /** Every entry of a session; rejects with `Complaint` when there is none. */
+  /** Every entry of a session; rejects with `Complaint` if there is none. */
   entries(key: Key): Promise<readonly Entry[]>;
   close(): Promise<void>;
 }
@@ -27,20 +27,20 @@ const PAGE = 1_000;
 export const storedOptions = (command: Command): Command =>
   accessOptions(command).option('--db <path>', 'read the database itself, while the service is down');
 
-/** The service when its URL is given, else the database. */
+/** The service if its URL is given, else the database. */
 export const storedOf = async (options: StoredOptions): Promise<Stored> =>
   options.url !== undefined ? atService(options) : inDatabase(await databaseOf(options));
 
 export const inTenant = ({ tenant = 'default' }: { tenant?: string }, session: string): Key => ({ tenant, session });
 
-/** The file that is named or configured. Throws `Complaint` when nothing is kept in a file. */
+/** Path of the named or configured database file. Throws `Complaint` if the journal is not a file. */
 export async function databaseOf({ db }: { db?: string }): Promise<string> {
   const { database } = await configured({ db });
   if (database.kind === 'sqlite') return database.path;
   throw new Complaint('no_database', 'the configured service keeps its sessions in memory only; name a file with --db');
 }
 
-/** Opens the file for this process alone. Throws `Complaint` when there is none, `JournalError` when it is in use. */
+/** Opens the file for this process alone. Throws `Complaint` if it does not exist, `JournalError` if it is in use. */
 export function openDatabase(path: string): Journal {
   if (!existsSync(path)) throw new Complaint('no_database', `there is no database at ${path}`);
   return sqliteJournal({ path });
@@ -93,7 +93,7 @@ async function atService(access: AccessOptions): Promise<Stored> {
   };
 }
 
-/** One session cannot be read; others may. */
+/** Whether an error concerns one session only, so that others can still be read. */
 export const isUnreadable = (error: unknown): error is JournalError | Complaint =>
   error instanceof JournalError || (error instanceof Complaint && !(error instanceof Unreachable));
 
@@ -102,7 +102,7 @@ interface SessionPage {
   readonly next_cursor?: string;
 }
 
-/** The chart that this program has under the name that an entry was written by. */
+/** This program's chart of the name that an entry was written with. */
 export function chartOf({ machine }: Entry): AnyStateMachine {
   const name = machine.slice(0, machine.lastIndexOf('@'));
   const chart = (machines as Record<string, AnyStateMachine>)[name];

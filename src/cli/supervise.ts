@@ -1,4 +1,4 @@
-// `troupe supervise`: watch a session as staff see it, and act on it.
+// `troupe supervise`: watches a session as staff see it, and acts on it.
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { TranscriptMessage } from '../../actors/transcript.ts';
@@ -48,13 +48,13 @@ async function attend(service: Service, session: string, view: SessionView, name
   watch.stop();
 }
 
-/** What was asked before anybody watched still waits for an answer. */
+/** Prints the open question: its event came before the watch began. */
 function showQuestion(screen: Screen, { run }: SessionView): void {
   if (run?.asks?.kind === 'approval') screen.tell({ type: 'approval_requested', approval: run.question, ...run.asks });
   if (run?.asks?.kind === 'tool') screen.tell({ type: 'tool_requested', call: run.question, ...run.asks });
 }
 
-/** A message that waits for a person is taken up by no run, so that nothing else shows its words. */
+/** Prints a message that waits for a person: no run takes it up, so no other event shows its text. */
 function waitingShown(screen: Screen): (told: Told) => void {
   let said: unknown;
   return (told) => {

@@ -1,7 +1,7 @@
-// Rows as aligned columns, for people; programs get JSON.
+// Formats rows as aligned columns for people; programs read JSON.
 import { stripVTControlCharacters, styleText } from 'node:util';
 
-/** Columns in the order of `heads`; a cell that is missing is a dash. */
+/** Columns in the order of `heads`; a missing cell is a dash. */
 export function table(
   heads: readonly string[],
   rows: readonly (readonly (string | number | null | undefined)[])[],
@@ -18,7 +18,7 @@ export function table(
 
 const widthOf = (cell: string): number => stripVTControlCharacters(cell).length;
 
-/** How long ago, in the largest unit that fits: `3 min`. */
+/** A time span in its largest unit: `3 min`. `at` and `now` are ms since the epoch. */
 export function ago(at: number, now = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - at) / 1_000));
   if (seconds < 60) return `${seconds} s`;

@@ -1,8 +1,8 @@
-// The terminal of a conversation: what happens is written above the line that is being typed.
+// The terminal of a conversation: events are printed above the line that the person is typing.
 import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline';
 
 export class Terminal {
-  /** Whether a person sits there; a pipe is read line by line, each when the one before is dealt with. */
+  /** Whether a person is typing; from a pipe, lines are read one at a time, each after the one before is done. */
   readonly interactive: boolean = Boolean(process.stdin.isTTY && process.stdout.isTTY);
   readonly #lines: Interface;
   readonly #typed: AsyncIterable<string>;
@@ -12,7 +12,7 @@ export class Terminal {
     const { stdin: input, stdout: output } = process;
     this.#lines = createInterface(this.interactive ? { input, output, prompt } : { input });
     this.#lines.on('SIGINT', () => this.close());
-    // Begun at once: what comes before anybody iterates would be lost.
+    // Created at once: readline drops lines that arrive before the first iteration.
     this.#typed = this.#lines[Symbol.asyncIterator]();
   }
 
@@ -27,7 +27,7 @@ export class Terminal {
     if (this.interactive && this.#fresh) this.#lines.prompt(true);
   };
 
-  /** What is typed, until the end of the input or `close`. */
+  /** Yields the typed lines until the input ends or `close` is called. */
   async *typed(): AsyncGenerator<string> {
     if (this.interactive) this.#lines.prompt();
     for await (const line of this.#typed) {

@@ -1,9 +1,9 @@
-// Follows one session of a running service and shows it on a screen, also over a restart of the service.
+// Follows one session of a running service and prints its events, also across a restart of the service.
 import type { SessionView } from '../../actors/view.ts';
 import type { Screen, Told } from './screen.ts';
 import { Complaint, type Service } from './service.ts';
 
-/** How a session stands; undefined when nobody has heard of it. */
+/** The session's view; undefined if the session does not exist. */
 export function viewOf(service: Service, session: string): Promise<SessionView | undefined> {
   return service.get<SessionView>(`/v1/sessions/${session}`).catch((error) => {
     if (error instanceof Complaint && error.code === 'unknown_session') return undefined;
@@ -14,13 +14,13 @@ export function viewOf(service: Service, session: string): Promise<SessionView |
 type Hear = (told: Told) => void | Promise<void>;
 
 export class Watch {
-  /** Resolves when the session has ended or the watch was stopped, rejects when the service refuses to tell. */
+  /** Resolves when the session has ended or the watch was stopped; rejects when the service refuses. */
   readonly ended: Promise<void>;
   readonly #stop = new AbortController();
   readonly #waiting = new Set<() => void>();
   #seen: number;
 
-  /** Shows what happens after entry `after`; `hear` is told too, and waited for. */
+  /** Prints the events after entry `after`, and awaits `hear` with each. */
   constructor(service: Service, session: string, screen: Screen, after: number, hear: Hear = () => {}) {
     this.#seen = after;
     this.ended = this.#follow(service, session, screen, hear);
@@ -28,7 +28,7 @@ export class Watch {
     this.ended.then(stop, stop);
   }
 
-  /** Resolves when entry `n` has been shown. */
+  /** Resolves when entry `n` has been printed. */
   async seen(n: number): Promise<void> {
     while (this.#seen < n && !this.#stop.signal.aborted)
       await new Promise<void>((resolve) => {
@@ -53,7 +53,7 @@ export class Watch {
       const told: Told = { type: event, ...JSON.parse(data) };
       screen.tell(told);
       await hear(told);
-      // The last of what an entry tells.
+      // The last event of an entry.
       if (event === 'state_change') {
         this.#seen = Number(id);
         this.#wake();

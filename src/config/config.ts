@@ -1,4 +1,4 @@
-// Configuration: the environment goes before one file, the file before the defaults. Whatever is wrong is named with its field.
+// The configuration: the environment overrides one file, the file overrides the defaults. Each error names its field.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -12,35 +12,35 @@ import type { TroupeOptions } from '../troupe.ts';
 import { type ConfigFile, dataFile, environment, type LogLevel, programFile } from './schemas.ts';
 import { withVariables } from './variables.ts';
 
-/** Where sessions are remembered: in this process only, or in a file. */
+/** The database of the journal: in this process's memory, or a file. */
 export type Database = { readonly kind: 'memory' } | { readonly kind: 'sqlite'; readonly path: string };
 
 export interface Config {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Whether another free port will do when that one is taken. */
+  /** Whether to use another free port if this one is taken. */
   readonly any_port?: boolean;
-  /** The cluster this process joins; then sessions are remembered there, and `database` is not opened. */
+  /** The cluster this process joins; its journal is in JetStream then, and `database` is not opened. */
   readonly nats?: NatsNodeOptions;
-  /** Where this process speaks the NATS protocol when it joins no cluster; 0 takes any free port. 4222, if free, unless told. */
+  /** The loopback port for NATS clients of a process without a cluster; 0 takes any free port. Default 4222, if free. */
   readonly nats_port?: number | 'off';
   readonly database: Database;
   /** Every event is pushed to `{ingress_url}/internal/send`. */
   readonly ingress_url?: string;
   readonly log_level: LogLevel;
-  /** What the runtime is made of; journal, clock and log come from whoever serves it. */
+  /** Options of the runtime; the caller adds journal, clock and log. */
   readonly troupe: Omit<TroupeOptions, 'journal' | 'clock' | 'log'>;
-  /** The file that was read, if there is one. */
+  /** Path of the configuration file, if there is one. */
   readonly file?: string;
 }
 
 export type { ConfigFile };
 
 export interface LoadOptions {
-  /** `process.env` unless told. */
+  /** Default: `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Where the file is looked for, and what relative paths begin at; the working directory unless told. */
+  /** Where the file is searched, and the base of relative paths. Default: the working directory. */
   readonly cwd?: string;
   /** The file to read, instead of `TROUPE_CONFIG` or the one in `cwd`. */
   readonly file?: string;
@@ -48,7 +48,7 @@ export interface LoadOptions {
 
 const FILES = ['troupe.config.ts', 'troupe.config.js', 'troupe.config.mjs', 'troupe.config.yaml', 'troupe.config.yml'];
 
-/** Reads the configuration. Throws `Refused('bad_config')` with every field that is wrong and what would be right. */
+/** Reads the configuration. Throws `Refused('bad_config')` with every invalid field and its valid values. */
 export async function loadConfig({ env = process.env, cwd = process.cwd(), file }: LoadOptions = {}): Promise<Config> {
   const said = readEnvironment(env);
   const path = findFile(cwd, file ?? said.TROUPE_CONFIG);
@@ -60,7 +60,7 @@ export async function loadConfig({ env = process.env, cwd = process.cwd(), file 
   return {
     host: said.HTTP_HOST ?? told.http?.host ?? '127.0.0.1',
     port: port ?? 8080,
-    // Several nodes of a cluster may well be started on one machine with the same command.
+    // Several nodes of a cluster may be started on one machine with the same command.
     ...(nats_url !== undefined && port === undefined && { any_port: true }),
     ...(nats_url !== undefined && { nats: { url: nats_url, replicas: said.NATS_REPLICAS ?? told.nats_replicas } }),
     ...(nats_port !== undefined && { nats_port }),
@@ -78,8 +78,8 @@ export async function loadConfig({ env = process.env, cwd = process.cwd(), file 
 }
 
 /**
- * A database URL: `memory:`, a path, `sqlite:` and a path, or a `file:` URL. Relative paths begin at `cwd`.
- * Throws `Refused('bad_config')` for what is no database of this version.
+ * Parses a database URL: `memory:`, a path, `sqlite:` and a path, or a `file:` URL. Relative paths are resolved against `cwd`.
+ * Throws `Refused('bad_config')` for a database that this version does not support.
  */
 export function databaseOf(url: string, cwd: string): Database {
   if (/^(memory:|sqlite::memory:|:memory:)$/.test(url)) return { kind: 'memory' };
@@ -91,7 +91,7 @@ export function databaseOf(url: string, cwd: string): Database {
   return { kind: 'sqlite', path: resolve(cwd, path) };
 }
 
-/** `///var/x.db` is absolute, `//x.db`, as some write it, is not; neither is `x.db`. */
+/** `///var/x.db` is absolute; `//x.db`, a common spelling, and `x.db` are relative. */
 function pathOf(rest: string): string {
   if (rest.startsWith('///')) return fileURLToPath(`file:${rest}`);
   return rest.startsWith('//') ? rest.slice(2) : rest;
@@ -127,7 +127,7 @@ function runtimeOf(file: ConfigFile, settings: Partial<Settings>): Config['troup
   };
 }
 
-/** Without what was not said, which would hide a default. */
+/** Drops undefined members, which would hide defaults. */
 const given = <T extends object>(values: T): T =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 
@@ -161,7 +161,7 @@ async function readYaml(path: string): Promise<unknown> {
 }
 
 function readEnvironment(env: NonNullable<LoadOptions['env']>) {
-  // A variable that is set to nothing is as good as one that is not set.
+  // An empty variable counts as not set.
   return check(environment, Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')));
 }
 

@@ -1,4 +1,4 @@
-// What may stand in the environment and in `troupe.config.ts` or `.yaml`. Every refusal says what would be right.
+// Schemas of the environment and of `troupe.config.ts` or `.yaml`. Every refusal names the valid values.
 import { z } from 'zod';
 import type { HookFunctions } from '../../actors/hooks.ts';
 import { ownSettings, token } from '../../machines/session/events.ts';
@@ -21,7 +21,7 @@ const url = z.url({ protocol: /^https?$/, error: 'must be a URL that begins with
 const milliseconds = z.int('must be a whole number of milliseconds').positive('must be more than 0');
 const logLevel = z.enum(logLevels);
 
-/** A number as the environment has it. */
+/** A number written as text. */
 const written = <S extends z.ZodType<number, number>>(schema: S) => z.string().transform(numberIn).pipe(schema);
 
 const numberIn = (text: string): number => (/^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN);
@@ -63,17 +63,19 @@ const httpAgent = z.strictObject({
   endpoints: z.array(z.strictObject({ id: token, url, weight: z.number().positive().optional() })).min(1),
 });
 
-/** What data can say. Seconds where the name has no unit, as operators know these settings. */
+/** The file's fields that are plain data. Numbers whose name has no unit are seconds, as operators know these settings. */
 export const dataFile = z.strictObject({
   http: z.strictObject({ host: z.string().min(1).optional(), port: port.optional() }).optional(),
   database_url: z.string().min(1).optional(),
   ingress_url: url.optional(),
   agent_timeout_ms: milliseconds.optional(),
-  /** How long answers may take to end when the process is told to stop; 30,000 unless told. Whoever stops it must wait longer. */
+  /**
+   * Time for running answers to end after SIGTERM, ms. Default 30,000. A supervisor must wait longer before it kills the process.
+   */
   drain_timeout_ms: milliseconds.optional(),
   log_level: logLevel.optional(),
   nats_url: natsUrl.optional(),
-  /** Where clients of NATS find this process when there is no `nats_url`; 4222, if that is free, unless told. */
+  /** The loopback port for NATS clients if there is no `nats_url`. Default 4222, if free. */
   nats_port: natsPort.optional(),
   nats_replicas: replicas.optional(),
   settings: ownSettings.optional(),
@@ -94,13 +96,13 @@ export const dataFile = z.strictObject({
       error: ({ code }) => (code === 'invalid_key' ? 'must be 1 to 63 characters of a-z, 0-9, "_" and "-"' : undefined),
     })
     .optional(),
-  /** How models are called. The environment has OPENAI_API_KEY, OPENAI_BASE_URL and TROUPE_ENCRYPTION_KEY. */
+  /** Settings of model calls. The environment provides OPENAI_API_KEY, OPENAI_BASE_URL and TROUPE_ENCRYPTION_KEY. */
   llm: llmData.optional(),
   routing_strategy: z.enum(strategies).optional(),
   routing_threshold: z.number().min(0).max(1).optional(),
   routing_model: z.string().min(1).optional(),
   default_agent: token.optional(),
-  /** Offers the agents by the Synadia Agent Protocol for NATS too. */
+  /** Serves the agents by the Synadia Agent Protocol for NATS too. */
   agent_protocol: z
     .union([z.boolean(), z.strictObject({ tenant: token.optional(), interval_s: z.number().positive().optional() })])
     .optional(),
@@ -116,14 +118,14 @@ export const dataFile = z.strictObject({
     .optional(),
   /** 0 turns the checks off. */
   health_check_interval: z.number().min(0).optional(),
-  /** By a part of a session's state, e.g. `human`: after so long in it a session counts as stuck. */
+  /** Time limit per part of a session's state, e.g. `human`, after which the session counts as stuck, ms. */
   stuck_ms: z.record(z.string(), milliseconds).optional(),
   passivate_ms: milliseconds.optional(),
   max_resident: z.int().min(0).optional(),
-  /** Of `orchestrate` and runs of orchestrators, on a node. */
+  /** Limits of `orchestrate` and of orchestrators' runs, per node. */
   max_concurrent_requests: z.int().min(1).optional(),
   request_timeout: z.number().positive().optional(),
-  /** Jobs that run at once on a node. */
+  /** Jobs that run concurrently on a node. */
   jobs: z.strictObject({ workers: z.int().min(0).max(10_000).optional() }).optional(),
 });
 
@@ -131,10 +133,10 @@ const callable = <T>() => z.custom<T>((value) => typeof value === 'function', 'm
 const object = <T>(name: string) =>
   z.custom<T>((value) => typeof value === 'object' && value !== null, `must be ${name}`);
 
-/** What a program can say besides. Agents and tools are checked where they are declared. */
+/** The file's fields that need code. Agents and tools are validated where they are declared. */
 export const programFile = dataFile.extend({
   llm: llmProgram.optional(),
-  /** Charts of one's own, for viewers. */
+  /** Charts of the application, for viewers. */
   machines: z.record(z.string(), object<OwnMachine>('an XState machine, or { machine, events, … }')).optional(),
   orchestrators: z.array(object<OrchestratorDefinition>('an orchestrator: { name, version, payload, run }')).optional(),
   agents: z.array(object<AgentDefinition>('an agent: { id, run } or another kind')).optional(),
@@ -152,5 +154,5 @@ export const programFile = dataFile.extend({
   postProcess: callable<NonNullable<HookFunctions['postProcess']>>(),
 });
 
-/** A configuration file, as it may be written. */
+/** The type of a configuration file's content. */
 export type ConfigFile = z.input<typeof programFile>;

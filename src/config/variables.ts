@@ -1,11 +1,11 @@
-// Secrets that a configuration only names: `${NAME}` stands for a variable of the environment.
+// Replaces `${NAME}` in a configuration by environment variables, so that files name secrets without containing them.
 import { Refused } from '../platform/errors.ts';
 
 const NAME = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 /**
- * The same value with every `${NAME}` in its texts replaced. Throws `Refused('bad_config')` naming a variable that is not set and
- * the field that wants it.
+ * The value with every `${NAME}` in its strings replaced. Throws `Refused('bad_config')` naming a variable that is not set and
+ * the field that uses it.
  */
 export function withVariables<T>(value: T, env: Readonly<Record<string, string | undefined>>, field: string): T {
   if (typeof value === 'string')

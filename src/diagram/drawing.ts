@@ -1,8 +1,8 @@
-// What both drawings have in common: which transitions become arrows, and which are written inside of their state.
+// Rules that both drawings share: which transitions become arrows, and which become lines inside their state.
 
 import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
 
-/** The parts of `event [guard] / actions`, each empty where there is nothing to say. */
+/** The parts of `event [guard] / actions`; empty if there is none. */
 export interface Caption {
   readonly event: string;
   readonly guard: string;
@@ -10,7 +10,7 @@ export interface Caption {
 }
 
 export function caption(edge: ChartEdge): Caption {
-  // An alternative without a guard is what remains when the guards before it did not hold.
+  // An alternative without a guard is taken if the guards before it did not hold.
   const guard = edge.guard ?? (edge.alternative > 0 ? 'else' : undefined);
   return {
     event: edge.kind === 'always' ? '' : edge.label,
@@ -19,12 +19,12 @@ export function caption(edge: ChartEdge): Caption {
   };
 }
 
-/** A transition that stays in its state, or only enters it again: a line in the box says more than an arrow around it. */
+/** A transition that stays in its state or reenters it: a line in the box is clearer than an arrow around it. */
 export function staysInside(edge: ChartEdge): boolean {
   return edge.targets.every((target) => target === edge.source);
 }
 
-/** What is written in a state's box below its name. */
+/** The lines in a state's box below its name. */
 export function stateLines(node: ChartNode, { edges }: ChartGraph): string[] {
   return [
     ...node.invokes.map(({ src, label }) => (src === label ? `invoke ${src}` : `invoke ${src} as ${label}`)),
@@ -41,7 +41,7 @@ function insideLine(edge: ChartEdge): string {
   return [event, guard, actions, nothing, again].filter(Boolean).join(' ');
 }
 
-/** Whether the state lies in the other, at any depth. */
+/** Whether a state lies in another, at any depth. */
 export function liesIn(id: string, other: string): boolean {
   return id.startsWith(`${other}.`);
 }

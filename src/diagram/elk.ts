@@ -1,4 +1,4 @@
-// ELK in this thread, for drawings that are made outside of a browser.
+// ELK in this thread, for drawings that are made outside a browser.
 import elkjs from 'elkjs/lib/elk.bundled.js';
 import type { ELK } from 'elkjs/lib/elk-api.js';
 

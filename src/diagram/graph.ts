@@ -1,4 +1,4 @@
-// A chart as plain data, for whoever draws it: the diagrams in this repository, and viewers over HTTP.
+// A chart as plain data for drawings: the diagrams of this repository, and viewers over HTTP.
 
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { actionText, delayText, guardText } from './wording.ts';
@@ -12,7 +12,7 @@ export interface ChartGraph {
 }
 
 export interface ChartNode {
-  /** The machine's id and the keys on the way down, joined by dots: found from a snapshot's value alone. */
+  /** The machine's id and the keys on the path down, joined by dots; a snapshot's value suffices to build it. */
   readonly id: string;
   readonly key: string;
   /** Null for the root, which stands for the machine. */
@@ -22,7 +22,7 @@ export interface ChartNode {
   /** The child a compound state enters first. */
   readonly initial?: string;
   readonly history?: 'shallow' | 'deep';
-  /** Where a history state leads when there is nothing to remember. */
+  /** Default targets of a history state that has no history yet. */
   readonly fallback?: readonly string[];
   readonly tags: readonly string[];
   readonly invokes: readonly ChartInvoke[];
@@ -34,31 +34,31 @@ export interface ChartInvoke {
   readonly id: string;
   /** The name of the actor logic. */
   readonly src: string;
-  /** What to call it in a drawing. */
+  /** Its name in a drawing. */
   readonly label: string;
 }
 
 export interface ChartEdge {
-  /** Its own in the chart: source, event and alternative, joined by colons. */
+  /** Unique in the chart: source, event and alternative, joined by colons. */
   readonly id: string;
   readonly source: string;
-  /** Empty when the transition only acts, or forbids its event; several when it enters several regions. */
+  /** Empty if the transition only runs actions, or forbids its event; several if it enters several regions. */
   readonly targets: readonly string[];
   readonly kind: 'event' | 'after' | 'done' | 'error' | 'always';
   /** The event's type; empty for `always`. */
   readonly event: string;
-  /** The event as people say it: `close`, `after backoff`, `agent failed`. */
+  /** The event as a drawing shows it: `close`, `after backoff`, `agent failed`. */
   readonly label: string;
   readonly guard?: string;
-  /** Which alternative this is among those of its source for its event; the first whose guard holds is taken. */
+  /** Index among the alternatives of its source for its event; the first whose guard holds is taken. */
   readonly alternative: number;
   readonly actions: readonly string[];
-  /** Whether the source is left and entered again though the target lies in it. */
+  /** Whether the source is exited and reentered although it contains the target. */
   readonly reenter: boolean;
   readonly description?: string;
 }
 
-/** Reads `machine.root`, not `machine.definition`: that one leaves out `always` and the defaults of history states. */
+/** Reads `machine.root`, because `machine.definition` lacks `always` and the defaults of history states. */
 export function chartGraph(machine: AnyStateMachine): ChartGraph {
   const states = [...descend(machine.root)];
   return {
@@ -69,12 +69,12 @@ export function chartGraph(machine: AnyStateMachine): ChartGraph {
   };
 }
 
-/** Whether the chart never rests in this state: it leaves it in the step that enters it. Charts say so by the tag `passing`. */
+/** Whether the chart leaves this state in the same step that enters it. Charts mark such a state with the tag `passing`. */
 export function isPassing({ tags }: Pick<ChartNode, 'tags'>): boolean {
   return tags.includes('passing');
 }
 
-/** The state and all below it, parents first. */
+/** The state and all its descendants, parents first. */
 export function* descend(state: AnyStateNode): Generator<AnyStateNode> {
   yield state;
   for (const child of Object.values(state.states)) yield* descend(child);
@@ -91,7 +91,7 @@ function chartNode(state: AnyStateNode): ChartNode {
     ...(state.type === 'history' && { history: state.history || 'shallow', fallback: fallback(state).map(idOf) }),
     tags: state.tags,
     invokes: invokes(state),
-    // Not `state.entry` and `state.exit`: XState adds the arming and disarming of timers to those.
+    // Not `state.entry` and `state.exit`: XState adds the actions that start and cancel timers to those.
     entry: listOf(state.config.entry).map(actionText),
     exit: listOf(state.config.exit).map(actionText),
   };
@@ -101,7 +101,7 @@ function idOf(state: AnyStateNode): string {
   return [state.machine.id, ...state.path].join('.');
 }
 
-/** The states that a history state leads to when there is nothing to remember; none when it does not say. */
+/** The default targets of a history state; empty if it declares none. */
 export function fallback(state: AnyStateNode): AnyStateNode[] {
   const targets = listOf((state.config as { target?: string | string[] }).target);
   return targets.map((target) => {
@@ -115,7 +115,7 @@ export function fallback(state: AnyStateNode): AnyStateNode[] {
 function invokes(state: AnyStateNode): ChartInvoke[] {
   return state.invoke.map(({ id, src }) => {
     const name = typeof src === 'string' ? src : 'inline';
-    // XState makes up an id, with a number in front, where the chart gives none.
+    // XState generates an id that begins with a number if the chart gives none.
     return { id, src: name, label: id.endsWith(`.${state.id}`) ? name : id };
   });
 }
@@ -126,7 +126,7 @@ function chartEdges(state: AnyStateNode): ChartEdge[] {
   );
 }
 
-/** The edge that `chartGraph` has for a transition of its machine. */
+/** The edge of `chartGraph` for a transition of its machine. */
 export function edgeOf(transition: AnyTransitionDefinition): ChartEdge {
   const { source, eventType } = transition;
   const alternatives = eventType === '' ? source.always : source.transitions.get(eventType);

@@ -1,4 +1,4 @@
-// Where everything goes: a chart laid out by ELK, as boxes, arrows and text at absolute positions.
+// The layout of a chart by ELK: boxes, arrows and text at absolute positions.
 
 import type { ELK, ElkExtendedEdge, ElkNode, ElkPoint } from 'elkjs/lib/elk-api.js';
 import { type Caption, caption, stateLines, staysInside } from './drawing.ts';
@@ -8,7 +8,7 @@ import { LINE_HEIGHT, TEXT, TITLE, textWidth, wrap } from './measure.ts';
 export interface Layout {
   readonly width: number;
   readonly height: number;
-  /** Surrounding boxes before those inside of them. */
+  /** Outer boxes before those inside them. */
   readonly boxes: readonly Box[];
   readonly arrows: readonly Arrow[];
 }
@@ -24,9 +24,9 @@ export interface Box extends Rectangle {
   readonly id: string;
   readonly kind: ChartNode['type'] | 'initial';
   readonly depth: number;
-  /** One of several that are active at once. */
+  /** A region of a parallel state. */
   readonly region: boolean;
-  /** The chart never rests in it. */
+  /** Whether the chart leaves the state in the step that enters it. */
   readonly passing: boolean;
   readonly title: string;
   readonly lines: readonly string[];
@@ -36,7 +36,7 @@ export interface Arrow {
   readonly kind: ArrowKind;
   readonly source: string;
   readonly target: string;
-  /** The transitions that share it. */
+  /** The transitions that share the arrow. */
   readonly edges: readonly ChartEdge[];
   readonly points: readonly ElkPoint[];
   readonly label?: Label;
@@ -44,7 +44,7 @@ export interface Arrow {
 
 export type ArrowKind = ChartEdge['kind'] | 'initial' | 'fallback' | 'mixed';
 
-/** All that one arrow says: a line is a row of words, each set according to its role. */
+/** The caption of an arrow: each line is a row of words, styled by their role. */
 export interface Label extends Rectangle {
   readonly lines: readonly (readonly Words[])[];
 }
@@ -55,7 +55,7 @@ export interface Words {
   readonly text: string;
 }
 
-/** The band on top of a box that holds its name and its lines. */
+/** Height of the band on top of a box that holds its name and its lines. */
 export function headerHeight({ lines, passing }: Pick<Box, 'lines' | 'passing'>): number {
   return (passing ? 20 : 30) + (lines.length > 0 ? lines.length * LINE_HEIGHT + 6 : 0);
 }
@@ -75,10 +75,10 @@ const WHOLE: Record<string, string> = {
   'elk.randomSeed': '1',
 };
 
-/** Options that ELK reads on every box that has others inside. */
+/** ELK options of every box that contains others. */
 const EACH_BOX: Record<string, string> = {
   'elk.direction': 'RIGHT',
-  // Arrows against the order of `x`, which is that of the source text, run back; so a chart starts where it starts.
+  // Arrows against the order of `x`, which is that of the source text, run back; so a chart begins with its first state.
   'elk.layered.cycleBreaking.strategy': 'INTERACTIVE',
   'elk.spacing.nodeNode': '24',
   'elk.spacing.edgeNode': '16',
@@ -91,25 +91,25 @@ const EACH_BOX: Record<string, string> = {
   'elk.layered.spacing.edgeEdgeBetweenLayers': '12',
 };
 
-/** What one way of drawing a chart does differently. Sizes are multiples of those in a full drawing. */
+/** Parameters of a style of drawing. Sizes are multiples of those in a full drawing. */
 export interface Form {
-  /** The size of what is written in boxes. */
+  /** Size of the text in boxes. */
   readonly names: number;
-  /** The size of what is written on arrows. */
+  /** Size of the text on arrows. */
   readonly captions: number;
-  /** The space that is left free between them. */
+  /** Space between boxes and arrows. */
   readonly gaps: number;
   /** Whether the machine's name is a heading, without a box around everything. */
   readonly frameless?: boolean;
-  /** What is written in a state's box below its name; all that the state does when absent. */
+  /** The lines in a state's box below its name. Default: everything the state does. */
   readonly lines?: (node: ChartNode, graph: ChartGraph) => readonly string[];
-  /** Changes what ELK is asked for. */
+  /** Changes the graph and the options given to ELK. */
   readonly arrange?: (page: ElkNode) => ElkNode;
 }
 
 const FULL: Form = { names: 1, captions: 1, gaps: 1 };
 
-/** Places a chart. Which ELK does it is the caller's: here, or in a browser's worker. */
+/** Lays out a chart. The caller provides ELK: in this thread, or in a browser's worker. */
 export async function layOut(graph: ChartGraph, elk: Pick<ELK, 'layout'>, form = FULL): Promise<Layout> {
   const draft = new Draft(graph, form);
   const page = draft.page();
@@ -117,7 +117,7 @@ export async function layOut(graph: ChartGraph, elk: Pick<ELK, 'layout'>, form =
   return draft.read(placed);
 }
 
-/** The chart as ELK wants it, and what to draw at the places that ELK finds. */
+/** The chart as ELK's input, and the drawing to put at the positions that ELK returns. */
 class Draft {
   readonly #graph: ChartGraph;
   readonly #form: Form;
@@ -261,7 +261,7 @@ function labelSize(lines: Words[][], times: number): { width: number; height: nu
   return { width: times * Math.max(...widths), height: times * (lines.length * LINE_HEIGHT + 4) };
 }
 
-/** The box and all inside of it. */
+/** The box and all its descendants. */
 export function flatten(node: ElkNode): ElkNode[] {
   return [node, ...(node.children ?? []).flatMap(flatten)];
 }

@@ -1,11 +1,11 @@
-// How wide text is: the metrics of Helvetica, which Arial, Liberation Sans and Arimo share, so that no browser is needed.
+// Widths of text from the metrics of Helvetica, which Arial, Liberation Sans and Arimo share, so that no browser is needed.
 
-/** Font sizes of names and of everything else, and the height of a line, in pixels. */
+/** Font sizes of names and of other text, and the height of a line, px. */
 export const TITLE = 14;
 export const TEXT = 12;
 export const LINE_HEIGHT = 16;
 
-// Thousandths of the font size → the characters that are this wide.
+// Thousandths of the font size → the characters of this width.
 const WIDTHS: Record<number, string> = {
   191: "'",
   222: 'ijl',
@@ -37,7 +37,7 @@ export function textWidth(text: string, size: number, bold = false): number {
   return Math.ceil((thousandths / 1000) * size * (bold ? BOLD : 1));
 }
 
-/** Breaks text between words where it would grow wider than `width`. */
+/** Breaks text between words where it would exceed `width`. */
 export function wrap(text: string, size: number, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {

@@ -11,9 +11,9 @@ interface Arrow {
   readonly from: string;
   readonly to: string;
   readonly label: string;
-  /** The state in whose braces it is written; none when it crosses a border. */
+  /** The state in whose braces the arrow is written; undefined if it crosses a border. */
   readonly home?: string;
-  /** Set when it starts from whatever state is active in this one. */
+  /** The state whose every active descendant is the arrow's source. */
   readonly anyOf?: string;
 }
 
@@ -101,7 +101,7 @@ class StateDiagram {
     };
   }
 
-  // Mermaid takes an arrow to a surrounding state for a cycle, so it leads to where entering that state leads.
+  // Mermaid treats an arrow to a surrounding state as a cycle, so the arrow leads to that state's initial descendant.
   #entered(source: string, target: string): string {
     if (!liesIn(source, target)) return target;
     const first = this.#nodes.get(target)!.initial ?? this.#graph.nodes.find(({ parent }) => parent === target)!.id;
@@ -112,13 +112,13 @@ class StateDiagram {
     return this.#names.get(id)!;
   }
 
-  // For the same reason an arrow from a state into itself starts at a stand-in for whatever is active in it.
+  // For the same reason an arrow from a state into itself starts at a placeholder for its active descendants.
   #any(id: string): string {
     return `${this.#name(id)}_any`;
   }
 }
 
-/** A state's own key where that is a plain word and nobody else's; otherwise its whole path. */
+/** A state's own key if that is a plain word and unique; otherwise its whole path. */
 function nameStates(nodes: readonly ChartNode[]): Map<string, string> {
   const keys = nodes.map(({ key }) => key);
   const isFree = (key: string) => keys.indexOf(key) === keys.lastIndexOf(key);
@@ -133,12 +133,12 @@ function nameStates(nodes: readonly ChartNode[]): Map<string, string> {
   );
 }
 
-// Words that Mermaid's grammar gives a meaning.
+// Reserved words of Mermaid's grammar.
 const RESERVED = new Set(
   'as,choice,class,classdef,click,default,direction,end,fork,hide,href,join,note,scale,state,style'.split(','),
 );
 
-/** Mermaid ends a label at a colon or semicolon, and reads the rest of these as markup. */
+/** Mermaid ends a label at a colon or semicolon, and parses the rest of these as markup. */
 function escaped(text: string): string {
   return text.replace(/[#;:"<>&{}]/g, (char) => `#${char.charCodeAt(0)};`);
 }

@@ -1,8 +1,10 @@
-// A chart with only names on it: its states, and the events that lead from one to another.
+// A reduced graph of a chart: its states, and the names of the events between them.
 import { staysInside } from './drawing.ts';
 import type { ChartEdge, ChartGraph } from './graph.ts';
 
-/** The graph without guards, actions, actors and transitions that stay in their state; alternatives for one event are one. */
+/**
+ * The graph without guards, actions, actors and transitions that stay in their state; the alternatives of an event are merged.
+ */
 export function namesOnly(graph: ChartGraph): ChartGraph {
   const seen = new Set<string>();
   const isNew = ({ source, targets, event }: ChartEdge): boolean => {

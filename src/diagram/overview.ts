@@ -1,4 +1,4 @@
-// A chart at a glance: its states and the names of events, as an SVG picture that fits a page without being scaled down.
+// An overview of a chart: its states and the names of events, as an SVG picture that fits a page without being scaled down.
 
 import { liesIn } from './drawing.ts';
 import { elkHere } from './elk.ts';
@@ -11,7 +11,7 @@ import { draw, MARGIN } from './svg.ts';
 /** The width of a page, px. */
 export const PAGE = 1000;
 
-/** The picture: arrows lead to the right, as loosely as a page has room for, and down where it has none. */
+/** The picture: arrows lead to the right, with as much space as the page allows, and down if it has no room. */
 export async function overview(graph: ChartGraph): Promise<string> {
   const names = namesOnly(graph);
   const arrows = { ...names, edges: names.edges.filter((edge) => !leadsInside(edge)) };
@@ -31,19 +31,22 @@ export async function overview(graph: ChartGraph): Promise<string> {
   return draw(graph.id, await laidOut('DOWN', LOOSE), STYLE);
 }
 
-/** What is left free between boxes and arrows, as multiples of that in a full drawing. */
+/** Space between boxes and arrows, as multiples of that in a full drawing. */
 const LOOSE = 0.5;
 const TIGHT = 0.2;
 
-// Arrows share their beginnings and ends, where colours would mix: only what is written on them is coloured.
+// Arrows share their beginnings and ends, where colours would mix, so only captions are coloured.
 const STYLE = '.box.machine{fill:none;stroke:none}.arrow[class]{stroke:#7d8794}.head[class]{fill:#7d8794}\n';
 
-/** An arrow from a state's border to a state in it would start nowhere: it is written below the name of the outer state. */
+/**
+ * Whether a transition leads into its own source: such an arrow has no border to start at, so it becomes a line below the state's
+ * name.
+ */
 function leadsInside({ source, targets }: ChartEdge): boolean {
   return targets.every((target) => liesIn(target, source));
 }
 
-/** `takeover, pause → suspended`, one line per state that is led to. */
+/** `takeover, pause → suspended`, one line per target. */
 function insideLines(node: ChartNode, edges: readonly ChartEdge[]): string[] {
   const inside = edges.filter((edge) => edge.source === node.id && leadsInside(edge));
   const byTarget = Map.groupBy(inside, ({ targets }) => targets.map((id) => id.split('.').at(-1)).join(', '));

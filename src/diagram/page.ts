@@ -1,18 +1,18 @@
-// Makes ELK lay a chart out for a page: parts that no arrow enters stand one below the other, and arrows run together.
+// Makes ELK lay a chart out for a page: components without incoming arrows are stacked, and arrows share their ends.
 
 import type { ElkNode } from 'elkjs/lib/elk-api.js';
 import { flatten } from './layout.ts';
 
 export type Direction = 'RIGHT' | 'DOWN';
 
-/** The same boxes and arrows with other options; `direction` is where arrows lead in a part that is laid out by itself. */
+/** The same boxes and arrows with other options; `direction` is that of arrows in a component that is laid out by itself. */
 export function arrange(page: ElkNode, direction: Direction): ElkNode {
   const { edges, portsOf } = joined(page);
   const arranged = (node: ElkNode): ElkNode => {
     const stacked = stacks(node, page);
     return {
       ...node,
-      // ELK breaks cycles by `x` where arrows lead to the right, and by `y` where they lead down.
+      // ELK breaks cycles by `x` if arrows lead to the right, and by `y` if they lead down.
       y: node.x ?? 0,
       ports: portsOf(node.id).map((id) => ({ id, width: 0, height: 0 })),
       layoutOptions: {
@@ -28,7 +28,7 @@ export function arrange(page: ElkNode, direction: Direction): ElkNode {
   return { ...all, edges, layoutOptions: { ...layoutOptions, 'elk.padding': '[top=0,left=0,bottom=0,right=0]' } };
 }
 
-/** Arrows that lead on from a state begin at one point of it, those that lead back at another; they end likewise. */
+/** Forward arrows leave a state at one shared point and backward ones at another; likewise at their targets. */
 function joined(page: ElkNode): Pick<Required<ElkNode>, 'edges'> & { portsOf(state: string): string[] } {
   const order = new Map(flatten(page).map(({ id }, index) => [id, index]));
   const edges = page.edges!.map((edge) => {
@@ -41,7 +41,7 @@ function joined(page: ElkNode): Pick<Required<ElkNode>, 'edges'> & { portsOf(sta
   return { edges, portsOf: (state) => ways.map((way) => `${state} ${way}`).filter((port) => ports.has(port)) };
 }
 
-/** Whether the states in this one stand one below the other: some have states inside, and no arrow crosses their borders. */
+/** Whether the children of this state are stacked: some have children of their own, and no arrow crosses their borders. */
 function stacks({ children = [] }: ElkNode, page: ElkNode): boolean {
   const isCrossed = (outer: ElkNode): boolean => {
     const inside = new Set(outer.children!.flatMap(flatten).map(({ id }) => id));

@@ -7,12 +7,12 @@ import { LINE_HEIGHT, TEXT, TITLE } from './measure.ts';
 
 export const MARGIN = 8;
 
-/** The full drawing: guards, actions and actors included. */
+/** The full drawing with guards, actions and actors. */
 export async function svg(graph: ChartGraph): Promise<string> {
   return draw(graph.id, await layOut(graph, elkHere()));
 }
 
-/** A layout as a picture that is as large as the layout and `MARGIN` around it. */
+/** A layout as a picture, with a margin of `MARGIN` around it. */
 export function draw(id: string, layout: Layout, style = ''): string {
   const width = Math.ceil(layout.width) + 2 * MARGIN;
   const height = Math.ceil(layout.height) + 2 * MARGIN;
@@ -26,7 +26,7 @@ export function draw(id: string, layout: Layout, style = ''): string {
   ].join('\n');
 }
 
-// Arrows pass under the names of states and under each other's labels, so that no line is drawn over text.
+// Arrows are drawn below the names of states and below labels, so that no line covers text.
 function picture({ boxes, arrows }: Layout): string[] {
   return [
     ...boxes.map(shape),
@@ -77,7 +77,7 @@ function path({ kind, points }: Arrow): string {
   return `<path class="arrow on-${kind}" d="${rounded(points)}"/>${head}`;
 }
 
-/** A path with its corners cut round. */
+/** A path with rounded corners. */
 function rounded(points: Arrow['points']): string {
   const steps = points.map((point, i) => {
     const last = points[i - 1];
@@ -132,7 +132,7 @@ function escaped(text: string): string {
 
 interface Colours {
   readonly paper: string;
-  /** Simple states, and two shades for states inside of states. */
+  /** Colours of simple states, and two shades for nested states. */
   readonly leaf: string;
   readonly inner: readonly [string, string];
   readonly border: string;

@@ -1,6 +1,6 @@
-// How guards, actions and delays are written in a drawing.
+// The text of guards, actions and delays in a drawing.
 
-/** A guard as XState keeps it: a name, a name with params, or what `and`, `or`, `not` and `stateIn` return. */
+/** A guard in XState's representation: a name, a name with params, or the result of `and`, `or`, `not` or `stateIn`. */
 type Guard =
   | string
   | { readonly type: string }
@@ -17,7 +17,7 @@ export function guardText(guard: unknown): string {
   return 'inline';
 }
 
-// Parentheses wherever a composite stands in another: nobody should have to know what binds closer.
+// Parentheses around every nested composite, so that the reader needs no operator precedence.
 function inner(guard: Guard): string {
   const composite = typeof guard === 'function' && (guard.name === 'and' || guard.name === 'or');
   return composite ? `(${guardText(guard)})` : guardText(guard);
@@ -30,7 +30,7 @@ function statesText(value: unknown): string {
     .join(' and ');
 }
 
-/** An action by its name; one of XState's own by what it does. */
+/** The name of an action; for one of XState's own, its effect. */
 export function actionText(action: unknown): string {
   if (typeof action === 'string') return action;
   const { type, event } = action as { type?: string; event?: { type?: string } };
@@ -38,7 +38,7 @@ export function actionText(action: unknown): string {
   return [type.replace(/^xstate\./, ''), event?.type].filter(Boolean).join(' ');
 }
 
-/** A delay by its name, or by its length. */
+/** The name of a delay, or its length. */
 export function delayText(delay: unknown): string {
   if (typeof delay !== 'number') return String(delay);
   if (delay >= 60_000 && delay % 60_000 === 0) return `${delay / 60_000} min`;

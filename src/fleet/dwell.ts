@@ -1,11 +1,11 @@
-// How long sessions stay in a state: a histogram in constant memory.
+// A histogram of dwell times in a state, in constant memory.
 
-/** Upper bounds of the buckets, ms; what is longer is counted in one more. */
+/** Upper bounds of the buckets, ms; one more bucket counts longer times. */
 export const BOUNDS: readonly number[] = [
   10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 3_600_000, 86_400_000,
 ];
 
-/** Each bucket counts what is longer than the bound before it and not longer than its own; the last one has no bound. */
+/** Each bucket counts times above the previous bound and up to its own; the last one has no bound. */
 export interface DwellView {
   readonly count: number;
   readonly sum_ms: number;
@@ -17,7 +17,7 @@ export class Dwell {
   #sum = 0;
   readonly #buckets = new Uint32Array(BOUNDS.length + 1);
 
-  /** Notes one stay, ms. Clocks may be set back: a stay is never shorter than nothing. */
+  /** Records one dwell time, ms. A clock that was set back counts as 0. */
   observe(ms: number): void {
     const stay = Math.max(0, ms);
     let bucket = 0;
@@ -33,7 +33,7 @@ export class Dwell {
   }
 }
 
-/** Two histograms of the same state as one. */
+/** The sum of two histograms of the same state. */
 export const sumOf = (a: DwellView, b: DwellView): DwellView => ({
   count: a.count + b.count,
   sum_ms: a.sum_ms + b.sum_ms,

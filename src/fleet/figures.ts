@@ -1,22 +1,22 @@
-// What the sessions of a tenant did since the start: how long they stayed where, and which ways they took.
+// Statistics of a tenant's sessions since the start: dwell times, and counts of transitions.
 import { Dwell, type DwellView, sumOf } from './dwell.ts';
 
-/** One step of a session: null where it came to be, or was removed. */
+/** A session's change of state; `from` is null at its creation, `to` at its removal. */
 export interface Move {
   readonly from: string | null;
   readonly to: string | null;
   readonly event: string;
 }
 
-/** A way, and how often it was taken. */
+/** A transition and its count. */
 export interface Way extends Move {
   readonly count: number;
 }
 
-/** Names a way, for maps. */
+/** Key of a transition in maps. */
 export const wayName = ({ from, event, to }: Move): string => `${from} ${event} ${to}`;
 
-/** Grows with the chart, not with what happens in it. */
+/** Grows with the chart, not with the number of events. */
 export class Figures {
   readonly #dwell = new Map<string, Dwell>();
   readonly #ways = new Map<string, Move & { count: number }>();
@@ -28,7 +28,7 @@ export class Figures {
     else this.#ways.set(name, { ...move, count: 1 });
   }
 
-  /** A session has left a part of its state after so many ms. */
+  /** Records that a session has left a part of its state after `ms`. */
   stayed(part: string, ms: number): void {
     let dwell = this.#dwell.get(part);
     if (!dwell) {

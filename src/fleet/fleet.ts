@@ -1,5 +1,4 @@
-// A node's own picture of its sessions: how many are in which state, for how long, and which ways they took. Counted from what
-// the machine decides, as it is remembered; nothing here reads a session or a list of them, but for what was there before.
+// A node's statistics of its sessions: counts per state, dwell times and transitions, updated from entries as they are appended.
 import type { Session } from '../../actors/session.ts';
 import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../journal/journal.ts';
 import type { DwellView } from './dwell.ts';
@@ -7,7 +6,7 @@ import { Figures, type Move, sumOfDwells, sumOfWays, type Way } from './figures.
 import { changeOf, partsOf } from './parts.ts';
 import { Stays, type Stuck } from './stays.ts';
 
-/** A step as listeners of a whole tenant hear of it. */
+/** A change of a session as listeners of a whole tenant receive it. */
 export interface Step {
   readonly session_id: string;
   readonly n: number;
@@ -19,7 +18,7 @@ export interface Step {
 
 export type MoveListener = (tenant: string, move: Move, step?: Step) => void;
 
-/** What one node counted for a tenant since its start; `states` is how things are. */
+/** One node's counts for a tenant since its start; `states` is current. */
 export interface FleetCounts {
   readonly states: Readonly<Record<string, number>>;
   readonly dwell: Readonly<Record<string, DwellView>>;
@@ -29,9 +28,9 @@ export interface FleetCounts {
 
 export interface StuckSession {
   readonly session_id: string;
-  /** The part of its state that it does not leave. */
+  /** The part of its state in which it is stuck. */
   readonly part: string;
-  /** At the least since then, ms since the epoch: a session that was read back is known since its last entry. */
+  /** Lower bound, ms since the epoch: for a session read from the journal, the time of its last entry. */
   readonly since: number;
   readonly threshold_ms: number;
 }
@@ -39,7 +38,7 @@ export interface StuckSession {
 export interface FleetOptions {
   readonly journal: Pick<Journal, 'census' | 'rows'>;
   readonly now: () => number;
-  /** In a cluster: the counts of a shard begin with what taking it over read. */
+  /** In a cluster, the shard of a session: a shard's counts begin with the rows read at its takeover. */
   readonly shardOf?: (key: Key) => number;
   /** Overrides of the thresholds per part of a state, ms. */
   readonly stuck_ms?: Readonly<Record<string, number>>;
@@ -47,12 +46,12 @@ export interface FleetOptions {
 
 /** Stands for all tenants, in counts. */
 export const EVERYBODY = '*';
-/** Stuck sessions that are listed by name. */
+/** Number of stuck sessions that are listed by id. */
 const LISTED = 100;
 
 type Counts = Map<string, number>;
 
-/** Where a session in memory stands, and since when it is in each part of its state. */
+/** The state of a session in memory, and the time since which each part of it is active. */
 interface Standing {
   readonly state: string;
   readonly since: readonly number[];
@@ -60,11 +59,11 @@ interface Standing {
 
 export class Fleet {
   readonly #options: FleetOptions;
-  /** By shard (all in one without a cluster), then by tenant: sessions per state. */
+  /** Sessions per state, by shard (0 without a cluster), then by tenant. */
   readonly #counts = new Map<number, Map<string, Counts>>();
-  /** By tenant; those of all are summed up when somebody asks. */
+  /** By tenant; those of all tenants are summed on request. */
   readonly #figures = new Map<string, Figures>();
-  // As long as its actor is in memory, and no longer.
+  // A session's dwell times are dropped together with its actor.
   readonly #standing = new WeakMap<Session, Standing>();
   readonly #stays: Stays;
   readonly #listeners = new Set<MoveListener>();
@@ -75,7 +74,7 @@ export class Fleet {
     this.#stays = new Stays(options.stuck_ms);
   }
 
-  /** One entry that a session of this node has remembered. */
+  /** Counts an entry that a session of this node has appended. */
   hear(key: Key, entry: Entry, session: Session): void {
     if (!isSession(key)) return;
     const { n, at, event, state } = entry;
@@ -87,13 +86,13 @@ export class Fleet {
     this.#tell(key, move, step);
   }
 
-  /** A session that came to be without having lived through its entries here, such as a fork. */
+  /** Counts a session that was created with copied entries, such as a fork. */
   came(key: Key, { state, at }: Pick<Row, 'state' | 'at'>, event: string): void {
     this.#moved(key, undefined, state, at);
     this.#tell(key, { from: null, to: state, event });
   }
 
-  /** A session that was removed. */
+  /** Counts the removal of a session. */
   removed(key: Key, state: string, event: string): void {
     if (!isSession(key)) return;
     this.#count(key, state, -1);
@@ -101,26 +100,28 @@ export class Fleet {
     this.#tell(key, { from: state, to: null, event });
   }
 
-  /** A session that another node went on with after its shard was taken over. */
+  /** Counts the changes that another node made to a session after this node had read its shard. */
   wentOn(key: Key, before: Pick<Row, 'state' | 'at'>, after: Pick<Row, 'state' | 'at'>): void {
     if (isSession(key)) this.#moved(key, standingAt(before), after.state, after.at);
   }
 
-  /** A shard as it was read when it was taken over. */
+  /** Counts the sessions of a shard that this node has taken over. */
   took(shard: number, rows: readonly Row[]): void {
     this.dropped(shard);
     this.#counts.set(shard, new Map());
     for (const { key, state, at } of rows) if (isSession(key)) this.#moved(key, undefined, state, at);
   }
 
-  /** A shard is not this node's any more. */
+  /** Removes the counts of a shard that this node has lost. */
   dropped(shard: number): void {
     const { shardOf } = this.#options;
     if (!shardOf || !this.#counts.delete(shard)) return;
     this.#stays.forget((name) => shardOf(named(name)) === shard);
   }
 
-  /** What this node knows of a tenant, or of all (`*`). Without a cluster, the first question asks the journal what was there before. */
+  /**
+   * This node's counts for a tenant, or for all (`*`). Without a cluster, the first call reads earlier counts from the journal.
+   */
   async view(tenant: string): Promise<FleetCounts> {
     await this.#begin(tenant);
     const stuck = this.#stuckOf(tenant);
@@ -132,12 +133,12 @@ export class Fleet {
     };
   }
 
-  /** How long sessions stayed in each part of their state. */
+  /** Dwell times by part of the state. */
   dwell(tenant: string): Record<string, DwellView> {
     return sumOfDwells(this.#figuresOf(tenant).map((figures) => figures.dwell()));
   }
 
-  /** The ways that sessions took, and how often. */
+  /** Transitions with their counts. */
   ways(tenant: string): Way[] {
     return sumOfWays(this.#figuresOf(tenant).map((figures) => figures.ways()));
   }
@@ -148,14 +149,14 @@ export class Fleet {
     return figures ? [figures] : [];
   }
 
-  /** How many sessions of all tenants are stuck in which part of their state. */
+  /** Count of stuck sessions of all tenants, by part of the state. */
   stuckByPart(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const { part } of this.#stays.stuck(this.#options.now())) counts.set(part, (counts.get(part) ?? 0) + 1);
     return counts;
   }
 
-  /** Sessions per state, as far as they were counted: `view` first. */
+  /** Sessions per state, as far as they were counted: call `view` first. */
   states(tenant: string): Record<string, number> {
     const states: Record<string, number> = {};
     for (const tenants of this.#counts.values())
@@ -164,7 +165,7 @@ export class Fleet {
     return states;
   }
 
-  /** Hears every step from now on. Returns the function that ends it. */
+  /** Subscribes to every change from now on. Returns a function that unsubscribes. */
   onMove(listener: MoveListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -198,7 +199,7 @@ export class Fleet {
   #count(key: Key, state: string, by: number): void {
     const { shardOf } = this.#options;
     const tenants = shardOf ? this.#counts.get(shardOf(key)) : this.#here();
-    // Its shard has just gone elsewhere, and is counted there.
+    // The shard has just moved to another node, which counts the session.
     if (!tenants) return;
     for (const tenant of [key.tenant, EVERYBODY]) {
       const counts = within(tenants, tenant, () => new Map<string, number>());
@@ -208,7 +209,7 @@ export class Fleet {
     }
   }
 
-  /** Without a cluster everything is in one shard. */
+  /** Counts of shard 0, which holds every session without a cluster. */
   #here(): Map<string, Counts> {
     return within(this.#counts, 0, () => new Map<string, Counts>());
   }
@@ -222,7 +223,7 @@ export class Fleet {
     for (const stuck of this.#stays.stuck(this.#options.now())) {
       if (tenant !== EVERYBODY && named(stuck.name).tenant !== tenant) continue;
       const known = longest.get(stuck.name);
-      // It may be stuck in both regions: that is one session.
+      // A session that is stuck in both regions counts once.
       if (!known || stuck.since < known.since) longest.set(stuck.name, stuck);
     }
     return [...longest.values()]
@@ -230,7 +231,7 @@ export class Fleet {
       .sort((a, b) => a.since - b.since);
   }
 
-  /** Without a cluster: what was there before anything was heard. Once, and again when it failed. */
+  /** Without a cluster: reads the counts from before this process. Once, and again after a failure. */
   async #begin(tenant: string): Promise<void> {
     if (this.#options.shardOf) return;
     await within(this.#begun, tenant, () =>
@@ -244,7 +245,8 @@ export class Fleet {
   async #readBefore(tenant: string): Promise<void> {
     const { journal } = this.#options;
     const of = tenant === EVERYBODY ? undefined : tenant;
-    // Whoever remembered something is told of it before the next turn: what is read now is what was heard so far.
+    // Entries appended so far are counted here within this turn of the event loop, so the journal and these counts agree after
+    // it.
     await new Promise((resolve) => setImmediate(resolve));
     const tenants = this.#here();
     const heard = new Map(tenants.get(tenant));
@@ -260,7 +262,7 @@ export class Fleet {
     for (const state of before.keys()) await this.#readStays(of, state);
   }
 
-  /** Sessions that were there before in a state that somebody should look at: at the least since their last entry. */
+  /** Reads the sessions from before this process that are in a watched state; their dwell counts from their last entry. */
   async #readStays(tenant: string | undefined, state: string): Promise<void> {
     const watched = partsOf(state).filter((part) => this.#stays.watches(part));
     if (watched.length === 0) return;

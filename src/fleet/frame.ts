@@ -1,20 +1,20 @@
-// What happened to a tenant's sessions since somebody was last told: the same steps counted together, the newest by name.
+// A frame of a tenant's transitions since the frame before: equal ones counted together, the newest listed one by one.
 import { type Move, type Way, wayName } from './figures.ts';
 import type { Step } from './fleet.ts';
 
 /** Times are ms since the epoch. */
 export interface FrameView {
   readonly moves: readonly Way[];
-  /** The newest steps, oldest first. */
+  /** The newest changes, oldest first. */
   readonly entries: readonly Step[];
-  /** Steps that are in `moves` and not in `entries`. */
+  /** Count of changes that are in `moves` and not in `entries`. */
   readonly left_off: number;
 }
 
-/** Steps that are told one by one. */
+/** Number of changes that are listed one by one. */
 const NEWEST = 100;
 
-/** Grows with the ways of a chart, not with what happens: whoever is slow gets more in one frame, and no one waits for it. */
+/** Grows with the chart's transitions, not with the number of events: a slow client gets more per frame and holds up no other. */
 export class Frame {
   #moves = new Map<string, Move & { count: number }>();
   #entries: Step[] = [];
@@ -30,11 +30,11 @@ export class Frame {
     if (known) known.count += count;
     else this.#moves.set(name, { ...move, count });
     if (step) this.#entries.push(step);
-    // In one go, now and then: taking them off one by one would move all others each time.
+    // Trims in batches: removing one at a time would move all others each time.
     if (this.#entries.length >= 2 * NEWEST) this.#forget();
   }
 
-  /** What another node put together. */
+  /** Adds the frame of another node. */
   merge({ moves, entries, left_off }: FrameView): void {
     for (const { count, ...move } of moves) this.add(move, undefined, count);
     for (const step of entries) this.#entries.push(step);
@@ -42,7 +42,7 @@ export class Frame {
     if (this.#entries.length >= 2 * NEWEST) this.#forget();
   }
 
-  /** Everything so far; the next one begins anew. */
+  /** Returns everything since the last call, and starts a new frame. */
   take(): FrameView {
     this.#forget();
     const view = { moves: [...this.#moves.values()], entries: this.#entries, left_off: this.#left };

@@ -1,4 +1,4 @@
-// How a node is (E8): its agents, what it runs on, and what it depends on, each healthy, to be warned of, or degraded.
+// The health of a node (E8): its agents, resources and dependencies, each `healthy`, `warning` or `degraded`.
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -13,14 +13,14 @@ export type Grade = (typeof grades)[number];
 
 export interface AgentsHealth {
   readonly healthy_agents: number;
-  /** Those that no instance of can be called. */
+  /** Agents without an instance that can be called. */
   readonly unhealthy_agents: number;
   readonly total_agents: number;
-  /** `degraded` when more than half are unhealthy, `warning` when one is, or one instance of one. */
+  /** `degraded` if more than half are unhealthy, `warning` if one is, or one instance of one. */
   readonly system_health: Grade;
 }
 
-/** Something that a node runs on or depends on. `value` and `limit` are in `unit`. */
+/** A resource or dependency of a node. `value` and `limit` are in `unit`. */
 export interface Part {
   readonly name: string;
   readonly status: Grade;
@@ -44,16 +44,16 @@ export interface HealthHost {
   readonly clock: Clock;
 }
 
-/** From which share of its limit on a part is to be warned of, and degraded. */
+/** Shares of the limit from which a resource is `warning` and `degraded`. */
 const MEMORY = { warning: 0.85, degraded: 0.95 };
 const DISK = { warning: 0.9, degraded: 0.98 };
-/** Delay of the event loop that one turn in a hundred has, ms. */
+/** 99th percentile of the event loop's delay, ms. */
 const LAG = { warning: 200, degraded: 1_000 };
-/** A dependency that does not answer within this is down, ms. */
+/** Timeout of a dependency's check, ms. */
 const PATIENCE = 2_000;
-/** What was found is told again within this, ms: whoever asks often costs nothing. */
+/** Time for which a result is cached, ms, so that frequent requests cost nothing. */
 const FRESH = 1_000;
-/** The delays of the event loop are those of so long at most, ms. */
+/** Longest window of the event loop's delays, ms. */
 const WINDOW = 60_000;
 
 export class Health {
@@ -66,7 +66,7 @@ export class Health {
     this.#host = host;
   }
 
-  /** The agents that a tenant can call. */
+  /** The health of a tenant's agents. */
   agents(tenant: string): AgentsHealth {
     const states = this.#host.pool.list(tenant).map(({ state }) => state);
     const unhealthy = states.filter((state) => state === 'unavailable').length;
@@ -79,7 +79,7 @@ export class Health {
     };
   }
 
-  /** The whole: as bad as its worst part. */
+  /** The health of the node: as bad as its worst component. */
   async view(tenant: string): Promise<HealthView> {
     const agents = this.agents(tenant);
     const { resources, dependencies } = await this.#parts();
@@ -105,7 +105,7 @@ export class Health {
     };
   }
 
-  /** Measured from the first time that somebody asks. */
+  /** Measured from the first request on. */
   #eventLoop(): Part {
     if (!this.#delays) {
       this.#delays = monitorEventLoopDelay({ resolution: 20 });
@@ -113,7 +113,7 @@ export class Health {
       this.#since = performance.now();
     }
     const p99 = this.#delays.count > 0 ? this.#delays.percentile(99) / 1e6 : 0;
-    // The resolution is part of what is measured.
+    // The histogram's resolution is part of each measurement.
     const value = Math.max(0, Math.round(p99 - 20));
     if (performance.now() - this.#since > WINDOW) {
       this.#delays.reset();
@@ -122,7 +122,7 @@ export class Health {
     return { name: 'event_loop', status: gradeOf(value, LAG), value, limit: LAG.degraded, unit: 'ms' };
   }
 
-  /** Where the database is, when it is a file. */
+  /** The disk of the journal, if it is a file. */
   async #disk(): Promise<Part | undefined> {
     const { path } = this.#host.journal;
     if (path === undefined) return undefined;

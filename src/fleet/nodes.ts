@@ -1,4 +1,4 @@
-// The fleet as any node tells it: its own picture and those of the others, asked over the transport and put together.
+// The fleet as any node reports it: its own counts summed with those of the other nodes, requested over the transport.
 
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import { stateName } from '../../machines/state-name.ts';
@@ -16,14 +16,14 @@ import { Frame, type FrameView } from './frame.ts';
 /** One node of the fleet. */
 export interface NodeView {
   readonly node: string;
-  /** False when it did not answer in time: what it has is missing from the sums. */
+  /** False if it did not answer in time: its counts are missing from the sums. */
   readonly answered: boolean;
   /** The states of its chart, e.g. `serving.normal`. */
   readonly state: string | null;
-  /** Sessions in its memory, and all that it has. */
+  /** Its sessions in memory, and all its sessions. */
   readonly resident: number;
   readonly sessions: number;
-  /** Shards that it owns. */
+  /** Count of shards that it owns. */
   readonly shards: number;
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -41,11 +41,11 @@ export interface FleetView {
   readonly shards: readonly { readonly shard: number; readonly node: string | null; readonly state: string }[];
 }
 
-/** What a node says of itself. */
+/** A node's reply to the others. */
 interface Report extends FleetCounts {
   readonly node: NodeView;
   readonly agents: readonly AgentView[];
-  /** The state of each shard here, in order; empty without a cluster. */
+  /** The state of each shard on this node, in order; empty without a cluster. */
   readonly shards: readonly string[];
 }
 
@@ -58,19 +58,19 @@ export interface FleetSide {
   readonly log: Log;
 }
 
-/** The name of the only node, where there is no cluster. */
+/** Name of the only node without a cluster. */
 const LOCAL = 'local';
-/** What nodes ask each other. */
+/** Name of the question to the other nodes. */
 const QUESTION = 'fleet';
-/** For so long after somebody asked a node tells the others what moves on it, ms. */
+/** Time after a request during which a node publishes its transitions, ms. */
 const WATCHED = 30_000;
-/** Between two frames for the other nodes, ms. */
+/** Interval between two frames to the other nodes, ms. */
 const FRAME = 50;
 
 const movesSubject = (node: string): string => `troupe.node.${node}.moves`;
 const decode = <T>(data: Uint8Array): T => JSON.parse(new TextDecoder().decode(data));
 
-/** A frame of one tenant, as nodes tell each other. */
+/** A frame of one tenant, as nodes publish it. */
 type Told = FrameView & { readonly tenant: string };
 
 export class FleetNodes {
@@ -82,12 +82,12 @@ export class FleetNodes {
     this.#side = side;
   }
 
-  /** What this node counted itself. */
+  /** This node's own counts. */
   get own(): Fleet {
     return this.#side.fleet;
   }
 
-  /** Answers the other nodes; there are none without a cluster. */
+  /** Subscribes to the questions of the other nodes; does nothing without a cluster. */
   serve(): void {
     const { cluster, transport, log } = this.#side;
     if (!cluster) return;
@@ -129,8 +129,8 @@ export class FleetNodes {
   }
 
   /**
-   * Sessions per state; `counted` is called at the very moment to which they belong as far as this node goes. Other nodes are
-   * asked to tell what moves from then on, for half a minute.
+   * Sessions per state; `counted` is called at the moment when this node's own counts are taken. For the next 30 s the other
+   * nodes publish their transitions.
    */
   async census(tenant: string, counted: () => void): Promise<{ readonly states: Readonly<Record<string, number>> }> {
     const { fleet } = this.#side;
@@ -140,8 +140,8 @@ export class FleetNodes {
   }
 
   /**
-   * Puts everything that moves into a frame, and tells each time that there is something in it; what moves on other nodes only
-   * as long as somebody asks for a census now and then. Returns the function that ends it.
+   * Adds every transition to a frame and calls `changed` after each; those of other nodes arrive only within 30 s of a `census`.
+   * Returns a function that unsubscribes.
    */
   listen(tenant: string, into: Frame, changed: () => void): () => void {
     const { cluster, fleet, transport } = this.#side;
@@ -195,7 +195,7 @@ export class FleetNodes {
     return cluster.view().shards.map(({ shard, owner, state }) => ({
       shard,
       node: owner,
-      // As its owner sees it: everybody else only knows that it is not here.
+      // The owner's state of a shard: to every other node it is only remote.
       state: reports.find(({ node }) => node.node === owner)?.shards[shard] ?? state,
     }));
   }
@@ -226,7 +226,7 @@ const silent = (node: string): Report => ({
   shards: [],
 });
 
-/** Tells the other nodes what moves here, while one of them listens. */
+/** Publishes this node's transitions of a tenant to the other nodes, for as long as one of them asks. */
 class Relay {
   readonly #unhear: () => void;
   readonly #ended: () => void;

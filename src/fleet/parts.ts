@@ -1,6 +1,6 @@
-// The parts of a state as people name it: `human.held/idle` is in `human`, in `human.held` and in `idle`.
+// The parts of a state: `human.held/idle` is in `human`, in `human.held` and in `idle`.
 
-// As many as the chart has configurations.
+// Cache; bounded by the chart's configurations.
 const known = new Map<string, readonly string[]>();
 
 /** Every `/`-separated part of a state and the outer levels of each, outermost first. */
@@ -15,16 +15,16 @@ export function partsOf(state: string): readonly string[] {
   return parts;
 }
 
-/** From one state to another: where each part of the new one was in the old one, or -1; and the parts that were left. */
+/** A change of state: per part of the new state its index in the old one, or -1; and the parts that were left. */
 export interface Change {
   readonly kept: readonly number[];
   readonly left: readonly (readonly [index: number, part: string])[];
 }
 
-// As many as a chart has ways between configurations.
+// Cache; bounded by the pairs of the chart's configurations.
 const changes = new Map<string | undefined, Map<string, Change>>();
 
-/** What changes on the way from one state to another; from nothing, when a session comes to be. */
+/** The change from one state to another; `from` is undefined at a session's creation. */
 export function changeOf(from: string | undefined, to: string): Change {
   const known = changes.get(from)?.get(to);
   if (known) return known;

@@ -1,8 +1,8 @@
-// Sessions that have been in a state for longer than they should: who came first stands first, so looking costs what is found.
+// Sessions that exceed the time limit of a state, kept in order of entry, so that a query costs only its results.
 
 /**
- * Longer than this, ms, and somebody should look. A state with a time limit of its own is stuck when the limit did not help;
- * waiting for the user is no trouble, so it is not here.
+ * Time limits, ms. A state with a deadline of its own is stuck if the deadline did not end it; states that wait for the user have
+ * no limit.
  */
 export const STUCK_MS: Readonly<Record<string, number>> = {
   starting: 60_000,
@@ -19,7 +19,7 @@ export const STUCK_MS: Readonly<Record<string, number>> = {
   suspended: 3_600_000,
 };
 
-/** A session that has stayed too long. Times are ms since the epoch, the threshold is ms. */
+/** A session over its time limit. Times are ms since the epoch, the threshold is ms. */
 export interface Stuck {
   readonly name: string;
   readonly part: string;
@@ -45,7 +45,7 @@ export class Stays {
     this.#byPart.get(part)?.set(name, since);
   }
 
-  /** Sessions that were there before anybody listened; what was heard of them since is newer. */
+  /** Adds sessions from before this process; those entered since are newer and win. */
   before(part: string, found: readonly (readonly [name: string, since: number])[]): void {
     const stays = this.#byPart.get(part);
     if (!stays || found.length === 0) return;
@@ -58,12 +58,12 @@ export class Stays {
     this.#byPart.get(part)?.delete(name);
   }
 
-  /** Forgets those that are somebody else's now. */
+  /** Forgets sessions that another node owns now. */
   forget(which: (name: string) => boolean): void {
     for (const stays of this.#byPart.values()) for (const name of stays.keys()) if (which(name)) stays.delete(name);
   }
 
-  /** Those that are over their threshold at `now`, the ones that came first in each state before the others. */
+  /** The sessions over their threshold at `now`, per part the longest first. */
   *stuck(now: number): Generator<Stuck> {
     for (const [part, stays] of this.#byPart) {
       const threshold_ms = this.#thresholds[part]!;

@@ -1,11 +1,11 @@
-// Actors of other programs that tell of themselves in Stately's protocol: the newest of them, in bounded memory.
+// Actors of other programs, received in Stately's protocol: the most recent ones, in bounded memory.
 import { type AnyMachineSnapshot, createMachine } from 'xstate';
 import { type ChartGraph, chartGraph } from '../diagram/graph.ts';
 import type { Inspection } from './protocol.ts';
 
 /** A foreign actor as viewers see it. Times are ms since the epoch. */
 export interface ForeignActor {
-  /** Unique here: actors of different programs may call themselves the same. */
+  /** Prefixed by its source: actors of different programs may have the same id. */
   readonly actor_id: string;
   readonly name: string;
   readonly session_id: string;
@@ -16,31 +16,31 @@ export interface ForeignActor {
   readonly context?: unknown;
   readonly output?: unknown;
   readonly definition: ChartGraph | null;
-  /** The newest, oldest first. */
+  /** The newest events, oldest first. */
   readonly events: readonly { readonly at: number; readonly type: string; readonly event: unknown }[];
   readonly updated_at: number;
 }
 
-/** Where actors come from: one connection. */
+/** The source of actors: one connection. */
 export interface Source {
   readonly id: string;
   readonly tenant: string;
   readonly client: string;
 }
 
-/** Characters of JSON; what is longer is left out, and said to be. */
+/** Limits in characters of JSON; longer values are left out and marked as such. */
 const LONGEST_SNAPSHOT = 65_536;
 const LONGEST_EVENT = 8_192;
 const LONGEST_DEFINITION = 262_144;
 const EVENTS = 50;
-/** Of all tenants together. The ones that were silent the longest are forgotten first. */
+/** Limits over all tenants together. The actors without news for the longest time are evicted first. */
 const ACTORS = 1_000;
 const CHARACTERS = 32 * 1024 * 1024;
 
 interface Known {
   view: ForeignActor;
   readonly tenant: string;
-  /** Characters that it holds, about. */
+  /** Its size, about, in characters. */
   size: number;
   readonly sizes: { definition: number; snapshot: number; events: number[] };
 }
@@ -56,7 +56,7 @@ export class ForeignActors {
     this.#now = now;
   }
 
-  /** Takes what a source tells. An actor that nobody announced is there from its first event or snapshot on. */
+  /** Handles an event of a source. An actor that was not announced is created by its first event or snapshot. */
   hear(source: Source, told: Inspection): void {
     const at = this.#now();
     const id = idOf(source, told.sessionId);
@@ -70,7 +70,7 @@ export class ForeignActors {
     if (told.type === '@xstate.snapshot') stand(known, told.snapshot);
     this.#size += known.size;
     this.#forget();
-    // Ids of two programs must not meet at a viewer either.
+    // Ids are prefixed for viewers too, so that those of two programs do not collide.
     const rename = (name: string | null | undefined) => (name ? idOf(source, name) : name);
     const { sessionId, rootId } = told;
     const own = { sessionId: rename(sessionId), rootId: rename(rootId) };
@@ -78,7 +78,7 @@ export class ForeignActors {
     for (const listener of this.#listeners) listener(source.tenant, { ...told, ...own, ...others });
   }
 
-  /** A source has left. Its actors are still there to be looked at, and are the first to go. */
+  /** A source has disconnected. Its actors stay visible, and are evicted first. */
   left({ id }: Source): void {
     const gone = [...this.#actors].filter(([name]) => name.startsWith(`${id}.`));
     for (const [name, known] of gone) {
@@ -90,7 +90,7 @@ export class ForeignActors {
     for (const [name, known] of [...gone, ...others]) this.#actors.set(name, known);
   }
 
-  /** The actors of a tenant, the one with the newest news first. */
+  /** The actors of a tenant, the most recently changed first. */
   list(tenant: string): ForeignActor[] {
     return [...this.#actors.values()]
       .filter((known) => known.tenant === tenant)
@@ -98,7 +98,7 @@ export class ForeignActors {
       .sort((a, b) => b.updated_at - a.updated_at);
   }
 
-  /** What a viewer that comes late must know: every actor, as it stands. */
+  /** The events that bring a new viewer up to date: every actor in its current state. */
   told(tenant: string): object[] {
     return this.list(tenant)
       .reverse()
@@ -116,7 +116,7 @@ export class ForeignActors {
       }));
   }
 
-  /** Hears everything that is told from now on, with ids as they are here. Returns the function that ends it. */
+  /** Subscribes to every event from now on, with the prefixed ids. Returns a function that unsubscribes. */
   listen(listener: (tenant: string, told: object) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -191,7 +191,7 @@ function weigh(known: Known): void {
 
 const lengthOf = (value: unknown): number => JSON.stringify(value)?.length ?? 0;
 
-/** The chart of a definition; null when it is none that can be drawn: most actors are no machines. */
+/** The graph of a definition; null if it cannot be drawn: most actors are no machines. */
 function graphOf(definition: string | null | undefined): ChartGraph | null {
   if (!definition || definition.length > LONGEST_DEFINITION) return null;
   try {

@@ -11,7 +11,7 @@ const base = {
 const snapshot = z.looseObject({ status: z.string().max(20).optional() }).nullish();
 const event = z.looseObject({ type: z.string().max(500) });
 
-/** What a foreign program tells of its actors. More members may come along. */
+/** An event of a foreign program's actor. Further members are allowed. */
 export const inspection = z.discriminatedUnion('type', [
   z.looseObject({
     type: z.literal('@xstate.actor'),

@@ -1,15 +1,18 @@
-// Sessions as actors of Stately's protocol, so that its viewers can watch them: announced, then an event and a snapshot per entry.
+// Sessions as actors of Stately's protocol: announced to its viewers, then an event and a snapshot per entry.
 import { sessionMachine } from '../../machines/session/machine.ts';
 import { type Entry, isSession, type Key } from '../journal/journal.ts';
 import { version } from '../platform/version.ts';
 import type { Troupe } from '../troupe.ts';
 
-/** Sessions that a viewer hears of before anything happens to them: those that were used last. */
+/** Sessions that are announced to a viewer at once: the most recently used. */
 const ANNOUNCED = 100;
-/** Sessions that are remembered as announced to one viewer; one that is forgotten is announced again. */
+/** Sessions whose announcement to a viewer is cached; one that was evicted is announced again. */
 const REMEMBERED = 10_000;
 
-/** What a viewer is told; `tell` may leave a frame out when the viewer is slow, since the next snapshot says it all again. */
+/**
+ * Sends a tenant's sessions to one viewer. `tell` may drop a frame if the viewer is slow, because the next snapshot has the whole
+ * state.
+ */
 export class WatchedSessions {
   readonly #troupe: Troupe;
   readonly #tenant: string;
@@ -25,7 +28,7 @@ export class WatchedSessions {
     this.#tell = tell;
   }
 
-  /** Announces who is there, and tells what happens from now on. */
+  /** Announces the existing sessions, and sends every entry from now on. */
   async start(): Promise<void> {
     const { journal, orchestrator } = this.#troupe;
     const heard = (key: Key, { entry }: { entry: Entry }): void => {

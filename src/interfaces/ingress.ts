@@ -1,4 +1,4 @@
-// Pushes every event of every session to an ingress (D6): in order per session, tried until it is taken, never in a run's way.
+// Pushes every event of every session to an HTTP ingress (D6): in order per session, at least once, without delaying runs.
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventsOf, type RunEvent } from '../../actors/transcript.ts';
 import { isSession, type Key, keyName } from '../journal/journal.ts';
@@ -6,42 +6,42 @@ import type { Log } from '../platform/log.ts';
 import type { Troupe } from '../troupe.ts';
 
 export interface IngressOptions {
-  /** Whose sessions: in a cluster each node pushes what it decides itself. */
+  /** The runtime whose sessions are pushed. In a cluster each node pushes the entries that it appends. */
   readonly troupe: Pick<Troupe, 'journal' | 'orchestrator'>;
-  /** Events go to `POST {url}/internal/send`. */
+  /** Events are sent to `POST {url}/internal/send`. */
   readonly url: string;
   readonly log: Log;
-  /** Sessions that are told of at once; 16 unless told. */
+  /** Sessions that are delivered concurrently. Default 16. */
   readonly concurrency?: number;
-  /** A push that is not answered after so many ms has failed; 10,000 unless told. */
+  /** Timeout of one push, ms. Default 10,000. */
   readonly timeout_ms?: number;
-  /** The first wait after a failure, ms; it doubles up to 30 s. 200 unless told. */
+  /** First back-off after a failure, ms; it doubles up to 30 s. Default 200. */
   readonly backoff_ms?: number;
 }
 
 export interface Ingress {
-  /** Counted since the start. `refused`: the ingress said 4xx, so that trying again would not help. */
+  /** Counts since the start. `refused`: the ingress replied 4xx, so a retry would not help. */
   readonly counts: { readonly sent: number; readonly retried: number; readonly refused: number };
-  /** Sessions whose events are not all delivered. */
+  /** Sessions with undelivered events. */
   readonly behind: number;
-  /** Stops pushing; what is not delivered stays in the journal. */
+  /** Stops pushing; undelivered events stay in the journal. */
   close(): void;
 }
 
 const LONGEST_WAIT = 30_000;
 
 /**
- * Starts pushing what happens from now on. Nothing is queued but how far each session is delivered, for its events are in the
- * journal: an ingress that is down for long costs no memory, and none of its events. An event is delivered at least once, with
- * `tenant/session#id` as its `Idempotency-Key`. What was not delivered when the process ends is not pushed by the next one: the
- * receiver sees the gap in the ids and can read it at `GET /v1/sessions/{id}/events?after=`.
+ * Starts pushing entries from now on. The queue holds only positions, because the events are in the journal: an ingress that
+ * is down for long costs neither memory nor events. Delivery is at least once, with `tenant/session#id` as the
+ * `Idempotency-Key`. The next process does not push what was undelivered when this one ended: the receiver finds the gap in
+ * the ids and can read the events at `GET /v1/sessions/{id}/events?after=`.
  */
 export function startIngress({ troupe, log, ...options }: IngressOptions): Ingress {
   const { concurrency = 16, timeout_ms = 10_000, backoff_ms = 200 } = options;
   const target = `${options.url.replace(/\/+$/, '')}/internal/send`;
   const counts = { sent: 0, retried: 0, refused: 0 };
   const stop = new AbortController();
-  /** The first entry of each session that is not delivered, and the last there is. In this order they get their turn. */
+  /** Per session the first undelivered entry and the last one. The map's order is the order of delivery. */
   const behind = new Map<string, { readonly key: Key; next: number; last: number }>();
   const working = new Set<string>();
 
@@ -62,7 +62,7 @@ export function startIngress({ troupe, log, ...options }: IngressOptions): Ingre
     }
   }
 
-  /** Delivers a session until nothing is left of it; only one of these runs for each session. */
+  /** Delivers a session until it has caught up; at most one delivery runs per session. */
   async function deliver(name: string): Promise<void> {
     working.add(name);
     const session = behind.get(name)!;

@@ -1,4 +1,4 @@
-// Jobs: orchestrators' runs that are journaled like sessions, wait for a worker, and are done though processes die.
+// Jobs: orchestrators' runs that are journaled like sessions, wait for a worker, and survive the death of processes.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -20,7 +20,7 @@ import { JobMemory } from './memory.ts';
 import { JobQueue } from './queue.ts';
 import { ENDED, type JobState, type JobView, jobStates, orderOf, viewOf } from './view.ts';
 
-/** What jobs need of the runtime they are in. */
+/** Services of the runtime that jobs use. */
 export interface JobsHost {
   readonly access: Access;
   readonly orchestration: Orchestration;
@@ -33,9 +33,9 @@ export interface JobsHost {
 export const enqueueOptions = z.strictObject({
   tenant: token.default('default'),
   priority: z.enum(priorities).default('normal'),
-  /** Enqueued under the same key again, it is the same job. */
+  /** Idempotency key: enqueued again with this key it is the same job. */
   key: z.string().min(1).max(500).optional(),
-  /** How long it waits before it may begin, ms. */
+  /** Delay before its first attempt, ms. */
   delay_ms: z
     .int()
     .min(0)
@@ -48,9 +48,9 @@ export const enqueueOptions = z.strictObject({
 export interface JobQuery {
   readonly tenant?: string;
   readonly state?: JobState;
-  /** At most so many; 100 unless told. */
+  /** Largest number of jobs. Default 100. */
   readonly limit?: number;
-  /** The last id of the page before. */
+  /** Id of the last job of the previous page. */
   readonly after?: string;
 }
 
@@ -63,14 +63,14 @@ export class Jobs {
   readonly #clock: Clock;
   #newest = 0;
 
-  /** `workers`: jobs that run at once on this node. */
+  /** `workers`: jobs that run concurrently on this node. */
   constructor(host: JobsHost, clock: Clock, workers: number) {
     this.#host = host;
     this.#clock = clock;
     this.queue = new JobQueue(host.orchestrator, { workers, clock, log: host.log });
   }
 
-  /** Takes in the jobs that waited before this process; in a cluster they come with the shards. */
+  /** Adopts the jobs that an earlier process left waiting; in a cluster they come with the shards. */
   async start(clustered: boolean): Promise<void> {
     for (let after: Key | undefined, full = !clustered; full; ) {
       const rows = await this.#host.journal.rows({ state: 'waiting', after, limit: 1_000 });
@@ -82,8 +82,8 @@ export class Jobs {
   }
 
   /**
-   * Enqueues a run; resolves with its job when that is durable. Rejects with `Refused`: `unknown_orchestrator`,
-   * `bad_request`, `payload_too_large`, `idempotency_key_reused` where the key named another request before.
+   * Enqueues a run; resolves with its job when that is durable. Rejects with `Refused`: `unknown_orchestrator`, `bad_request`,
+   * `payload_too_large`, `idempotency_key_reused` if the key named another request before.
    */
   async enqueue(
     name: string,
@@ -122,7 +122,7 @@ export class Jobs {
     return viewOf(await this.#last(this.#key(tenant, job_id)));
   }
 
-  /** A page of a tenant's jobs, oldest first where they were not named by a key; `next` is the id to go on after. */
+  /** A page of a tenant's jobs, oldest first unless named by a key; `next` is the id to continue after. */
   async list({ tenant = 'default', state, limit = 100, after }: JobQuery = {}): Promise<{
     jobs: JobView[];
     next?: string;
@@ -130,7 +130,7 @@ export class Jobs {
     const { journal } = this.#host;
     if (state !== undefined) parse(z.enum(jobStates), state, 'state');
     const from = { tenant, session: JOB + (after ?? '') };
-    // All jobs of a tenant stand together in the order of keys.
+    // All jobs of a tenant are adjacent in key order.
     const rows = (await journal.rows({ tenant, state, after: from, limit: limit + 1 })).filter(isJob);
     const page = rows.slice(0, limit);
     const stored = await Promise.all(page.map(({ key }) => journal.last(key)));
@@ -139,17 +139,17 @@ export class Jobs {
     return rows.length > limit && last !== undefined ? { jobs, next: last } : { jobs };
   }
 
-  /** Ends a job that is not done; its run is told to stop. Rejects with `Refused`: `unknown_job`, or 409 where it is over. */
+  /** Cancels a job that has not ended, and aborts its run. Rejects with `Refused`: `unknown_job`, or 409 if it has ended. */
   cancel(job_id: string, { tenant = 'default', by, reason }: { tenant?: string; by?: string; reason?: string } = {}) {
     return this.#command(this.#key(tenant, job_id), { type: 'cancel', by, reason });
   }
 
-  /** Tries a dead or cancelled job again, with all its attempts; steps that are done stay done. */
+  /** Retries a dead or cancelled job, with all its attempts; completed steps are not repeated. */
   retry(job_id: string, { tenant = 'default', by }: { tenant?: string; by?: string } = {}) {
     return this.#command(this.#key(tenant, job_id), { type: 'retry', by });
   }
 
-  /** Resolves with the job when it is done, dead or cancelled, wherever it runs. Rejects when `signal` is aborted. */
+  /** Resolves with the job when it is done, dead or cancelled, on any node. Rejects if `signal` aborts. */
   async ended(job_id: string, { tenant = 'default', signal }: { tenant?: string; signal?: AbortSignal } = {}) {
     const { journal } = this.#host;
     const key = this.#key(tenant, job_id);
@@ -171,7 +171,7 @@ export class Jobs {
     }
   }
 
-  /** Forgets the tenant's jobs that were done or cancelled more than so many seconds ago; resolves to how many. */
+  /** Deletes the tenant's jobs that were done or cancelled more than `seconds` ago; resolves to their count. */
   async cleanUp(tenant: string, seconds: number): Promise<number> {
     const { journal, orchestrator } = this.#host;
     const before = this.#clock.now() - seconds * 1_000;
@@ -188,7 +188,7 @@ export class Jobs {
     return removed;
   }
 
-  /** Performs an attempt: what the job's chart asks for while it runs. */
+  /** Performs one attempt, as the job chart's invoke. */
   async perform(key: Key, { orchestrator, attempt, steps }: JobRun, work: Work): Promise<Envelope> {
     const { journal, orchestration } = this.#host;
     const job_id = key.session.slice(JOB.length);
@@ -214,7 +214,7 @@ export class Jobs {
     }
   }
 
-  /** True when the job was there already. */
+  /** True if the job existed already. */
   async #create(key: Key, order: Order): Promise<boolean> {
     try {
       await this.#tell(key, { type: 'enqueue', ...order });
@@ -224,7 +224,7 @@ export class Jobs {
     }
     const [first] = await this.#host.journal.read(key, 1, 1);
     const before = orderOf(first!.entry);
-    // In a cluster the request itself may come twice; then it is this one that is there.
+    // In a cluster a request may be delivered twice; then this job is the one it created.
     if (before.ticket === order.ticket) return false;
     if (isDeepStrictEqual(before.payload, plain(order.payload))) return true;
     throw new Refused(
@@ -234,7 +234,7 @@ export class Jobs {
     );
   }
 
-  /** In the order in which they came, also those of one millisecond. */
+  /** Ids sort in the order of creation, also within one millisecond. */
   #newId(now: number): string {
     this.#newest = Math.max(now, this.#newest + 1);
     return `${this.#newest.toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
@@ -264,7 +264,7 @@ export class Jobs {
   }
 }
 
-/** What was refused for now may be taken the next time. */
+/** A temporary refusal becomes a retryable failure. */
 const forNow = (error: unknown): unknown =>
   error instanceof Refused && error.status === 503 ? new Failed(error.code, error.message, true, error.details) : error;
 

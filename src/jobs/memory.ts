@@ -1,4 +1,4 @@
-// What a job remembers for its run: the steps that are done, read from its entries, and how far it says it is.
+// A job's memory for its run: completed steps, restored from its entries, and its progress.
 import type { EventObject } from 'xstate';
 import type { Work } from '../../actors/session.ts';
 import type { JobEvent } from '../../machines/job/events.ts';
@@ -7,7 +7,7 @@ import type { RunMemory } from '../orchestration/context.ts';
 import type { Clock } from '../platform/clock.ts';
 import { Failed } from '../platform/errors.ts';
 
-/** Between two entries that only say how far the run is, ms. */
+/** Interval between two entries that only report progress, ms. */
 const SLOWEST = 500;
 /** Longest result of a step, in characters of JSON. */
 const LONGEST = 400_000;
@@ -42,7 +42,10 @@ export class JobMemory implements RunMemory {
     await this.#tell({ type: 'step_done', name, result });
   }
 
-  /** The first word at once, the last one of many after a while: a run may say it in a tight loop. */
+  /**
+   * Throttles reports: the first is journaled at once, the last of many after `SLOWEST`, because a run may report in a tight
+   * loop.
+   */
   progress(progress: number, note?: string): void {
     this.#said = { progress, ...(note !== undefined && { note }) };
     if (this.#timer !== undefined) return;
@@ -51,7 +54,7 @@ export class JobMemory implements RunMemory {
     else this.#timer = this.#clock.setTimeout(() => this.#say(), wait);
   }
 
-  /** The attempt is over: nothing is told of it any more. */
+  /** The attempt is over: cancels the pending report. */
   end(): void {
     this.#clock.clearTimeout(this.#timer);
   }
@@ -59,7 +62,7 @@ export class JobMemory implements RunMemory {
   #say(): void {
     this.#timer = undefined;
     this.#told = this.#clock.now();
-    // Whoever is not heard any more need not be told.
+    // A rejection means that the attempt has ended, and its progress no longer matters.
     this.#tell({ type: 'progressed', ...this.#said! }).catch(() => {});
   }
 

@@ -1,4 +1,4 @@
-// The jobs of this node that wait for a worker, and those that have one: by priority, then in the order in which they came.
+// The queue of this node's jobs: those waiting for a worker, by priority and age, and those running.
 import type { EventObject } from 'xstate';
 import { JOB, type Orchestrator } from '../../actors/orchestrator.ts';
 import { type Priority, priorities } from '../../machines/job/events.ts';
@@ -8,7 +8,7 @@ import { Refused } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 
 export interface QueueOptions {
-  /** Jobs that run at once on this node. */
+  /** Jobs that run concurrently on this node. */
   readonly workers: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -17,16 +17,16 @@ export interface QueueOptions {
 interface Waiting {
   readonly key: Key;
   readonly priority: Priority;
-  /** Since when it waits, ms since the epoch. */
+  /** Time since which it waits, ms since the epoch. */
   readonly at: number;
 }
 
-/** After the journal failed, the next try, ms. */
+/** Back-off after the journal failed, ms. */
 const AGAIN = 1_000;
 
 /**
- * A job that waits is a row in the journal and about 300 bytes here; its actor comes to memory when it gets a worker. Nothing
- * here is relied on: what a process forgets when it dies is in the states of its jobs.
+ * A waiting job is a row in the journal and about 300 bytes here; its actor is loaded when it gets a worker. The queue is only a
+ * cache: the truth is in the states of the jobs, from which a new process restores it.
  */
 export class JobQueue {
   readonly #orchestrator: Orchestrator;
@@ -36,7 +36,7 @@ export class JobQueue {
     normal: new Map(),
     low: new Map(),
   };
-  /** Told to start; it has not said yet that it runs. */
+  /** Jobs that were sent `start` and have not reported `running` yet. */
   readonly #starting = new Set<string>();
   readonly #running = new Set<string>();
   readonly #unhear: () => void;
@@ -52,26 +52,26 @@ export class JobQueue {
     });
   }
 
-  /** Waiting, and running, on this node. */
+  /** Jobs that wait and run on this node. */
   get counts(): { readonly waiting: number; readonly running: number } {
     const waiting = priorities.reduce((sum, priority) => sum + this.#waiting[priority].size, 0);
     return { waiting, running: this.#running.size };
   }
 
-  /** Jobs begin from now on. */
+  /** Starts jobs from now on. */
   open(): void {
     this.#open = true;
     this.#pump();
   }
 
-  /** No job begins any more. */
+  /** Stops starting jobs. */
   close(): void {
     this.#open = false;
     this.#unhear();
     this.#options.clock.clearTimeout(this.#pause);
   }
 
-  /** Takes in the jobs among these rows that wait: those that were there before this node. */
+  /** Adopts the waiting jobs among these rows, which existed before this node had them. */
   adopt(rows: readonly Row[]): void {
     const found = rows.filter(({ key, state }) => key.session.startsWith(JOB) && priorityOf(state));
     if (found.length === 0) return;
@@ -84,7 +84,7 @@ export class JobQueue {
     this.#pump();
   }
 
-  /** Forgets these jobs: another node has them. */
+  /** Drops these jobs: another node owns them. */
   drop(which: (key: Key) => boolean): void {
     for (const waiting of Object.values(this.#waiting))
       for (const [name, { key }] of waiting) if (which(key)) waiting.delete(name);
@@ -102,7 +102,7 @@ export class JobQueue {
     this.#pump();
   }
 
-  /** Many jobs may come and go in one turn of the loop; they are looked at together. */
+  /** Batches the changes of one turn of the event loop, in which many jobs may come and go. */
   #pump(): void {
     if (this.#pumping || !this.#open) return;
     this.#pumping = true;
@@ -137,7 +137,7 @@ export class JobQueue {
     try {
       await this.#orchestrator.send(key, { type: 'start' } as EventObject);
     } catch (error) {
-      // It was cancelled meanwhile, or is another node's: whoever has it knows of it.
+      // The job was cancelled meanwhile, or belongs to another node, which has it in its own queue.
       if (!(error instanceof Refused)) this.#later(waiting, error);
     } finally {
       this.#starting.delete(name);
@@ -145,7 +145,7 @@ export class JobQueue {
     }
   }
 
-  /** The journal failed: the job waits as before, and none begins for a while. */
+  /** The journal failed: the job waits again, and no job starts until the back-off is over. */
   #later(waiting: Waiting, error: unknown): void {
     const { log, clock } = this.#options;
     log.warn({ err: error, job: keyName(waiting.key) }, 'a job could not be started; trying again');

@@ -1,4 +1,4 @@
-// How a job stands, as callers and lists see it: read from its last entry.
+// A job's view for callers and lists, read from its last entry.
 import { z } from 'zod';
 import type { JobContext, Order } from '../../machines/job/events.ts';
 import { type Priority, priorities } from '../../machines/job/events.ts';
@@ -8,7 +8,7 @@ import { type Envelope, envelope } from '../orchestration/envelope.ts';
 export const jobStates = ['delayed', 'waiting', 'running', 'backingOff', 'done', 'dead', 'cancelled'] as const;
 export type JobState = (typeof jobStates)[number];
 
-/** Nothing more happens to it unless a person wants it. */
+/** States that a job leaves only by a retry. */
 export const ENDED: ReadonlySet<string> = new Set<JobState>(['done', 'dead', 'cancelled']);
 
 export interface JobView {
@@ -19,20 +19,20 @@ export interface JobView {
   /** 0 … 1 */
   readonly progress: number;
   readonly note: string | null;
-  /** Begun since it was enqueued or tried again by hand. */
+  /** Attempts begun since it was enqueued or last retried by hand. */
   readonly attempts: number;
-  /** Steps that are done and will not be done again. */
+  /** Count of completed steps, which are not repeated. */
   readonly steps: number;
   /** The job that enqueued it. */
   readonly parent?: string;
   /** Times are ms since the epoch. */
   readonly enqueued_at: number;
   readonly updated_at: number;
-  /** When it goes on by itself, where it waits for that. */
+  /** Time of its next attempt, if it waits for one. */
   readonly due_at?: number;
-  /** Of the last attempt that failed. */
+  /** Error of the last failed attempt. */
   readonly error: { readonly code: string; readonly message: string } | null;
-  /** What the run came to, once it is done. */
+  /** The run's result, once it is done. */
   readonly result?: Envelope;
 }
 
@@ -78,5 +78,5 @@ export function viewOf({ at, event, state, snapshot, owed }: Entry): JobView {
   };
 }
 
-/** What was asked for, from the entry that took it. */
+/** The order that the job was created with, from its first entry. */
 export const orderOf = ({ event }: Entry): Order => event as unknown as Order;

@@ -1,4 +1,4 @@
-// Agents called outside any conversation: a flow over them is performed, so tries, instances, stand-ins and time-outs are a flow's.
+// Calls agents outside a session, as a flow over them, so that attempts, instances, fallbacks and timeouts are those of flows.
 import type { PerformerIO } from '../../actors/performer.ts';
 import type { AgentCall, HistoryMessage } from '../agents/definition.ts';
 import { flowPerformer } from '../agents/performers/flow.ts';
@@ -10,51 +10,51 @@ import type { Tool } from '../tools/tool.ts';
 export interface Calling {
   readonly pool: AgentPool;
   readonly clock: Clock;
-  /** The tools that a name stands for; none where there is no such thing. */
+  /** The tools of a name; empty if there are none. */
   readonly tools: (tenant: string, name: string) => Promise<readonly Tool<any>[]>;
 }
 
 export interface Asked {
   readonly tenant: string;
-  /** What agents are told as their run: the id of whoever calls. */
+  /** Run id that the agents receive: the caller's. */
   readonly run_id: string;
-  /** What they are told as their session; the run unless told. */
+  /** Session id that the agents receive. Default: the run id. */
   readonly session_id?: string;
   readonly agents: readonly string[];
-  /** One after the other, each with what the others before it came to, or all at once. */
+  /** `sequential`: one after the other, each with the results of those before; `parallel`: all at once. */
   readonly mode: 'sequential' | 'parallel';
   readonly content: string;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly context?: Readonly<Record<string, unknown>>;
   readonly history?: () => Promise<readonly HistoryMessage[]>;
-  /** Of all this; each try has a key of its own made from it. */
+  /** Idempotency key of the whole; each attempt's key is derived from it. */
   readonly idempotency_key: string;
   readonly signal: AbortSignal;
-  /** The longest one agent may take with all its tries, ms. */
+  /** Longest time for one agent including its retries, ms. */
   readonly timeout_ms?: number;
-  /** Tries of each agent; 3 unless told. */
+  /** Attempts per agent. Default 3. */
   readonly attempts?: number;
-  /** Looks at an answer before it counts; what it throws is a failed try. */
+  /** Validates an answer; an error it throws fails the attempt. */
   readonly check?: (text: string) => void;
 }
 
-/** What came of one of the agents that were asked. Either `text` or `error` is there. */
+/** The result of one agent. Has either `text` or `error`. */
 export interface Answered {
-  /** The agent that was asked. */
+  /** The agent that was called first. */
   readonly asked: string;
-  /** Who answered or failed in the end: itself, or one that stood in or was handed the call. */
+  /** The agent that answered or failed in the end: the one asked, its fallback, or the target of a transfer. */
   readonly agent: string;
-  /** `agent/instance`, where it got as far as that. */
+  /** `agent/instance`, if the call reached one. */
   readonly instance?: string;
-  /** In all, with what was tried before, ms. */
+  /** Total time including failed attempts, ms. */
   readonly ms: number;
   readonly text?: string;
   readonly error?: Failed;
 }
 
 /**
- * Calls agents through the pool, so that balancing, breakers and metrics apply, and resolves with what came of each, in order.
- * Rejects only when `asked.signal` is aborted, with its reason.
+ * Calls agents through the pool, so that balancing, breakers and metrics apply, and resolves with the result of each, in order.
+ * Rejects only if `asked.signal` aborts, with its reason.
  */
 export async function callAgents(calling: Calling, asked: Asked): Promise<Answered[]> {
   const { tenant, run_id, session_id = run_id, agents, mode, content, params, context = {}, signal } = asked;
@@ -79,14 +79,14 @@ export async function callAgents(calling: Calling, asked: Asked): Promise<Answer
     signal,
     part: () => {},
     history: async (limit = 50) => (await history()).slice(-limit),
-    // Nobody goes on from here: whoever asked remembers what came of it, if anybody does.
+    // Nothing is journaled here: a job journals the result of its step, and an inline run ends with its process.
     remember: async () => {},
     tools: (name) => calling.tools(tenant, name),
     steps: [],
     told: [],
     events: [],
   };
-  // That some or all of them failed is told of each; of one that was not reached, why the flow ended.
+  // A failed agent has its own error; an agent that was not reached gets the error that ended the flow.
   let why: unknown;
   await flowPerformer(flow, calls)(call, io).catch((error) => {
     why = error;
@@ -95,7 +95,7 @@ export async function callAgents(calling: Calling, asked: Asked): Promise<Answer
   return agents.map((agent, n) => calls.cameOf(`${n + 1}`, agent, why));
 }
 
-/** As `callAgents` with one agent; rejects with the `Failed` that it came to. */
+/** As `callAgents` with one agent; rejects with its `Failed`. */
 export async function callAgent(
   calling: Calling,
   { agent, ...asked }: Omit<Asked, 'agents' | 'mode'> & { readonly agent: string },
@@ -105,7 +105,9 @@ export async function callAgent(
   return answered as Answered & { readonly text: string };
 }
 
-/** The pool as the flow calls it, noting what each step came to: the flow itself keeps no instance and no code of a failure. */
+/**
+ * The pool as the flow calls it. Records the result of each step, because the flow keeps neither the instance nor the error code.
+ */
 class Calls {
   readonly clock: Clock;
   readonly random = Math.random;
@@ -156,7 +158,7 @@ class Calls {
     return { asked, ...came, ms };
   }
 
-  /** A key for every try, the same whenever the same is asked again. */
+  /** The attempt's number and idempotency key: the same call gets the same keys when it is repeated. */
   #identity(step: string): Pick<AgentCall, 'idempotency_key' | 'attempt'> {
     const attempt = (this.#tries.get(step) ?? 0) + 1;
     this.#tries.set(step, attempt);
@@ -176,10 +178,10 @@ const asks = {
 const notCalled = (agent: string, why: unknown): Failed =>
   new Failed('not_called', `agent "${agent}" was not called${why instanceof Error ? `: ${why.message}` : ''}`);
 
-/** The step of a call, without how often it went to another agent. */
+/** The step of a call, without its count of transfers. */
 const stepOf = ({ step = '' }: AgentCall): string => step.split('~', 1)[0]!;
 
-/** A failure without what only the pool needs of it. */
+/** A failure without the details that only the pool needs. */
 function said(error: Failed): Failed {
   const { retry_after_s } = error.details;
   const failed = new Failed(error.code, error.message, error.retryable, {

@@ -1,16 +1,16 @@
-// A catalog: things of one kind under their names. Who asks for a name that is not there is told which are.
+// A catalog of named items; the refusal of an unknown name lists the existing ones.
 import { token } from '../../machines/session/events.ts';
 import { Refused } from '../platform/errors.ts';
 import { parse } from '../platform/parse.ts';
 
-/** What can be asked of the agents, tools and orchestrators of a runtime (C1). */
+/** The public operations on the agents, tools and orchestrators of a runtime (C1). */
 export interface Catalog<Item, View> {
-  /** Throws `Refused('bad_request')` for what cannot be registered, `duplicate_…` for a name that is taken. */
+  /** Throws `Refused('bad_request')` for an invalid item, `duplicate_…` for a name in use. */
   register(name: string, item: Item): void;
-  /** Throws `Refused('unknown_…')`, 404, naming those that are there. */
+  /** Throws `Refused('unknown_…')`, 404, naming the existing items. */
   get(name: string): Item;
   has(name: string): boolean;
-  /** What there is, by name. */
+  /** The items as views, by name. */
   list(): View[];
 }
 
@@ -20,7 +20,7 @@ export class NamedItems<Item, View> implements Catalog<Item, View> {
   readonly #view: (item: Item) => View;
   readonly #items = new Map<string, Item>();
 
-  /** `kind` is what the items are called in refusals: `orchestrator`. */
+  /** `kind` names the items in refusals: `orchestrator`. */
   constructor(kind: string, check: (item: Item) => void, view: (item: Item) => View) {
     this.#kind = kind;
     this.#check = check;
@@ -50,7 +50,7 @@ export class NamedItems<Item, View> implements Catalog<Item, View> {
   }
 }
 
-/** The refusal of a name that nothing has. */
+/** The refusal of an unknown name. */
 export function unknown(kind: string, name: string, known: readonly string[]): Refused {
   const shown = [...known].sort().slice(0, 20).join(', ') || 'none';
   return new Refused(`unknown_${kind}`, `there is no ${kind} "${name}"; there are: ${shown}`, 404);

@@ -1,4 +1,4 @@
-// The catalogs of a runtime besides that of orchestrators: its agents and its tools, by name (C1).
+// The catalogs of a runtime's agents and tools, by name (C1); orchestrators have their own.
 import type { AgentView } from '../agents/agent.ts';
 import type { AgentDefinition } from '../agents/definition.ts';
 import type { AgentPool } from '../agents/pool.ts';
@@ -10,13 +10,13 @@ import { type Catalog, unknown } from './catalog.ts';
 export interface ToolView {
   readonly name: string;
   readonly description: string;
-  /** The JSON schema of what it takes. */
+  /** JSON Schema of its input. */
   readonly parameters: unknown;
-  /** It runs at the caller. */
+  /** Whether it runs at the caller. */
   readonly client: boolean;
 }
 
-/** The agents that are declared for all tenants; `register` names the agent, whatever its definition says. */
+/** The agents declared for all tenants; `register` names the agent, overriding the id in its definition. */
 export const agentCatalog = (
   pool: AgentPool,
   declare: (agent: AgentDefinition) => void,
@@ -35,7 +35,7 @@ export const agentCatalog = (
   list: () => pool.list('*'),
 });
 
-/** The tools that agents, flows and orchestrators name; those of MCP servers and other sources are not among them. */
+/** The tools that agents, flows and orchestrators name, without those of MCP servers and other sources. */
 export const toolCatalog = (
   directory: Directory,
   guard: (tool: Tool<any>) => Tool<any>,

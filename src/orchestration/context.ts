@@ -1,4 +1,4 @@
-// What an orchestrator's run can use: agents, tools, steps that are done once, records that say where they come from.
+// The context of an orchestrator's run: calls of agents and tools, steps done once, records with provenance.
 import { z } from 'zod';
 import type { Clock } from '../platform/clock.ts';
 import { Failed, Refused } from '../platform/errors.ts';
@@ -7,14 +7,14 @@ import { type Calling, callAgent } from './calling.ts';
 import { digestOf } from './digest.ts';
 import type { EnvelopeRecord, Provenance } from './envelope.ts';
 
-/** Something that a record can come from. Plain JSON, so that a step may remember it. */
+/** A possible source of a record. Plain JSON, so that a step can journal it. */
 export interface Source {
   readonly provenance: Provenance;
 }
 
 export interface Answer<Data = unknown> extends Source {
   readonly text: string;
-  /** The answer as the call's `output` schema made it; without one, the text as JSON where it is JSON. */
+  /** The answer parsed by the call's `output` schema; without a schema, parsed JSON if it parses, else undefined. */
   readonly data: Data;
 }
 
@@ -27,66 +27,65 @@ export interface Enqueued extends Source {
 }
 
 export interface CallOptions<Data = unknown> {
-  /** The longest it may take with all its tries, ms. */
+  /** Longest time including retries, ms. */
   readonly timeout_ms?: number;
-  /** Tries of each agent; 3 unless told. */
+  /** Attempts per agent. Default 3. */
   readonly attempts?: number;
-  /** What the answer must be as JSON; one that does not fit is a failed try (`bad_answer`). */
+  /** Schema of the answer's JSON; an answer that does not fit fails the attempt (`bad_answer`). */
   readonly output?: z.ZodType<Data>;
-  /** What the agent sees as `call.params`. */
+  /** Passed to the agent as `call.params`. */
   readonly params?: Readonly<Record<string, unknown>>;
-  /** What the agent sees as `call.context`. */
+  /** Passed to the agent as `call.context`. */
   readonly context?: Readonly<Record<string, unknown>>;
-  /** Where the input can be read, for the provenance of records. */
+  /** Reference to the input, for the provenance of records. */
   readonly ref?: string;
 }
 
 export interface EnqueueOptions {
   readonly priority?: 'high' | 'normal' | 'low';
   readonly delay_ms?: number;
-  /** Names the job: enqueued under the same key again it is the same job. Numbered by the run unless told. */
+  /** Names the job: enqueued again with this key it is the same job. Default: numbered by the run. */
   readonly key?: string;
 }
 
-/** What `run` is given. Its members may be taken apart. */
+/** The context that `run` receives. Its members may be destructured. */
 export interface RunContext {
   readonly tenant: string;
   readonly run_id: string;
-  /** The job that this is an attempt of; none where the run is called in line. */
+  /** The job whose attempt this is; undefined for an inline run. */
   readonly job_id: string | undefined;
   /** From 1. */
   readonly attempt: number;
-  /** The same for every attempt of a job: hand it to whatever must not do the work twice. */
+  /** The same for every attempt of a job: pass it to services that must not repeat work. */
   readonly idempotency_key: string;
-  /** Aborted when the run is cancelled or has taken too long. */
+  /** Aborts if the run is cancelled or timed out. */
   readonly signal: AbortSignal;
   /**
-   * Calls an agent with text, or JSON as text. Tried again, at other instances and at its fallbacks; rejects with the last
-   * `Failed` when that did not help.
+   * Calls an agent with text, or JSON as text. Retries at other instances and at its fallbacks; rejects with the last `Failed`.
    */
   call<Data = unknown>(agent: string, input: unknown, options?: CallOptions<Data>): Promise<Answer<Data>>;
   /** Calls a tool of the runtime. Rejects with `Failed`: `unknown_tool`, `bad_tool_input`, `tool_failed` or the tool's own. */
   tool(name: string, input: unknown, options?: { readonly ref?: string }): Promise<ToolAnswer>;
   /**
-   * Does something once: in a job its result, as JSON, is remembered before it counts, and an attempt after a crash or a
-   * failure gets it back instead of doing it again. Names are the run's own and used once each.
+   * Runs `work` once: in a job its result, as JSON, is journaled before it resolves, and an attempt after a crash or a failure
+   * gets that result instead of running `work` again. Each name may be used once per run.
    */
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
-  /** A record of the envelope. `from` is what it was made of: an answer, a tool's answer, an enqueued run. */
+  /** A record of the envelope. `from` is its source: an answer, a tool's answer, an enqueued run. */
   record(data: unknown, from: Source, options?: { readonly id?: string }): EnvelopeRecord;
-  /** Says in the envelope that something is not as it should be. */
+  /** Adds a warning to the envelope. */
   warn(text: string): void;
-  /** How far it is, 0 … 1, for whoever looks at the job. */
+  /** Reports the progress, 0 … 1, to readers of the job. */
   progress(fraction: number, note?: string): void;
-  /** Has an orchestrator run later, as a job of its own. */
+  /** Enqueues a run of an orchestrator as a job of its own. */
   enqueue(orchestrator: string, payload: unknown, options?: EnqueueOptions): Promise<Enqueued>;
 }
 
-/** What a job lends to its run: a memory that outlives the process. */
+/** The journaled memory that a job lends to its run. */
 export interface RunMemory {
-  /** What a step came to, if it is done. */
+  /** The result of a step, if it is done. */
   recall(name: string): { readonly result: unknown } | undefined;
-  /** Resolves when it is durable; rejects when the run is over. */
+  /** Resolves when it is durable; rejects if the run is over. */
   remember(name: string, result: unknown): Promise<void>;
   progress(fraction: number, note?: string): void;
 }
@@ -94,7 +93,7 @@ export interface RunMemory {
 export interface RunParts extends Calling {
   readonly clock: Clock;
   readonly run: Pick<RunContext, 'tenant' | 'run_id' | 'job_id' | 'attempt' | 'idempotency_key' | 'signal'>;
-  /** What the keys of its calls begin with. */
+  /** Prefix of the idempotency keys of its calls. */
   readonly call_key: string;
   readonly record?: z.ZodType;
   readonly memory?: RunMemory;
@@ -106,9 +105,9 @@ export interface RunParts extends Calling {
   ) => Promise<{ readonly job_id: string; readonly version: string }>;
 }
 
-/** Characters of a note that are kept. */
+/** Longest note, characters. */
 const LONGEST_NOTE = 500;
-/** Characters of a step's name. */
+/** Longest name of a step, characters. */
 const LONGEST_NAME = 200;
 
 export class RunWork implements RunContext {
@@ -185,7 +184,7 @@ export class RunWork implements RunContext {
     if (!memory) return result;
     const plain = asJson(result, `the result of step "${name}"`);
     await memory.remember(name, plain);
-    // What the next attempt would see, so that the first one behaves the same.
+    // The result after a round trip through JSON, as the next attempt would get it.
     return plain as Result;
   };
 
@@ -216,7 +215,7 @@ export class RunWork implements RunContext {
     return { job_id, provenance: this.#provenance(payload, `jobs/${job_id}`, made) };
   };
 
-  /** Another attempt is another call, and so is the next call of this one. */
+  /** Every call has its own key, and every attempt has other keys. */
   #callKey(): string {
     this.counts.calls += 1;
     return `${this.#parts.call_key}/${this.counts.calls}`;
@@ -248,7 +247,7 @@ function readAs(schema: z.ZodType, text: string, agent: string): unknown {
   throw new Failed('bad_answer', `agent "${agent}" answered what does not fit: ${z.prettifyError(parsed.error)}`);
 }
 
-/** The text as JSON; undefined where it is none. */
+/** The parsed JSON; undefined if it does not parse. */
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,4 +1,4 @@
-// How a domain orchestrator is declared: its name and version, what it takes, and the run that calls agents.
+// The declaration of an orchestrator: its name and version, its input schema, and the run that calls agents.
 import { z } from 'zod';
 import { jobSettings } from '../../machines/job/events.ts';
 import { token } from '../../machines/session/events.ts';
@@ -6,24 +6,24 @@ import { parse } from '../platform/parse.ts';
 import type { RunContext } from './context.ts';
 import type { EnvelopeRecord } from './envelope.ts';
 
-/** A thin controller over agents: it says who is called with what, and which records come of it. */
+/** A thin controller over agents: decides which agent gets which input, and which records follow. */
 export interface OrchestratorDefinition<Payload = any> {
   /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
   readonly name: string;
-  /** Stands in the envelope of every run. */
+  /** Written into the envelope of every run. */
   readonly version: string;
   readonly description?: string;
-  /** What it takes; a payload that does not fit is refused before anything is called. */
+  /** Schema of its input; a payload that does not fit is refused before any call. */
   readonly payload: z.ZodType<Payload>;
-  /** What the data of its records must be; any JSON unless told. */
+  /** Schema of its records' data. Default: any JSON. */
   readonly record?: z.ZodType;
-  /** For its jobs: attempts before a job is dead, 3 unless told. */
+  /** Attempts before a job is dead. Default 3. */
   readonly attempts?: number;
-  /** The longest attempt, ms; 300,000 unless told. */
+  /** Timeout of one attempt, ms. Default 300,000. */
   readonly timeout_ms?: number;
-  /** For its jobs: the first wait between attempts, ms; it doubles up to 5 minutes. 1,000 unless told. */
+  /** First back-off between attempts of a job, ms; it doubles up to 5 minutes. Default 1,000. */
   readonly backoff_ms?: number;
-  /** The records that the run comes to, each made by `ctx.record`. */
+  /** Returns the records of the run, each made by `ctx.record`. */
   run(payload: Payload, ctx: RunContext): readonly EnvelopeRecord[] | Promise<readonly EnvelopeRecord[]>;
 }
 
@@ -32,7 +32,7 @@ export interface OrchestratorView {
   readonly name: string;
   readonly version: string;
   readonly description: string;
-  /** The JSON schema of what it takes. */
+  /** JSON Schema of its input. */
   readonly payload: unknown;
 }
 
@@ -51,7 +51,7 @@ const declared = z.strictObject({
 
 /**
  * Declares an orchestrator: `defineOrchestrator({ name, version, payload, run })`. The type of `run`'s payload follows from
- * `payload`. Throws `Refused('bad_request')` naming the member that is wrong.
+ * `payload`. Throws `Refused('bad_request')` naming the invalid member.
  */
 export function defineOrchestrator<Payload>(
   definition: OrchestratorDefinition<Payload>,

@@ -1,7 +1,7 @@
-// The digest of a value: the same for the same JSON, whatever the order of its members.
+// A digest of a JSON value that does not depend on the order of its members.
 import { createHash } from 'node:crypto';
 
-/** `sha256:` and the digest of the value as JSON with the members of objects in order. Throws `TypeError` for what is no JSON. */
+/** `sha256:` and the digest of the value as JSON with sorted members. Throws `TypeError` if the value is not JSON. */
 export const digestOf = (value: unknown): string =>
   `sha256:${createHash('sha256')
     .update(JSON.stringify(value, inOrder) ?? 'null')

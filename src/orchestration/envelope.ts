@@ -1,10 +1,10 @@
-// The canonical envelope: what every orchestrator's run comes to. Each record says where it comes from.
+// The canonical envelope: the result of every orchestrator's run. Each record carries its provenance.
 import { z } from 'zod';
 import { token } from '../../machines/session/events.ts';
 
 const time = z.number().describe('ms since the epoch');
 
-/** Where a record comes from. Exactly one of `agent`, `tool` and `orchestrator` is there. */
+/** Source of a record. Has exactly one of `agent`, `tool` and `orchestrator`. */
 export const provenance = z
   .strictObject({
     agent: token.optional().describe('the agent that said it'),

@@ -1,16 +1,19 @@
-// A gate: so many at once, and who comes when it is full is told to come again.
+// Concurrency limit: at most `limit` calls at once; further calls are refused with 503 and `retry_after_s`.
 import { Refused } from '../platform/errors.ts';
 
 export class Gate {
   readonly limit: number;
-  /** How many are inside. */
+  /** Count of calls in progress. */
   inside = 0;
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
-  /** Does something inside. Rejects with `Refused('overloaded')`, 503, when it is full: nothing was begun then. */
+  /**
+   * Runs `work` within the limit. Rejects with `Refused('overloaded')`, 503, if the limit is reached; `work` was not started
+   * then.
+   */
   async pass<T>(work: () => Promise<T>): Promise<T> {
     if (this.inside >= this.limit)
       throw new Refused('overloaded', `${this.limit} requests are at work already; try again`, 503, {

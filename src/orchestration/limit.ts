@@ -1,15 +1,15 @@
-// The longest that something may take: a signal that is aborted when the time is over, or when whoever waits leaves.
+// A time limit: a signal that aborts when the time is over, or when the caller leaves.
 import type { Clock } from '../platform/clock.ts';
 
 export interface TimeLimit {
   readonly signal: AbortSignal;
-  /** Whether it was the time that ended it. */
+  /** Whether the time is over. */
   readonly over: boolean;
-  /** To be called when it is done: nothing is timed any more. */
+  /** Cancels the timer; call it when the work is done. */
   end(): void;
 }
 
-/** `left` is aborted when nobody waits any more. */
+/** The caller's signal `left` aborts the limit's signal too. */
 export function timeLimit(ms: number, clock: Clock, left?: AbortSignal): TimeLimit {
   const late = new AbortController();
   const timer = clock.setTimeout(() => late.abort(new DOMException(`not done within ${ms} ms`, 'TimeoutError')), ms);

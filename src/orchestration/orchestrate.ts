@@ -1,4 +1,4 @@
-// One message through the whole pipeline (E1): read and cleaned, routed, given to one agent or several, and their answers put together.
+// One message through the whole pipeline (E1): cleaned, routed, sent to one agent or several, and their answers aggregated.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { asHistory, type TranscriptMessage } from '../../actors/transcript.ts';
@@ -15,7 +15,7 @@ import type { Orchestration } from './orchestration.ts';
 
 export const modes = ['single', 'sequential', 'parallel'] as const;
 
-/** Control characters that no message means; line ends and tabs stay. */
+/** Control characters without meaning in a message; line ends and tabs stay. */
 const UNSAID = /[\p{Cc}\u2028\u2029]/gu;
 const cleaned = (text: string): string =>
   text
@@ -80,7 +80,7 @@ export const orchestrated = z.object({
   failed_agents: z.array(z.string()).optional(),
   success_rate: z.number().optional().describe('0 to 1'),
 });
-/** What came of it. `success` is whether there is an answer: of several agents, whether one of them answered. */
+/** The result. `success` is whether there is an answer: with several agents, whether at least one answered. */
 export type Orchestrated = z.infer<typeof orchestrated>;
 
 export interface OrchestrateHost {
@@ -91,20 +91,20 @@ export interface OrchestrateHost {
 }
 
 export interface OrchestrateOptions {
-  /** Who asks; the tenant that the body names, or `default`, unless told. */
+  /** Tenant of the caller. Default: the one in the body, or `default`. */
   readonly tenant?: string;
-  /** Stops waiting. */
+  /** Aborts the wait for the answer. */
   readonly signal?: AbortSignal;
   readonly idempotencyKey?: string;
-  /** The longest that it may take unless the body says otherwise, ms. */
+  /** Timeout unless the body sets one, ms. */
   readonly timeout_ms: number;
 }
 
 type Request = z.output<typeof orchestrateBody>;
 
 /**
- * Rejects with `Refused`: `bad_request`, `unknown_agent`, `no_match` where no agent is for the message, `forbidden`; and as a
- * message to a session does. What agents fail with is in the result.
+ * Sends a message through the pipeline. Rejects with `Refused`: `bad_request`, `unknown_agent`, `no_match` if no agent matches
+ * the message, `forbidden`; and as a message to a session does. Failures of agents are part of the result.
  */
 export async function orchestrate(
   host: OrchestrateHost,
@@ -130,7 +130,7 @@ export async function orchestrate(
       plan.mode === 'single'
         ? await single(host, key, request, plan, { signal, idempotencyKey })
         : await several(host, key, request, plan, {
-            // Side by side, one that takes too long fails alone.
+            // In parallel mode each agent has its own timeout, so that a slow one fails alone.
             signal: plan.mode === 'parallel' ? (options.signal ?? new AbortController().signal) : signal,
             timeout_ms: Math.max(1, timeout_ms - (clock.now() - began)),
             idempotencyKey,
@@ -147,7 +147,7 @@ export async function orchestrate(
 
 interface Plan {
   readonly mode: (typeof modes)[number];
-  /** Who is asked, in order. */
+  /** The agents to call, in order. */
   readonly agents: readonly string[];
   readonly agent: string;
   readonly confidence: number;
@@ -157,7 +157,7 @@ interface Plan {
 
 type Made = Omit<Orchestrated, 'execution_time' | 'mode' | 'session_id' | 'routing'>;
 
-/** Who is for the message, and in which way they are asked. */
+/** The agents for the message, and the mode in which they are called. */
 async function planOf(
   { directory, conversations, orchestration }: OrchestrateHost,
   key: Key,
@@ -189,7 +189,7 @@ async function planOf(
   };
 }
 
-/** One agent: a turn of the session, with its retries, stand-ins and questions. */
+/** One agent: a turn of the session, with its retries, fallbacks and questions. */
 async function single(
   { conversations }: OrchestrateHost,
   key: Key,
@@ -213,13 +213,16 @@ async function single(
   return { success: status === 'done', result: answer, agents_used, status, run_id, ...(error && { error }) };
 }
 
-/** Nobody waits for this run any more. One that has not begun keeps its place: what the session is doing is somebody else's. */
+/**
+ * Cancels the run that the caller no longer waits for. A run that has not begun stays in the mailbox: the session's current run
+ * belongs to another caller.
+ */
 async function leave(conversations: Conversations, key: Key, run_id: string): Promise<void> {
   const { run } = await conversations.view(key);
   if (run?.run_id === run_id) await conversations.command(key, 'cancel', { reason: 'nobody waits for it' });
 }
 
-/** Several agents: a flow of them, which sees the conversation and is not part of it. */
+/** Several agents: a flow that reads the conversation but is not part of it. */
 async function several(
   { conversations, orchestration }: OrchestrateHost,
   key: Key,
@@ -243,7 +246,7 @@ async function several(
   return aggregate(answers, mode);
 }
 
-/** Of a sequence the last word; of answers that were given side by side all of them, each under its agent's name. */
+/** In sequential mode the last answer; in parallel mode all answers, each under its agent's name. */
 function aggregate(answers: readonly Answered[], mode: Plan['mode']): Made {
   const good = answers.filter(({ error }) => !error);
   const said = good.map(({ asked, text }) => (good.length === 1 ? text! : `${asked}: ${text}`));
@@ -267,7 +270,7 @@ function aggregate(answers: readonly Answered[], mode: Plan['mode']): Made {
 const reasons = (answers: readonly Answered[]): string =>
   answers.map(({ asked, error }) => `${asked}: ${error!.message}`).join('; ');
 
-/** What was said before; nothing in a conversation that nobody has begun. */
+/** The messages before this one; empty if the session does not exist. */
 const saidBefore = (conversations: Conversations, key: Key, limit = 50): Promise<TranscriptMessage[]> =>
   conversations.messages(key, 'llm').then(
     (messages) => messages.slice(-limit),

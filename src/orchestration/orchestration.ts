@@ -1,4 +1,4 @@
-// Runs orchestrators: the payload is checked, the run is given what it can use, and what it returns is put into the envelope.
+// Runs orchestrators: validates the payload, builds the run's context, and puts the result into the envelope.
 import { randomUUID } from 'node:crypto';
 import { token } from '../../machines/session/events.ts';
 import type { AgentPool } from '../agents/pool.ts';
@@ -16,29 +16,29 @@ import { checkOrchestrator, type OrchestratorDefinition, type OrchestratorView, 
 import { type Envelope, envelope } from './envelope.ts';
 import { timeLimit } from './limit.ts';
 
-/** One run, in line or as an attempt of a job. */
+/** One run, inline or as an attempt of a job. */
 export interface RunOptions {
   readonly tenant: string;
   readonly signal: AbortSignal;
-  /** Drawn unless told. */
+  /** Default: random. */
   readonly run_id?: string;
   readonly job_id?: string;
   readonly attempt?: number;
   readonly idempotency_key?: string;
-  /** What the keys of its calls begin with: the same for every delivery of this attempt. */
+  /** Prefix of the idempotency keys of its calls: the same for every delivery of this attempt. */
   readonly call_key?: string;
   readonly memory?: RunMemory;
   readonly enqueue: RunParts['enqueue'];
 }
 
-/** A run whose caller waits for it. */
+/** Options of a run whose caller waits for it. */
 export interface InlineRun {
-  /** `default` unless told. */
+  /** Default `default`. */
   readonly tenant?: string;
   readonly signal?: AbortSignal;
-  /** The longest that it may take, ms. */
+  /** Timeout, ms. */
   readonly timeout_ms?: number;
-  /** What the run gets as `ctx.idempotency_key`; drawn unless told. */
+  /** The run's `ctx.idempotency_key`. Default: random. */
   readonly idempotencyKey?: string;
 }
 
@@ -65,7 +65,7 @@ export class Orchestration implements Calling {
     for (const definition of orchestrators) this.orchestrators.register(definition.name, definition);
   }
 
-  /** As `run`, for a caller that waits, at most so long; what the run enqueues goes to `jobs`. */
+  /** As `run`, with a timeout, for a caller that waits; runs that it enqueues go to `jobs`. */
   async runInline(
     name: string,
     payload: unknown,
@@ -92,7 +92,7 @@ export class Orchestration implements Calling {
     }
   }
 
-  /** Throws `Refused`: `unknown_orchestrator`, or `bad_request` where the payload does not fit. */
+  /** Throws `Refused`: `unknown_orchestrator`, or `bad_request` if the payload does not fit. */
   check(name: string, payload: unknown): OrchestratorDefinition {
     const definition = this.orchestrators.get(name);
     parse(definition.payload, payload, 'payload');
@@ -100,8 +100,8 @@ export class Orchestration implements Calling {
   }
 
   /**
-   * Runs an orchestrator once. Rejects with `Refused` as `check` does, with `Failed` when the run failed: as whoever it called
-   * did, `bad_record`, `result_too_large`; and with whatever else the run threw.
+   * Runs an orchestrator once. Rejects with `Refused` as `check` does; with `Failed` if the run failed: with the code of the
+   * failed call, `bad_record`, `result_too_large`; and with any other error of the run.
    */
   async run(name: string, payload: unknown, options: RunOptions): Promise<Envelope> {
     const definition = this.orchestrators.get(name);
@@ -119,7 +119,7 @@ export class Orchestration implements Calling {
       enqueue,
     });
     const started_at = this.clock.now();
-    // A run that does not look at its signal is left to itself.
+    // A run that ignores its signal is not waited for.
     const records = await unlessAborted(Promise.resolve(definition.run(input, work)), signal);
     const { warnings, counts } = work;
     return checked(definition, {
@@ -138,7 +138,7 @@ export class Orchestration implements Calling {
   }
 }
 
-/** What a run returned is the work of its author: what is wrong with it is said to them. */
+/** Validates the envelope of a run; the error is written for the orchestrator's author. */
 function checked({ name }: OrchestratorDefinition, made: unknown): Envelope {
   const { success, data, error } = envelope.safeParse(made);
   if (!success) {

@@ -1,10 +1,10 @@
-// A caller that does not give up: it repeats a request with the same key until somebody answers.
+// A persistent caller: repeats a request with the same idempotency key until a node answers.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../testing/random.ts';
 
-/** After so long without an answer it asks another node, ms. */
+/** Timeout of one attempt, after which the caller tries another node, ms. */
 const PATIENCE = 2_000;
-/** A request that nobody has answered by then is given up, ms. */
+/** Time after which a request has failed, ms. */
 const LONGEST = 60_000;
 
 export interface Answered {
@@ -17,9 +17,9 @@ export interface Answered {
 export class Caller {
   readonly #urls: readonly string[];
   readonly #random: Random;
-  /** How often a request had to be sent again. */
+  /** Count of repeated requests. */
   repeats = 0;
-  /** What nodes answered with a no, in words. */
+  /** Refusals by nodes, as text. */
   readonly refused: string[] = [];
 
   constructor(urls: readonly string[], random: Random) {
@@ -27,13 +27,13 @@ export class Caller {
     this.#random = random;
   }
 
-  /** Any node but these, by chance. */
+  /** A random node other than these. */
   node(...but: readonly string[]): string {
     const others = this.#urls.filter((url) => !but.includes(url));
     return this.#random.pick(others.length > 0 ? others : this.#urls);
   }
 
-  /** Posts until a node takes or refuses it. `asks` is told which node is being asked. */
+  /** Posts until a node accepts or refuses. `asks` is called with each node that is tried. */
   post(path: string, body: object, key: string, asks?: (url: string) => void): Promise<Answered> {
     return this.#persist(path, asks, {
       method: 'POST',
@@ -63,7 +63,7 @@ export class Caller {
   }
 }
 
-/** Undefined when the connection broke, or no answer came in time. */
+/** Undefined if the connection broke or timed out. */
 async function ask(url: string, path: string, init: RequestInit): Promise<Omit<Answered, 'url'> | undefined> {
   try {
     const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(PATIENCE) });

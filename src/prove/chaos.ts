@@ -1,4 +1,4 @@
-// What happens to the nodes and to their NATS servers: killed, or frozen for longer than the others wait, one after the other, by chance.
+// Faults for nodes and NATS servers: kills, and freezes longer than the lease of a node, one after the other at random.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../testing/random.ts';
 import type { Ledger } from './ledger.ts';
@@ -15,20 +15,20 @@ export interface Struck {
 
 export interface ServerKill {
   readonly server: string;
-  /** Whether it led the journal. */
+  /** Whether it led the journal's stream. */
   readonly leader: boolean;
-  /** From the kill to the end of the first turn that began after it, ms; null when there was none for a minute. */
+  /** From the kill to the end of the first turn that began after it, ms; null if there was none within a minute. */
   readonly served_ms: number | null;
 }
 
-/** Longer than the silence after which the others take a node for dead. */
+/** Longer than the silence after which other nodes declare a node dead, ms. */
 const FROZEN = 4_500;
-/** Sessions of a frozen node that are taken over before it wakes up. */
+/** Sessions of a frozen node that are taken over before it thaws. */
 const SEIZED = 3;
-/** Longer than callers try, ms. */
+/** Longer than callers retry, ms. */
 const LONGEST = 60_000;
 
-/** `kill -9`, and a new life a little later. */
+/** Kills a node with SIGKILL and restarts it a little later. */
 export async function kill({ node, random, ledger }: Struck): Promise<void> {
   ledger.strike(node, 'SIGKILL');
   await node.kill();
@@ -36,20 +36,20 @@ export async function kill({ node, random, ledger }: Struck): Promise<void> {
   await node.start();
 }
 
-/** Stands still until the others have taken its sessions, and wakes up as if it still had them. */
+/** Freezes a node until the others have taken over its sessions; it thaws as a zombie that believes it still owns them. */
 export async function freeze({ node, random, ledger, takeovers }: Struck): Promise<void> {
   ledger.strike(node, 'SIGSTOP');
   const seized = [...new Set(node.working.values())].slice(0, SEIZED);
   node.freeze();
   const awake = pause(FROZEN + random.below(1_500)).then(() => node.thaw());
-  // What it was saying when it fell asleep it will want to go on saying.
+  // The thawed node tries to continue these answers; the takeovers watch for their deltas.
   await Promise.all(seized.map((session) => takeovers.seize(session, () => awake.then(() => pause(700)))));
   await awake;
 }
 
 /**
- * `kill -9` of the server that leads the journal, or of another one. It stays dead until callers are served without it; then it
- * comes back, and catches up before the next blow: two of three that are behind would be more than is promised.
+ * Kills with SIGKILL the server that leads the journal, or another one. It stays down until callers are served without it; then
+ * it restarts and catches up before the next fault, because three replicas tolerate only one loss.
  */
 export async function killServer(
   cluster: NatsCluster,

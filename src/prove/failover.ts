@@ -1,5 +1,4 @@
-// The proof of failover: real nodes under load, killed and frozen at random, and if asked for upgraded first, and their NATS servers
-// killed as well; then everything that was acknowledged is looked for.
+// The proof of failover: nodes under load are upgraded, killed and frozen at random; then every acknowledged message is checked.
 import { setTimeout as pause } from 'node:timers/promises';
 import { random } from '../testing/random.ts';
 import { Caller } from './caller.ts';
@@ -15,12 +14,12 @@ import { readBack, type Verdict } from './transcripts.ts';
 export interface FailoverOptions {
   readonly nodes: number;
   readonly kills: number;
-  /** How often a server of a cluster of three is killed, the leader of the journal every other time; one server and none unless told. */
+  /** Kills of servers of a cluster of three, every other one of the journal's leader. Default: one server and no kills. */
   readonly nats_kills?: number;
   readonly sessions: number;
   readonly callers: number;
   readonly seed: number;
-  /** The directory of an older version: the nodes start from it, and are upgraded one by one before the kills. */
+  /** Directory of an older version: the nodes start from it and are upgraded one by one before the kills. */
   readonly from?: string;
 }
 
@@ -35,35 +34,35 @@ export interface Proof extends Verdict {
   readonly options: FailoverOptions;
   readonly seconds: number;
   readonly blows: Readonly<Record<Blow, number>>;
-  /** Messages that somebody said are kept, and those of them that came with their answer. */
+  /** Messages acknowledged as journaled, and how many of those replies carried the answer. */
   readonly acknowledged: number;
   readonly answered: number;
   readonly sessions: number;
   readonly repeats: number;
   readonly takeovers: number;
-  /** Words of the AI after a takeover was acknowledged, or shown. */
+  /** Words of the AI after a takeover was acknowledged or shown. */
   readonly spoken: number;
-  /** Words that were on their way to a listener at another node when a takeover was acknowledged, and how late they came, ms. */
+  /** Words that were on the way to a listener at another node when a takeover was acknowledged, and the latest of them, ms. */
   readonly in_flight: { readonly count: number; readonly max_ms: number };
-  /** Writes of a node that had lost the session, refused by the journal. */
+  /** Appends by a node that had lost the session, refused by the journal. */
   readonly stale: number;
   readonly invocations: number;
-  /** Calls with an idempotency key that an agent had seen before. */
+  /** Calls with an idempotency key that an agent had already received. */
   readonly reinvocations: number;
   readonly servers: readonly ServerKill[];
-  /** From the blow to the answer of whoever was waiting for one, ms. */
+  /** From the fault to the answer for callers that waited through it, ms. */
   readonly recovery: Readonly<Record<Blow | 'server', Distribution>>;
-  /** What happened in the course of an upgrade: nodes restarted, sessions that the old ones wrote, and that the new ones went on with. */
+  /** The upgrade: nodes restarted, sessions written by old nodes, and those of them that new nodes continued. */
   readonly upgrade: { readonly restarts: number; readonly written: number; readonly woken: number } | null;
-  /** Requests that were answered with a no, such as `machine_version`. */
+  /** Refused requests, such as with `machine_version`. */
   readonly refused: readonly string[];
-  /** Messages that nobody took. */
+  /** Messages that no node accepted. */
   readonly failed: readonly string[];
-  /** What the nodes complained about. */
+  /** Errors that the nodes logged. */
   readonly errors: readonly string[];
 }
 
-/** Whether everything that is promised was kept. */
+/** Whether every guarantee held. */
 export const holds = (proof: Proof): boolean => {
   const { acknowledged, lost, duplicated, disordered, refused, failed, spoken, upgrade } = proof;
   const broken = [lost, duplicated, disordered, refused, failed, late(proof)].some(({ length }) => length > 0);
@@ -71,23 +70,23 @@ export const holds = (proof: Proof): boolean => {
   return acknowledged > 0 && !broken && spoken === 0 && upgraded;
 };
 
-/** Deaths of servers after which nobody was served for longer than 10 s: an election takes up to 9. */
+/** Kills of servers after which no caller was served for longer than 10 s: an election takes up to 9. */
 export const late = ({ servers }: Pick<Proof, 'servers'>): readonly ServerKill[] =>
   servers.filter(({ served_ms }) => served_ms === null || served_ms > 10_000);
 
-/** Told how far the proof is: nodes upgraded and blows struck, then transcripts read. */
+/** Called on progress: nodes upgraded and faults injected, then transcripts read. */
 export interface Watcher {
   struck(): void;
   reading(sessions: number): void;
   read(): void;
 }
 
-/** Every so many blows one is a freeze. */
+/** Every n-th fault is a freeze. */
 const FREEZE_EVERY = 4;
-/** Transcripts read at once. */
+/** Transcripts read concurrently. */
 const READERS = 8;
 
-/** Rejects with `Refused` when there is no nats-server, or a node does not come up. */
+/** Rejects with `Refused` if there is no nats-server, or a node does not start. */
 export async function proveFailover(options: FailoverOptions, watcher: Watcher): Promise<Proof> {
   const began = Date.now();
   const { nats_kills = 0, from } = options;
@@ -145,7 +144,7 @@ interface Stage {
   readonly takeovers: Takeovers;
 }
 
-/** One node after the other, while all are talked to; then every session that the old ones wrote is talked to again. */
+/** Upgrades one node after the other under load, then sends a message to every session that the old ones wrote. */
 async function upgrade(
   nodes: readonly Node[],
   { written, woken }: Ledger,
@@ -172,7 +171,7 @@ async function strike(
   const blows = { SIGKILL: 0, SIGSTOP: 0 };
   const servers: ServerKill[] = [];
   for (let count = 0; count < kills || servers.length < nats_kills; ) {
-    // Sometimes the cluster has found its order again, sometimes not.
+    // A random pause: the cluster has recovered from the last fault in some rounds and not in others.
     await pause(500 + chance.below(2_500));
     const [left, leftOfNats] = [kills - count, nats_kills - servers.length];
     if (nats instanceof NatsCluster && leftOfNats > 0 && (left === 0 || chance.below(left + leftOfNats) < leftOfNats)) {

@@ -1,34 +1,34 @@
-// What was said, what was acknowledged, and what the nodes told: everything that the proof is judged by.
+// The ledger of sent and acknowledged messages and of the nodes' reports, from which the proof is judged.
 import type { Report } from './node.ts';
 import type { Node } from './nodes.ts';
 import type { Word } from './script.ts';
 
 export interface Said {
   readonly session: string;
-  /** The words, which no other message has; they are its idempotency key as well. */
+  /** Unique text of the message; also its idempotency key. */
   readonly content: string;
   readonly began: number;
-  /** When somebody said that it is kept. */
+  /** When a node acknowledged that the message is journaled, ms since the epoch. */
   acknowledged?: number;
-  /** Whether the answer came with it; otherwise it comes when the person who has the floor gives it back. */
+  /** Whether the reply carried the answer; otherwise the answer follows once the person releases the floor. */
   answered?: boolean;
-  /** The node that is being asked. */
+  /** URL of the node that currently has the request. */
   asked?: string;
 }
 
-/** What happens to a node. */
+/** A fault of a node. */
 export type Blow = 'SIGKILL' | 'SIGSTOP';
 
 export class Ledger {
   readonly said: Said[] = [];
   readonly errors: string[] = [];
-  /** Messages that nobody answered for a minute. */
+  /** Messages that no node answered within a minute. */
   readonly failed: string[] = [];
   readonly invocations = new Map<string, number>();
   readonly recoveries: Record<Blow | 'server', number[]> = { SIGKILL: [], SIGSTOP: [], server: [] };
-  /** When the words of each attempt were said; of those that a killed process was saying nothing is known. */
+  /** When each attempt said its words; an attempt of a killed process has none. */
   readonly words = new Map<string, readonly Word[]>();
-  /** Sessions that nodes of the older version wrote, and those of them that nodes of this one went on with. */
+  /** Sessions written by nodes of the older version, and those of them that nodes of this version continued. */
   readonly written = new Set<string>();
   readonly woken = new Set<string>();
   stale = 0;
@@ -63,13 +63,13 @@ export class Ledger {
     this.end(said);
   }
 
-  /** Nothing more is expected of it. */
+  /** The message has its answer or has failed. */
   end(said: Said): void {
     this.#open.delete(said);
     this.#hit.delete(said);
   }
 
-  /** A node is struck: whoever waits for an answer that it writes, or through it, is waiting for another one from now on. */
+  /** Records a fault of a node: messages whose answer it writes or relays now measure their recovery from here. */
   strike(node: Node, blow: Blow): void {
     const writing = new Set(node.working.values());
     for (const said of this.#open)
@@ -77,8 +77,8 @@ export class Ledger {
   }
 
   /**
-   * A NATS server is struck: whoever waits may have to wait for another one. Resolves, at the first answer to something that was
-   * said afterwards, to how long nobody had one, ms.
+   * Records the kill of a NATS server, from which all open messages measure their recovery. Resolves, at the first answer to a
+   * message sent afterwards, to the time since the kill, ms.
    */
   strikeServer(): Promise<number> {
     const since = Date.now();

@@ -1,4 +1,4 @@
-// Callers that talk to sessions all the time, so that there is something to lose whenever a node dies.
+// Constant load: callers that send messages to sessions, so that every fault hits work in progress.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../testing/random.ts';
 import type { Caller } from './caller.ts';
@@ -9,7 +9,7 @@ export interface LoadOptions {
   readonly callers: number;
 }
 
-/** Of so many messages one goes to a session that many talk to. */
+/** One of `CROWD` messages goes to one of the first `CROWDED` sessions, which many callers share. */
 const CROWD = 8;
 const CROWDED = 10;
 
@@ -30,7 +30,7 @@ export class Load {
     this.#callers = Array.from({ length: callers }, () => this.#talk());
   }
 
-  /** Lets every caller have its last answer. */
+  /** Resolves when every caller has its last answer. */
   async stop(): Promise<void> {
     this.#over = true;
     await Promise.all(this.#callers);
@@ -41,7 +41,7 @@ export class Load {
     return `s${this.#random.below(Math.min(among, this.#sessions)) + 1}`;
   }
 
-  /** Says one thing; resolves when it is acknowledged, or has failed. */
+  /** Sends one message; resolves when it is acknowledged or has failed. */
   async say(session: string): Promise<Said> {
     this.#said += 1;
     const content = `message ${this.#said}`;

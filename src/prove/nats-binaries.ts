@@ -1,4 +1,4 @@
-// Which nats-server binaries there are on this machine: the one on the path, and newer ones where they were fetched.
+// The nats-server binaries on this machine: the one on the path, and newer ones in a cache directory.
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
@@ -12,7 +12,7 @@ export interface Binary {
   readonly version: string;
 }
 
-/** Where fetched servers are kept, one directory for each suite they came from. Outside of the repository. */
+/** Cache of downloaded servers, outside the repository: one directory per suite that they came from. */
 export const serverCache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'troupe', 'nats-servers');
 
 /** Every server found, oldest first: `nats-server` on the path, the cache, and the paths in `TROUPE_NATS_SERVERS`. */
@@ -27,15 +27,15 @@ export function natsBinaries(): Binary[] {
   return [...byVersion.values()].sort((a, b) => compareVersions(a.version, b.version));
 }
 
-/** The oldest server that has at least this version, or undefined when there is none. */
+/** The oldest server of at least this version; undefined if there is none. */
 export function natsBinary(atLeast: string): Binary | undefined {
   return natsBinaries().find(({ version }) => compareVersions(version, atLeast) >= 0);
 }
 
 /**
- * The server to use where one of at least this version is needed, which `why` gives a reason for: the one that `NATS_SERVER`
- * names and no other, else the one on the path if it is new enough, else the oldest that is. Throws
- * `Refused('no_nats_server')` or `Refused('nats_too_old')`.
+ * The server for a task that needs at least this version; `why` completes the error message. It is the one that `NATS_SERVER`
+ * names and no other, else the one on the path if it is new enough, else the oldest that is. Throws `Refused('no_nats_server')`
+ * or `Refused('nats_too_old')`.
  */
 export function neededServer(atLeast: string, why: string, env: NodeJS.ProcessEnv = process.env): Binary {
   const named = env.NATS_SERVER;
@@ -60,7 +60,7 @@ export function neededServer(atLeast: string, why: string, env: NodeJS.ProcessEn
   );
 }
 
-/** The full path of a program, looked for where a shell looks and where Debian puts daemons. */
+/** Full path of a program, searched on the shell's path and where Debian puts daemons. */
 export function onPath(program: string): string | undefined {
   const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   return directories.map((directory) => join(directory, program)).find(isExecutable);

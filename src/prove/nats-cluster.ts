@@ -1,4 +1,4 @@
-// Three nats-servers of the proof's own that keep one JetStream together: who leads the journal, and whether all have caught up.
+// A JetStream cluster of three nats-servers for the proof: finds the journal's leader, and whether all replicas are current.
 import type { StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connectNats, OLDEST_REPLICATED } from '../nats/connect.ts';
@@ -8,14 +8,14 @@ import { NatsServer } from './nats-server.ts';
 import { freePort } from './ports.ts';
 import { eventually } from './waiting.ts';
 
-/** Servers of the cluster, each with a copy of everything. */
+/** Servers of the cluster, each with a replica of every stream. */
 export const COPIES = 3;
 const JOURNAL = 'troupe-journal';
-/** Everything that a node needs from JetStream. */
+/** The streams that a node needs. */
 const STREAMS = [JOURNAL, 'KV_troupe-nodes', 'KV_troupe-shards'];
-/** After a start a server reads its store and fetches what it missed; more than so long is an error, ms. */
+/** A started server reads its store and catches up within this time, or the proof fails, ms. */
 const PATIENCE = 60_000;
-/** To form a cluster takes seconds, ms; another attempt is better than to wait longer. */
+/** A cluster forms within seconds; beyond this time a new attempt is better, ms. */
 const FORMING = 20_000;
 const TRIES = 3;
 
@@ -28,14 +28,14 @@ export class NatsCluster implements AsyncDisposable {
     this.#connection = connection;
   }
 
-  /** Rejects with `Refused` when there is no nats-server that is new enough, or they do not come up. */
+  /** Rejects with `Refused` if there is no nats-server that is new enough, or they do not start. */
   static async start(): Promise<NatsCluster> {
     const binary = neededServer(OLDEST_REPLICATED, 'clusters that keep several copies of the journal');
     for (let tries = 1; ; tries += 1) {
       try {
         return await NatsCluster.#start(binary);
       } catch (error) {
-        // Of servers that start together one may never hear of the leader, the more so on a busy machine.
+        // Of servers that start together one may miss the leader election, especially on a busy machine.
         if (tries === TRIES) throw error;
       }
     }
@@ -68,7 +68,7 @@ export class NatsCluster implements AsyncDisposable {
     return this.servers.map(({ url }) => url).join();
   }
 
-  /** The server that takes what is appended to the journal. */
+  /** The server that leads the journal's stream. */
   async leader(): Promise<NatsServer> {
     const name = await eventually(PATIENCE, 'the journal has no leader', async () => {
       return (await this.#info(JOURNAL)).cluster?.leader;
@@ -76,7 +76,7 @@ export class NatsCluster implements AsyncDisposable {
     return this.servers.find((server) => server.name === name)!;
   }
 
-  /** Resolves when every server has everything, so that any one of them may be lost. */
+  /** Resolves when every server has every message, so that any one of them may be lost. */
   async whole(): Promise<void> {
     const waits = (stream: string) => `the stream ${stream} does not get its ${COPIES} copies back`;
     for (const stream of STREAMS)
@@ -91,7 +91,7 @@ export class NatsCluster implements AsyncDisposable {
     for (const server of this.servers) await server[Symbol.asyncDispose]();
   }
 
-  /** A leader alone is not enough: every server must have come to it, and that shows in a stream that needs them all. */
+  /** A leader alone is not enough: creating a stream with three replicas shows that every server has joined. */
   async #formed(): Promise<void> {
     const name = 'troupe-proof';
     const call = async (verb: string, body?: object) =>

@@ -1,4 +1,4 @@
-// A nats-server of the proof's own: on a free port, with a store that goes with it; it can be killed and started again.
+// A nats-server for the proof, on a free port with a temporary store; it can be killed and restarted.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { Refused } from '../platform/errors.ts';
 import { type Binary, neededServer } from './nats-binaries.ts';
 import { freePort } from './ports.ts';
 
-/** The oldest that is used at all. */
+/** Oldest supported version. */
 const OLDEST = '2.9.0';
 
 export class NatsServer implements AsyncDisposable {
@@ -22,7 +22,7 @@ export class NatsServer implements AsyncDisposable {
   readonly #store = mkdtempSync(join(tmpdir(), 'troupe-nats-'));
   #child: ChildProcess | undefined;
 
-  /** `options` are more words of its command line. */
+  /** `options` are further arguments of its command line. */
   constructor(binary: Binary, port: number, name: string, options: readonly string[] = []) {
     this.#binary = binary;
     this.#port = port;
@@ -32,7 +32,7 @@ export class NatsServer implements AsyncDisposable {
     process.once('exit', () => this.#child?.kill('SIGKILL'));
   }
 
-  /** Starts one that is alone. Rejects with `Refused` when there is no nats-server, or it does not come up. */
+  /** Starts a single server. Rejects with `Refused` if there is no nats-server, or it does not start. */
   static async start(): Promise<NatsServer> {
     const server = new NatsServer(neededServer(OLDEST, 'these nodes'), await freePort(), 's1');
     try {
@@ -44,7 +44,7 @@ export class NatsServer implements AsyncDisposable {
     return server;
   }
 
-  /** Starts it, for the first time or again, on the same port and store. Rejects with `Refused` when it does not come up. */
+  /** Starts or restarts the server on its port and store. Rejects with `Refused` if it does not start. */
   async start(): Promise<void> {
     const own = ['-a', '127.0.0.1', '-p', `${this.#port}`, '-n', this.name, '-js', '-sd', this.#store];
     const child = spawn(this.#binary.path, [...own, ...this.#options], { stdio: 'ignore' });
@@ -56,7 +56,7 @@ export class NatsServer implements AsyncDisposable {
     }
   }
 
-  /** `kill -9`; resolves when the process is gone. */
+  /** Sends SIGKILL; resolves when the process is gone. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -71,7 +71,7 @@ export class NatsServer implements AsyncDisposable {
   }
 }
 
-/** A NATS server speaks first. */
+/** Whether a server listens: NATS servers send the first message. */
 export function greets(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

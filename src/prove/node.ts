@@ -1,10 +1,10 @@
-// A node of the proof as a process of its own: the service with the scripted agent. It tells its parent what it is asked to do.
+// A node of the proof as a process: the service with the scripted agent. It reports the agent's calls to its parent.
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { serve } from '../serve.ts';
 import { scripted, type Word } from './script.ts';
 
-/** What a node tells its parent. */
+/** A message of a node to its parent. */
 export type Report =
   | { readonly type: 'listening' }
   | { readonly type: 'invoked'; readonly session: string; readonly key: string }
@@ -15,12 +15,12 @@ export type Report =
       readonly attempt: string;
       readonly words: readonly Word[];
     }
-  /** The journal refused what this node wanted to write: somebody else had the session already. */
+  /** The journal refused an append as stale: another node had taken over the session. */
   | { readonly type: 'stale' }
   | { readonly type: 'error'; readonly message: string };
 
 const [url, port, id, replicas] = process.argv.slice(2) as [string, string, string, string];
-// A parent that is gone wants no proof any more.
+// Without its parent the node ends.
 process.on('disconnect', () => process.exit());
 const tell = (report: Report): void => void process.send?.(report);
 
@@ -44,7 +44,7 @@ const config = {
   nats: { url, id, replicas: Number(replicas) },
   database: { kind: 'memory' },
   log_level: 'warn',
-  // However often its node is killed, a run is not given up.
+  // A run is never dead-lettered, however often its node is killed.
   troupe: { agents: [agent], settings: { recoveries: 1_000 } },
 } as const;
 await serve(config, { log });

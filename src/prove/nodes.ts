@@ -1,4 +1,4 @@
-// The nodes of the proof: processes that are killed, frozen, upgraded, and started again at the same place.
+// The nodes of the proof: processes that are killed, frozen, upgraded and restarted on the same port.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -9,20 +9,20 @@ import type { Report } from './node.ts';
 import { freePort } from './ports.ts';
 
 const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './node.ts' : './node.js', import.meta.url));
-/** A process that has not said anything for so long does not come up, ms. */
+/** Time within which a process reports that it listens, ms. */
 const PATIENCE = 30_000;
-/** Longer than a node takes to hand over its sessions and to let its last requests end, ms. */
+/** Longer than a node takes to hand over its sessions and end its last requests, ms. */
 const LEAVING = 60_000;
 
 export class Node {
   readonly url: string;
   readonly #nats: string;
   readonly #replicas: number;
-  /** The program of the older version, until it is upgraded. */
+  /** Path of the older version's program, until the upgrade. */
   #older: string | undefined;
   readonly #name: string;
   readonly #hear: (node: Node, report: Report) => void;
-  /** The sessions whose answers this node is writing, by the key of the call. */
+  /** The sessions whose answers this node is streaming, by idempotency key of the call. */
   readonly working = new Map<string, string>();
   #child: ChildProcess | undefined;
   #lives = 0;
@@ -46,12 +46,12 @@ export class Node {
     return this.#name;
   }
 
-  /** It does not run this code, but that of the older version that it was started from. */
+  /** Whether the node runs the older version's code. */
   get isOld(): boolean {
     return this.#older !== undefined;
   }
 
-  /** Resolves when it listens. Every life has its own id: a node that died does not come back. */
+  /** Resolves when it listens. Each start has a new node id: a node that died does not come back. */
   async start(): Promise<void> {
     this.#lives += 1;
     const args = [this.#nats, new URL(this.url).port, `${this.#name}-${this.#lives}`, `${this.#replicas}`];
@@ -81,7 +81,7 @@ export class Node {
     });
   }
 
-  /** Tells it to leave (SIGTERM) and starts this code in its place. Rejects with `Refused` when it does not leave, or come up. */
+  /** Sends SIGTERM and starts this version's code in its place. Rejects with `Refused` if it does not leave or does not start. */
   async upgrade(): Promise<void> {
     const child = this.#child!;
     const late = setTimeout(() => child.kill('SIGKILL'), LEAVING);
@@ -95,7 +95,7 @@ export class Node {
     await this.start();
   }
 
-  /** `kill -9`; resolves when the process is gone. */
+  /** Sends SIGKILL; resolves when the process is gone. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -104,25 +104,25 @@ export class Node {
     await ended;
   }
 
-  /** The process stands still, and nobody is told. */
+  /** Stops the process with SIGSTOP, without notice to any other. */
   freeze(): void {
     this.#child?.kill('SIGSTOP');
   }
 
-  /** It goes on as if nothing had been: a zombie. */
+  /** Continues the process, now a zombie. */
   thaw(): void {
     this.#child?.kill('SIGCONT');
   }
 }
 
 export interface NodesOptions {
-  /** Copies of the journal; 1 unless told. */
+  /** Replicas of the journal. Default 1. */
   readonly replicas?: number;
-  /** What the nodes run until they are upgraded, see `programIn`; this code unless told. */
+  /** Program of the nodes until their upgrade, see `programIn`. Default: this version's. */
   readonly program?: string;
 }
 
-/** The nodes' program in a checkout or an installed package. Throws `Refused('no_troupe')` when there is none. */
+/** The nodes' program in a checkout or an installed package. Throws `Refused('no_troupe')` if there is none. */
 export function programIn(directory: string): string {
   const places = ['src/prove/node.ts', 'dist/src/prove/node.js'].map((place) => resolve(directory, place));
   const found = places.find((place) => existsSync(place));
@@ -134,7 +134,7 @@ export function programIn(directory: string): string {
   );
 }
 
-/** Starts so many nodes on a NATS server, or on several of one cluster; resolves when all of them listen. */
+/** Starts `count` nodes on a NATS server or cluster; resolves when all of them listen. */
 export async function startNodes(
   nats: string,
   count: number,

@@ -1,11 +1,11 @@
-// What the agent of the proof says: a function of the session and the message, so that every answer can be checked.
+// The scripted agent of the proof: its answer is a function of session and message, so that every answer can be checked.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FunctionAgent } from '../agents/definition.ts';
 
-/** Names an attempt of a run. */
+/** Name of an attempt of a run. */
 export const attemptOf = ({ run_id, attempt }: { run_id: string; attempt: number }): string => `${run_id}#${attempt}`;
 
-/** The whole answer to a message. */
+/** The complete answer to a message. */
 export const answerTo = (session: string, message: string): string =>
   `${session} was told: ${message}. ${words(message)}`;
 
@@ -13,11 +13,14 @@ export type Word = readonly [end: number, at: number];
 
 export interface Told {
   readonly invoked: (session: string, key: string) => void;
-  /** `words`: how far the answer was, in characters, and when, ms since the epoch; one for each piece. */
+  /**
+   * Called with the end of a call. Each of `words` has the answer's length after a delta, characters, and its time, ms since the
+   * epoch.
+   */
   readonly ended: (session: string, key: string, attempt: string, words: readonly Word[]) => void;
 }
 
-/** Answers word by word within 20 to 100 ms, and tells of every call that it gets. */
+/** Streams its answer word by word within 20 to 100 ms, and reports every call that it gets. */
 export const scripted = ({ invoked, ended }: Told): FunctionAgent => ({
   id: 'scripted',
   triggers: ['message'],

@@ -1,4 +1,4 @@
-// Persons who take the floor in the middle of an answer, while somebody listens on another node for words that come too late.
+// Supervisors who take over during an answer, while a listener on another node watches for late deltas.
 import { setTimeout as pause } from 'node:timers/promises';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { Random } from '../testing/random.ts';
@@ -7,7 +7,7 @@ import type { Ledger } from './ledger.ts';
 import type { Load } from './load.ts';
 import { attemptOf, type Word } from './script.ts';
 
-/** How long nobody may hear a word after a takeover, ms. */
+/** How long a listener watches for deltas after a takeover, ms. */
 const LISTEN = 300;
 
 export class Takeovers {
@@ -19,7 +19,7 @@ export class Takeovers {
   readonly #held = new Set<string>();
   #over = false;
   #count = 0;
-  /** Takeovers that a listener saw from before the first word until after the last. */
+  /** Takeovers that a listener watched from before the first word until after the last. */
   watched = 0;
   readonly #late: Late[] = [];
 
@@ -31,12 +31,15 @@ export class Takeovers {
     this.#person = this.#supervise();
   }
 
-  /** Words that were said after a takeover was acknowledged, or heard after it was shown to who heard them. */
+  /** Count of deltas written after a takeover was acknowledged, or received after the listener had seen the takeover. */
   get spoken(): number {
     return this.#late.filter((late) => this.#isAfter(late)).length;
   }
 
-  /** Words that were said before a takeover was acknowledged, and heard after that on another node: how many, and how late, ms. */
+  /**
+   * Deltas written before a takeover was acknowledged but received after it on another node: their count, and the longest delay,
+   * ms.
+   */
   get inFlight(): { count: number; max_ms: number } {
     const before = this.#late.filter((late) => !this.#isAfter(late));
     return {
@@ -54,7 +57,7 @@ export class Takeovers {
     await this.#person;
   }
 
-  /** Takes a session over, listens on another node until `until`, and gives the floor back. */
+  /** Takes a session over, listens on another node until `until` resolves, and releases the floor. */
   async seize(session: string, until: () => Promise<unknown>, midAnswer?: () => Promise<unknown>): Promise<void> {
     if (this.#held.has(session)) return;
     this.#held.add(session);
@@ -86,7 +89,7 @@ export class Takeovers {
   async #supervise(): Promise<void> {
     while (!this.#over) {
       const session = this.#load.session();
-      // A session begins with its first message; nobody can listen to it before.
+      // A session exists from its first message on; before it there is no stream to open.
       await this.#load.say(session);
       let said: Promise<unknown> = Promise.resolve();
       const speak = async () => {
@@ -101,32 +104,35 @@ export class Takeovers {
   }
 }
 
-/** A piece of an answer that somebody heard after a takeover; times are ms since the epoch. */
+/** A delta that a listener received after a takeover; times are ms since the epoch. */
 export interface Late {
   readonly attempt: string;
-  /** Characters of the answer up to its end. */
+  /** Length of the answer up to the end of this delta, characters. */
   readonly end: number;
   readonly heard: number;
   readonly acknowledged: number | undefined;
-  /** Whether the same listener had been told of the takeover before. */
+  /** Whether this listener had received the takeover before the delta. */
   readonly shown: boolean;
 }
 
-/** Whether the AI itself was late with a piece, and not only its way to the listener. Where nothing is known of when it was said, it was. */
+/**
+ * Whether the AI itself wrote a delta after the takeover, rather than its delivery being late. Without a time of writing it
+ * counts as after.
+ */
 export function isSpokenAfter({ end, acknowledged, shown }: Late, words: readonly Word[] | undefined): boolean {
   if (shown || acknowledged === undefined) return true;
   const said = words?.find(([reached]) => reached >= end)?.[1];
   return said === undefined || said >= acknowledged;
 }
 
-/** Somebody who listens to a session through one node. */
+/** A listener on a session through one node. */
 class Listener {
   readonly #stop: AbortController;
   readonly #first = Promise.withResolvers<void>();
   #told: number | undefined;
   #shown = false;
   open = true;
-  /** Words after the takeover. */
+  /** Deltas after the takeover. */
   readonly late: Late[] = [];
 
   private constructor(stop: AbortController, response: Response) {
@@ -134,7 +140,7 @@ class Listener {
     void this.#hear(response);
   }
 
-  /** Undefined when that node does not answer, or has never heard of the session. */
+  /** Undefined if the node does not answer or does not know the session. */
   static async open(url: string, session: string): Promise<Listener | undefined> {
     const stop = new AbortController();
     const late = setTimeout(() => stop.abort(), 1_000);
@@ -143,14 +149,14 @@ class Listener {
       if (response.ok) return new Listener(stop, response);
       await response.body?.cancel();
     } catch {
-      // It is being killed, or frozen.
+      // The node is being killed or is frozen.
     } finally {
       clearTimeout(late);
     }
     return undefined;
   }
 
-  /** Resolves with the first word of an answer, or after a while without one. */
+  /** Resolves with the first delta of an answer, or after 500 ms. */
   async word(): Promise<void> {
     await Promise.race([this.#first.promise, pause(500)]);
   }
@@ -184,7 +190,7 @@ class Listener {
         if (event === 'state_change') this.#shown = JSON.parse(data).control === 'human';
       }
     } catch {
-      // Closed, or the node is gone.
+      // The stream was closed, or the node is gone.
     }
     this.open = false;
   }

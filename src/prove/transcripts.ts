@@ -1,4 +1,4 @@
-// Reads every transcript back and judges it: every acknowledged message once, every answer once, in the order they were said.
+// Judges every transcript: each acknowledged message once, each answer once, in the order they were sent.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Caller } from './caller.ts';
 import type { Said } from './ledger.ts';
@@ -15,10 +15,10 @@ interface Line {
   readonly content: string;
 }
 
-/** Answers that somebody gave the floor back for may take so long to come, ms. */
+/** Answers that had to wait for a release may take this long, ms. */
 const PATIENCE = 20_000;
 
-/** Reads a session until every acknowledged message has its answer, or it is too late for that. */
+/** Reads a session until every acknowledged message has its answer, or `PATIENCE` is over. */
 export async function readBack(caller: Caller, session: string, said: readonly Said[]): Promise<Verdict> {
   for (const end = Date.now() + PATIENCE; ; await pause(100)) {
     const { status, body } = await caller.get(`/v1/sessions/${session}/messages?view=full`);
@@ -47,7 +47,7 @@ export function judge(session: string, lines: readonly Line[], said: readonly Sa
   let last = -1;
   let latest = 0;
   for (const { said, what, asked, answered } of kept) {
-    // Said after another one had been acknowledged, and yet kept before it.
+    // It was sent after another message had been acknowledged, and yet stands before it.
     if ((said.acknowledged ?? Number.POSITIVE_INFINITY) < latest) disordered.push(what);
     latest = Math.max(latest, said.began);
     if (answered === undefined) continue;

@@ -1,8 +1,11 @@
-// Waiting for something that comes by itself.
+// Polls for a condition.
 import { setTimeout as pause } from 'node:timers/promises';
 import { Refused } from '../platform/errors.ts';
 
-/** Asks again and again until there is an answer that is true; errors count as none. Rejects with `Refused('no_nats_server')` after `ms`. */
+/**
+ * Polls until `ask` returns a truthy value, which it resolves to; errors count as none. Rejects with `Refused('no_nats_server')`
+ * after `ms`.
+ */
 export async function eventually<T>(ms: number, otherwise: string, ask: () => Promise<T>): Promise<NonNullable<T>> {
   for (const end = Date.now() + ms; ; await pause(50)) {
     const found = await ask().catch(() => undefined);

@@ -1,9 +1,9 @@
-// Who may do what (E12): one function of the user is asked before anything is done, at every door and before every call.
+// Access control (E12): one function of the application authorizes every action, at every interface and before every call.
 import type { AgentCall, AgentDefinition } from '../agents/definition.ts';
 import { Refused } from '../platform/errors.ts';
 import type { Tool, ToolSource } from '../tools/tool.ts';
 
-/** What somebody is about to do. */
+/** An action to authorize. */
 export interface AccessRequest {
   readonly tenant: string;
   /**
@@ -25,17 +25,19 @@ export type Authorize = (request: AccessRequest) => Verdict | Promise<Verdict>;
 export class Access {
   readonly #authorize: Authorize | undefined;
 
-  /** Without a function everything is allowed. */
+  /** Without `authorize` every action is allowed. */
   constructor(authorize?: Authorize) {
     this.#authorize = authorize;
   }
 
-  /** False where there is nobody to ask. */
+  /** Whether there is a function to ask. */
   get asks(): boolean {
     return this.#authorize !== undefined;
   }
 
-  /** Rejects with `Refused('forbidden')`, 403, and the reason; with what the function threw, for then nobody has said yes. */
+  /**
+   * Rejects with `Refused('forbidden')`, 403, and the reason; or with the error that the function threw, which allows nothing.
+   */
   async check(request: AccessRequest): Promise<void> {
     const verdict = (await this.#authorize?.(request)) ?? true;
     const { allow, reason } = typeof verdict === 'boolean' ? { allow: verdict, reason: undefined } : verdict;
@@ -46,7 +48,7 @@ export class Access {
   }
 }
 
-/** The tool, whose calls are asked about first. One that runs at the caller is not ours to guard. */
+/** The tool with an access check before each call. A tool that runs at the caller stays as it is. */
 export function guarded(tool: Tool<any>, access: Access): Tool<any> {
   const { execute } = tool;
   if (!access.asks || !execute) return tool;
@@ -60,7 +62,7 @@ export function guarded(tool: Tool<any>, access: Access): Tool<any> {
   };
 }
 
-/** The same of tools and of all tools of sources, as they come. */
+/** The same for tools, and for each tool of a source as it is listed. */
 export const guardedTools = (tools: readonly (Tool<any> | ToolSource)[], access: Access): (Tool<any> | ToolSource)[] =>
   tools.map((one) => ('tools' in one ? guardedSource(one, access) : guarded(one, access)));
 
@@ -70,13 +72,13 @@ const guardedSource = (source: ToolSource, access: Access): ToolSource => ({
   close: () => source.close(),
 });
 
-/** The agent, whose own tools are asked about before they are called. */
+/** The agent with an access check before each call of its own tools. */
 export function guardedAgent<A extends AgentDefinition>(agent: A, access: Access): A {
   const { tools } = agent as { tools?: readonly (Tool<any> | string)[] };
   if (!access.asks || !tools) return agent;
   return { ...agent, tools: tools.map((tool) => (typeof tool === 'string' ? tool : guarded(tool, access))) };
 }
 
-/** Asks whether an agent may be called. */
+/** Checks that an agent may be called. */
 export const permitCall = (access: Access, { tenant, session_id, agent_id }: AgentCall): Promise<void> =>
   access.check({ tenant, action: 'call', session_id, agent: agent_id });

@@ -1,18 +1,18 @@
-// Routing by a model: which agent a message is for, asked by a forced tool call and checked before anybody believes it.
+// Routing by a model: a forced tool call names the agent for a message, and its answer is validated.
 import { z } from 'zod';
 import type { TranscriptMessage } from '../../actors/transcript.ts';
 import type { ModelMessage, ModelReply, ModelScope, Models } from '../llm/model.ts';
 import { Failed } from '../platform/errors.ts';
 import type { Candidate, Route } from './triggers.ts';
 
-/** What a model is asked with. */
+/** Scope and abort signal of the model call. */
 export interface ModelRoutingIO {
   readonly scope: Omit<ModelScope, 'agent_id'>;
   readonly signal: AbortSignal;
   readonly history: (limit?: number) => Promise<TranscriptMessage[]>;
 }
 
-/** The name under which calls for routing are counted; agents may be called so too, and then share a budget. */
+/** Agent id of routing calls in metrics and budgets; an agent with this id shares its budget. */
 export const ROUTER = 'router';
 
 const TOOL = 'route';
@@ -29,8 +29,8 @@ const answer = z.object({
 });
 
 /**
- * Asks a model which of the candidates a message is for; null when it says that none is. Rejects with `Failed` as `Models.call`
- * does, and with `bad_model_answer` when it names nobody that there is.
+ * Asks a model which candidate a message is for; null if none. Rejects with `Failed` as `Models.call` does, and with
+ * `bad_model_answer` if the answer names no existing agent.
  */
 export async function routeByModel(
   models: Models,
@@ -89,7 +89,7 @@ function schemaOf(candidates: readonly Candidate[]): Record<string, unknown> {
   };
 }
 
-/** What the model said, with agents that there are; the first of those it named answers. */
+/** The route that the model's reply names, without agents that do not exist; the first one named answers. */
 export function routeOf(reply: Pick<ModelReply, 'calls' | 'text'>, known: ReadonlySet<string>): Route | null {
   const said = answer.safeParse(json(reply.calls.find(({ name }) => name === TOOL)?.arguments ?? reply.text));
   if (!said.success)
@@ -108,7 +108,7 @@ export function routeOf(reply: Pick<ModelReply, 'calls' | 'text'>, known: Readon
   };
 }
 
-/** Servers that cannot be forced to call a tool answer in text, often inside a fence. */
+/** Servers that cannot force a tool call answer in text, often inside a code fence. */
 function json(text: string): unknown {
   try {
     return JSON.parse(/\{[\s\S]*\}/.exec(text)?.[0] ?? text);

@@ -1,4 +1,4 @@
-// What a tenant has: its agents, flows and tools, and how a message finds its agent.
+// The directory of a tenant's agents, flows and tools, and the routing of messages to agents.
 
 import { type Route, token } from '../../machines/session/events.ts';
 import { checkFlow, checkTool } from '../agents/define.ts';
@@ -12,7 +12,7 @@ import { isOf, type Tool, type ToolSource } from '../tools/tool.ts';
 import { routeByModel } from './by-model.ts';
 import { type Candidate, compileTriggers, type RouterContext, type RoutingStrategy } from './triggers.ts';
 
-/** A way to run an agent: which one, with only these tools, and with these parameters (A2). */
+/** A profile of an agent: its id, the tools it may use, and its parameters (A2). */
 export interface Flow {
   readonly agent_type: string;
   readonly tools?: readonly string[];
@@ -23,33 +23,33 @@ export interface DirectoryOptions {
   readonly pool: AgentPool;
   readonly flows?: Readonly<Record<string, Flow>>;
   readonly tools?: readonly (Tool<any> | ToolSource)[];
-  /** `trigger` (the default), `llm`, `hybrid`, or a function of one's own that may answer `'default'` to defer to triggers. */
+  /** `trigger` (the default), `llm`, `hybrid`, or a custom function that may return `'default'` to defer to triggers. */
   readonly routing?: RoutingStrategy;
-  /** What `llm` and `hybrid` ask. */
+  /** Models for `llm` and `hybrid`. */
   readonly models?: Models;
-  /** The model they ask; the one of the settings unless told. */
+  /** Name of the routing model. Default: the model of the settings. */
   readonly routingModel?: string;
-  /** `hybrid` asks the model when triggers are less sure than this; 0.75 unless told: no whole phrase of any agent was said. */
+  /** `hybrid` asks the model if the triggers' confidence is below this. Default 0.75: no whole phrase of any agent matched. */
   readonly threshold?: number;
   /** The agent for messages that match nothing; without one such a run fails with `no_match`. */
   readonly noMatch?: string;
-  /** An agent that is only for what matches nothing: a model does not get to choose it. */
+  /** An agent only for messages that match nothing; a model cannot choose it. */
   readonly hidden?: string;
 }
 
-/** What a route is found with besides the message. */
+/** Input of routing besides the message. */
 export interface RoutingIO {
   readonly history: RouterContext['history'];
   readonly signal: AbortSignal;
-  /** The session's own, with its settings of model calls. */
+  /** The session's configuration, with its settings of model calls. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly idempotency_key?: string;
 }
 
-/** A whole phrase of an agent's triggers, or nothing less. */
+/** Confidence of the weakest match of a whole phrase. */
 const SURE = 0.75;
 
-/** What a message says of where it wants to go. */
+/** The fields of a message that name its destination. */
 interface Wish {
   readonly content: string;
   readonly agent_id?: string;
@@ -69,7 +69,7 @@ export class Directory {
     this.#flows.set('*', this.#checked(options.flows ?? {}));
   }
 
-  /** Gives a tenant flows of its own, over those declared for all. Throws `Refused` on an unknown tool. */
+  /** Registers a tenant's own flows, which override those declared for all. Throws `Refused` on an unknown tool. */
   register(tenant: string, flows: Readonly<Record<string, Flow>>): void {
     this.#flows.set(tenant, new Map([...(this.#flows.get(tenant) ?? []), ...this.#checked(flows)]));
   }
@@ -83,8 +83,8 @@ export class Directory {
   }
 
   /**
-   * The tools that a name stands for: one tool, or all of a source; none when there is no such thing. Rejects with `Failed` when
-   * the source cannot be asked.
+   * The tools of a name: one tool, or all tools of a source; empty if there is neither. Rejects with `Failed` if the source
+   * cannot be reached.
    */
   async tools(_tenant: string, name: string): Promise<readonly Tool<any>[]> {
     const declared = this.#tools.get(name);
@@ -95,7 +95,7 @@ export class Directory {
     return name === source.name ? tools : tools.filter((tool) => tool.name === name);
   }
 
-  /** Declares a tool, or a source of tools. Throws `Refused`: `duplicate_tool`, or as `defineTool` does. */
+  /** Declares a tool or a source of tools. Throws `Refused`: `duplicate_tool`, or as `defineTool` does. */
   declare(tool: Tool<any> | ToolSource): void {
     const { name } = tool;
     if (this.#tools.has(name) || this.#sources.has(name))
@@ -108,19 +108,19 @@ export class Directory {
     }
   }
 
-  /** The tools that are declared by themselves. */
+  /** The declared tools, without those of sources. */
   declared(): Tool<any>[] {
     return [...this.#tools.values()];
   }
 
-  /** Ends what the sources of tools keep open. */
+  /** Closes the connections of the tool sources. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#sources.values()].map((source) => source.close()));
   }
 
   /**
-   * Where a message goes, when that can be said at the door: it names its agent or flow, or the triggers decide.
-   * Undefined leaves it to the chart's `routing` state. Throws `Refused` on an unknown agent or flow.
+   * The route of a message that can be found without waiting: it names its agent or flow, or the triggers decide. Undefined
+   * leaves it to the chart's `routing` state. Throws `Refused` on an unknown agent or flow.
    */
   routeNow({ tenant }: Key, { content, agent_id, flow }: Wish): Route | undefined {
     if (flow !== undefined) return this.#to(tenant, this.flow(tenant, flow).agent_type, `flow ${flow}`);
@@ -133,8 +133,8 @@ export class Directory {
   }
 
   /**
-   * The chart's `routing` state: asks the router, the model or the triggers; null when nothing matched. Rejects with `Failed` when
-   * the model could not be asked and there is nobody else to decide.
+   * Performs the chart's `routing` state: asks the router, the model or the triggers; null if none matches. Rejects with `Failed`
+   * if the model could not be asked and there is no other strategy.
    */
   async route(key: Key, content: string, io: RoutingIO): Promise<Route | null> {
     const { routing } = this.#options;
@@ -172,14 +172,14 @@ export class Directory {
     }
   }
 
-  /** Those an agent names itself come before those that the model names. */
+  /** An agent's own fallbacks come before those that the model names. */
   #withFallbacks(tenant: string, route: Route): Route {
     const { secondary: own = [] } = this.#to(tenant, route.agent, route.reason);
     const secondary = [...new Set([...own, ...(route.secondary ?? [])])].filter((id) => id !== route.agent);
     return { ...route, ...(secondary.length > 0 && { secondary }) };
   }
 
-  /** The agents of a tenant that others are told of: all but the one that is only for what matches nothing. */
+  /** The agents of a tenant without the one hidden for messages that match nothing. */
   agents(tenant: string): AgentDefinition[] {
     const { pool, hidden } = this.#options;
     return pool.agents(tenant).filter(({ id }) => id !== hidden);
@@ -201,7 +201,7 @@ export class Directory {
     const matched = compiled.match(content);
     if (!matched) return null;
     const { agent, confidence, reason } = matched;
-    // Others that match less well are no stand-ins for an agent that failed; those it names itself are.
+    // Weaker matches are no fallbacks for an agent that failed; those it declares itself are.
     return { ...this.#to(tenant, agent, reason), confidence };
   }
 
@@ -220,7 +220,7 @@ export class Directory {
     return { agent, confidence: 1, reason, ...(fallbacks?.length && { secondary: [...fallbacks] }) };
   }
 
-  /** The source a name is of, itself or one of its tools; of several that fit, the one with the longest name. */
+  /** The source of a name, itself or one of its tools; of several matches the one with the longest name. */
   #sourceOf(name: string): ToolSource | undefined {
     const fitting = [...this.#sources.values()].filter((source) => isOf(source.name, name));
     return fitting.toSorted((a, b) => b.name.length - a.name.length)[0];
@@ -229,7 +229,7 @@ export class Directory {
   #checked(flows: Readonly<Record<string, Flow>>): Map<string, Flow> {
     for (const [name, flow] of Object.entries(flows)) {
       checkFlow(name, flow);
-      // Which tools a source has is known when it is asked; that it is asked for the tool is known now.
+      // A source lists its tools only when asked, so here it is only checked that the name belongs to a source.
       for (const tool of flow.tools ?? [])
         if (!this.#tools.has(tool) && !this.#sourceOf(tool))
           throw new Refused(

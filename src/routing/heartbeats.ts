@@ -1,4 +1,4 @@
-// Heartbeats: what the instances of an agent that share its one subject say of themselves, added up.
+// Heartbeats of agents: receives them per instance and sums up the instances that share an agent's one subject.
 
 import { z } from 'zod';
 import { token } from '../../machines/session/events.ts';
@@ -11,12 +11,12 @@ export const heartbeat = z.strictObject({
   instance_id: token,
   in_flight: z.int().min(0).optional(),
   capacity: z.int().min(1).optional(),
-  /** Seconds until the next one; 30 unless told. */
+  /** Seconds until the next heartbeat. Default 30. */
   interval_s: z.number().positive().max(86_400).optional().describe('seconds until the next one'),
   ts: z.union([z.number(), z.string()]).optional(),
 });
 
-/** The pool calls an agent of kind `nats` through one endpoint of this name, whichever instance then takes the call. */
+/** Name of the single endpoint of an agent of kind `nats`; NATS picks the instance that takes a call. */
 const SUBJECT = 'subject';
 
 type Register = (tenant: string, agent_id: string) => Promise<void> | undefined;
@@ -25,15 +25,15 @@ export class Heartbeats {
   readonly #pool: AgentPool;
   readonly #register: Register;
 
-  /** `register` makes an agent known; in this process only unless told. */
+  /** `register` registers an agent. Default: in this process only. */
   constructor(pool: AgentPool, register: Register = (tenant, id) => void pool.register(tenant, { id, kind: 'nats' })) {
     this.#pool = pool;
     this.#register = register;
   }
 
   /**
-   * Notes a sign of life. An agent that nobody declared becomes one of this tenant, called on its subject, until it is
-   * deregistered. Rejects with `Refused('unknown_instance')` when the agent is called elsewhere and has no such instance there.
+   * Records a heartbeat. An agent that is not registered becomes an agent of this tenant, called on its subject, until it is
+   * deregistered. Rejects with `Refused('unknown_instance')` if the agent is called otherwise and has no such instance.
    */
   async hear(tenant: string, agent_id: string, beat: Heartbeat): Promise<void> {
     const registered = this.#pool.get(tenant, agent_id) ? undefined : this.#register(tenant, agent_id);
@@ -41,7 +41,7 @@ export class Heartbeats {
     this.note(tenant, agent_id, beat);
   }
 
-  /** Notes a sign of life of an agent that is known. Throws `Refused`: `unknown_agent`, or `unknown_instance` as `hear`. */
+  /** Records a heartbeat of a registered agent. Throws `Refused`: `unknown_agent`, or `unknown_instance` as `hear`. */
   note(tenant: string, agent_id: string, beat: Heartbeat): void {
     const { instances } = this.#pool;
     const shares = this.#pool.get(tenant, agent_id)?.definition.kind === 'nats';
@@ -50,12 +50,12 @@ export class Heartbeats {
   }
 }
 
-/** One heartbeat for all instances that are still heard of. */
+/** One heartbeat for all instances that are alive. */
 function together(beats: readonly Heartbeat[]): Heartbeat {
   return {
     instance_id: SUBJECT,
     in_flight: sum(beats.map(({ in_flight = 0 }) => in_flight)),
-    // Who does not say how much it takes at once is taken to have no limit.
+    // An instance that reports no capacity counts as unlimited.
     ...(beats.every(({ capacity }) => capacity !== undefined) && {
       capacity: sum(beats.map(({ capacity = 0 }) => capacity)),
     }),

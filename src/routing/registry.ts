@@ -1,4 +1,4 @@
-// The agents that came from outside: kept in a journal of their tenant, known to the pool of every node.
+// The registry of agents from outside: journaled per tenant, registered with the pool of every node.
 import { REGISTRY } from '../../actors/orchestrator.ts';
 import type { Registered, RegistryContext, RegistryEvent } from '../../machines/registry/events.ts';
 import { checkAgent } from '../agents/define.ts';
@@ -11,7 +11,7 @@ import type { Log } from '../platform/log.ts';
 import type { Conversations } from '../sessions/conversations.ts';
 import type { Subscription, Transport } from '../transport/transport.ts';
 
-/** Tells every node that a tenant's list changed; the list itself is in the journal. */
+/** Subject that notifies every node of a change of a tenant's list; the list itself is in the journal. */
 export const CHANGED = 'troupe.registry.changed';
 
 export interface RegistryOptions {
@@ -23,12 +23,12 @@ export interface RegistryOptions {
   readonly log: Log;
 }
 
-/** Between two tries to read a list, ms. */
+/** Back-off before a list is read again, ms. */
 const AGAIN = 1_000;
 
 export class Registry {
   readonly #options: RegistryOptions;
-  /** What the pool knows of each tenant's list, by agent. */
+  /** The agents registered with the pool, by tenant. */
   readonly #known = new Map<string, Set<string>>();
   #changes: Subscription | undefined;
   #stopped = false;
@@ -37,7 +37,7 @@ export class Registry {
     this.#options = options;
   }
 
-  /** Makes every registered agent known to the pool, now and whenever a list changes on any node. */
+  /** Registers every listed agent with the pool, now and whenever a list changes on any node. */
   async start(): Promise<void> {
     const { journal, transport } = this.#options;
     this.#changes = transport.subscribe(CHANGED, ({ data }) => this.#reload(new TextDecoder().decode(data)));
@@ -51,13 +51,13 @@ export class Registry {
   }
 
   /**
-   * Registers an agent for one tenant, durably. Registering the same again changes nothing; with `join` its endpoints come to
-   * those it has. Endpoints that stay as they were keep their books and breakers.
+   * Registers an agent for one tenant, durably. A repeated registration changes nothing; `join` adds its endpoints to the
+   * existing ones. Unchanged endpoints keep their statistics and breakers.
    */
   async register(tenant: string, agent: Registered, join: boolean): Promise<void> {
     checkAgent(definitionOf(agent));
     await this.#tell(tenant, { type: 'register', agent, join }).catch((error) => {
-      // It is registered just so already.
+      // The same registration exists already.
       if (!isIllegal(error)) throw error;
     });
     await this.#changed(tenant);
@@ -101,7 +101,7 @@ export class Registry {
     const { pool } = this.#options;
     const definition = definitionOf(agent);
     if (definition.kind === 'http') pool.amend(tenant, definition);
-    // One that is there keeps its books.
+    // An existing registration keeps its statistics.
     else if (pool.get(tenant, definition.id)?.definition.kind !== 'nats') pool.register(tenant, definition);
   }
 }

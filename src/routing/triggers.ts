@@ -1,4 +1,4 @@
-// Finds the agent that a message is for, by the phrases that agents declare as their triggers.
+// Routing by triggers: finds the agent for a message by the phrases that agents declare.
 
 import type { TranscriptMessage } from '../../actors/transcript.ts';
 import type { Route } from '../../machines/session/events.ts';
@@ -18,11 +18,11 @@ export interface RouterContext {
   readonly tenant: string;
   readonly session_id: string;
   readonly agents: readonly Candidate[];
-  /** What was said before this message, newest last, and by which agent; at most `limit` messages (50 unless told). */
+  /** The messages before this one, newest last, with the agent of each; at most `limit`, default 50. */
   readonly history: (limit?: number) => Promise<TranscriptMessage[]>;
 }
 
-/** A router of one's own: a route, `null` when no agent should answer, or `'default'` to leave it to the default strategy. */
+/** A custom router: a route, `null` if no agent should answer, or `'default'` to defer to the default strategy. */
 export type Router = (
   message: string,
   context: RouterContext,
@@ -33,22 +33,19 @@ export const strategies = ['trigger', 'llm', 'hybrid'] as const;
 export type RoutingStrategy = (typeof strategies)[number] | Router;
 
 export interface TriggerOptions {
-  /** The least confidence that counts as a match. 0.5 unless told: a whole phrase, or most of the words of one. */
+  /** The least confidence that counts as a match. Default 0.5: a whole phrase, or most of the words of one. */
   readonly threshold?: number;
 }
 
-/**
- * Routes one message: `compileTriggers(candidates, options)(message)`.
- * Compile once where the same agents see many messages.
- */
+/** Routes one message: `compileTriggers(candidates, options)(message)`. Compile once if the same agents see many messages. */
 export const routeByTrigger = (
   message: string,
   candidates: readonly Candidate[],
   options?: TriggerOptions,
 ): Route | null => compileTriggers(candidates, options)(message);
 
-// A whole phrase in the message is worth 0.75 to 1, by how much of the message it is; scattered words of one less than 0.7,
-// by how much of the phrase they are. The bands do not meet, so every whole phrase beats every scatter of words.
+// A whole phrase in the message is worth 0.75 to 1, by its share of the message; scattered words of a phrase less than 0.7, by
+// their share of the phrase. The bands do not meet, so every whole phrase beats every scatter of words.
 const WHOLE = 0.75;
 const SCATTERED = 0.7;
 
@@ -56,23 +53,23 @@ interface Trigger {
   readonly agent: number;
   readonly phrase: string;
   readonly words: readonly number[];
-  /** How many letters the different words of the phrase have. Long words say more than short ones, in any language. */
+  /** Letters of the phrase's different words. Long words are more specific than short ones, in any language. */
   readonly letters: number;
 }
 
 interface Match {
   readonly trigger: Trigger;
   readonly confidence: number;
-  /** How many letters matched: decides between equal confidences. */
+  /** Count of matched letters: decides between equal confidences. */
   readonly letters: number;
 }
 
 /**
- * Builds the index of a set of agents once and returns the function that routes by it: the agent with the best match, or
- * null when no match reaches the threshold.
+ * Builds the index of a set of agents once and returns the function that routes by it: the agent with the best match, or null if
+ * no match reaches the threshold.
  *
- * Whole phrases beat scattered words, longer phrases beat shorter ones, and of equals the agent declared first wins. Every
- * other agent that reaches the threshold is in `secondary`, best first. The same message always gets the same route.
+ * Whole phrases beat scattered words, longer phrases beat shorter ones, and of equals the agent declared first wins. Every other
+ * agent that reaches the threshold is in `secondary`, best first. The same message always gets the same route.
  */
 export function compileTriggers(
   candidates: readonly Candidate[],
@@ -102,12 +99,12 @@ function reasonOf({ trigger, confidence, letters }: Match): string {
 
 const rounded = (confidence: number): number => Math.round(confidence * 1000) / 1000;
 
-/** Which triggers a word occurs in, with every different word numbered. */
+/** Inverted index: numbers every different word, and lists the triggers that contain it. */
 class Index {
   readonly #numbers = new Map<string, number>();
   readonly #letters: number[] = [];
   readonly #triggers: Trigger[] = [];
-  /** By word: the triggers that have it. */
+  /** By word: the triggers that contain it. */
   readonly #having: number[][] = [];
   /** By word: the triggers that begin with it. */
   readonly #beginning: number[][] = [];

@@ -1,9 +1,9 @@
-// The agents at work for a tenant: the open runs, wherever their sessions are.
+// The agents at work for a tenant: its open runs, on any node.
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import { type SessionView, view, viewOf } from '../../actors/view.ts';
 import { isSession, type Journal } from '../journal/journal.ts';
 
-/** What an agent at work looks like (B4, B9). */
+/** An agent at work on a run (B4, B9). */
 export interface ActiveAgent {
   readonly session_id: string;
   readonly run_id: string;
@@ -17,7 +17,7 @@ export interface ActiveAgent {
     | 'paused';
 }
 
-/** The runs that are open, at most about `limit` of each kind; those that wait for somebody may have left memory. */
+/** The open runs, at most about `limit` of each kind; runs that wait for an answer may be passivated. */
 export async function activeAgents(
   { orchestrator, journal }: { readonly orchestrator: Orchestrator; readonly journal: Journal },
   tenant: string,

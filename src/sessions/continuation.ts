@@ -1,4 +1,4 @@
-// The answer to what a run asked, and everything its session tells until the run has something to say again.
+// Answers an open question of a run, and yields the session's events until the run has its next outcome.
 
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import type { Emitted, Entry, Key } from '../journal/journal.ts';
@@ -10,16 +10,16 @@ export type ContinuationItem = FeedItem | { readonly type: 'settled'; readonly e
 
 export interface Question {
   readonly run_id: string;
-  /** What asked: the event as it was told. */
+  /** The emitted event that asked. */
   readonly asked: Emitted;
-  /** The entry that asked. */
+  /** The number of the entry that asked. */
   readonly n: number;
 }
 
-/** How far back a question is looked for, in entries. */
+/** Entries that are searched for a question, from the last one back. */
 const NEAR = 200;
 
-/** The question of that id, open or answered lately; undefined when none of the last entries asked it. */
+/** The question of that id, open or recently answered; undefined if it is not among the last entries. */
 export async function questionOf({ journal }: Orchestrator, key: Key, id: string): Promise<Question | undefined> {
   for (const { entry } of (await journal.tail(key, NEAR)).reverse())
     for (const asked of entry.emitted)
@@ -30,9 +30,10 @@ export async function questionOf({ journal }: Orchestrator, key: Key, id: string
 }
 
 /**
- * Has `act` done and yields what the session tells from after an entry on, until `run_id` answers, asks again, fails or is left:
- * that event comes last, as `settled`. Rejects as `act` does, and with `Overrun` when the listener was too slow; ends early when
- * the signal is aborted or the node stops. An entry that was told before `act` is told too, so that a repeated answer gets the same.
+ * Runs `act` and yields the session's feed after an entry, until `run_id` answers, asks again, fails or is suspended: that event
+ * comes last, as `settled`. Rejects as `act` does, and with `Overrun` if the consumer was too slow; ends early if the signal
+ * aborts or the node stops. The feed begins after the question's entry, before `act`, so that a repeated answer gets the same
+ * items.
  */
 export async function* continuation(
   orchestrator: Orchestrator,
@@ -43,7 +44,7 @@ export async function* continuation(
 ): AsyncGenerator<ContinuationItem, void, undefined> {
   const stop = new AbortController();
   const items = feed(orchestrator, key, { after, buffer, signal: AbortSignal.any([signal, stop.signal]) });
-  // The feed listens from its first step on.
+  // The feed subscribes at its first step, which must precede `act`.
   let next = items.next();
   try {
     await act(conversations);

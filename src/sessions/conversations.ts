@@ -1,4 +1,4 @@
-// The doors' way to a session: check what came, put it into the mailbox, wait for what came of it. HTTP, NATS and the library call this.
+// The commands on sessions that every interface uses: validate the input, send it to the mailbox, wait for the outcome.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { allowedIn } from '../../actors/allowed.ts';
@@ -27,29 +27,29 @@ import { fork } from './fork.ts';
 import { acceptedOf, type Outcome, Waiting } from './outcome.ts';
 
 export interface SendOptions {
-  /** Makes a repeated request harmless: the second one gets what the first one got. */
+  /** Idempotency key: a repeated request gets the result of the first one. */
   readonly idempotencyKey?: string;
-  /** For a session that does not exist yet. */
+  /** Configuration of a session that this message creates. */
   readonly birth?: Birth;
   /** Stops waiting; the message stays accepted. */
   readonly signal?: AbortSignal;
-  /** Told as soon as the message is accepted, before anything comes of it. */
+  /** Called as soon as the message is accepted, before any of its results. */
   readonly accepted?: (accepted: Accepted) => void;
 }
 
-/** A message that was taken: its run, and its own id. */
+/** An accepted message: its run and its own id. */
 export interface Accepted {
   readonly run_id: string;
   readonly message_id: string;
 }
 
-/** Comes after every name with `@` and before every session's that does not come before them. */
+/** Sorts after all internal keys (`@…`) and before all session ids that follow them. */
 const LAST_OTHER = '@~';
 
 export interface ForkWish {
-  /** The last entry that is kept. */
+  /** The last entry that is copied. */
   readonly entry?: number;
-  /** Who answers the last message instead. */
+  /** The agent that answers the last message instead. */
   readonly agent_id?: string;
 }
 
@@ -61,7 +61,7 @@ export class Conversations {
   readonly #orchestrator: Orchestrator;
   readonly #directory: Directory;
   readonly #access: Access;
-  /** Told of a session that came to be with entries that nobody here decided. */
+  /** Called for a forked session, whose entries were copied and not appended by its own actor. */
   onFork: ((key: Key, last: Entry) => void) | undefined;
 
   constructor(orchestrator: Orchestrator, directory: Directory, access = new Access()) {
@@ -70,7 +70,7 @@ export class Conversations {
     this.#access = access;
   }
 
-  /** Throws `Refused('bad_id')` when a tenant or session id is no token. */
+  /** Throws `Refused('bad_id')` if a tenant or session id is no token. */
   key(tenant: string, session: string): Key {
     return { tenant: parse(token, tenant, 'tenant'), session: parse(token, session, 'session_id') };
   }
@@ -89,15 +89,15 @@ export class Conversations {
     }
     const session = await this.#orchestrator.open(key, birth);
     await session.send({ type: CREATE }, cause).catch((error) => {
-      // Somebody's first message came in between.
+      // The session's first message arrived in between.
       throw error instanceof Refused && error.code === 'illegal_in_state' ? exists : error;
     });
     return standing(session);
   }
 
   /**
-   * Says something to a session, which is created when nobody has heard of it. Resolves when its run answers, asks, fails or
-   * must wait for a person. Throws `Refused` when the message was not accepted: nothing is kept of it then.
+   * Sends a message to a session, which is created if it does not exist. Resolves when its run answers, asks, fails or waits for
+   * a person. Throws `Refused` if the message was not accepted: nothing of it is journaled then.
    */
   async send(key: Key, body: Body<'message'>, options: SendOptions = {}): Promise<Outcome> {
     const waiting = new Waiting(this.#orchestrator, key, options.signal);
@@ -110,7 +110,7 @@ export class Conversations {
     }
   }
 
-  /** Says something and does not wait: resolves when the message is accepted, with the id of its run. */
+  /** Sends a message and does not wait: resolves when it is accepted, with the id of its run. */
   async begin(
     key: Key,
     body: Body<'message'>,
@@ -123,7 +123,7 @@ export class Conversations {
     return { run_id: accepted.run_id as string, message_id, agent_id: agent_id ?? view(session).run?.agent_id ?? null };
   }
 
-  /** Does to a session what a verb says, and tells how it stands then. Throws `Refused`, 409 when its state does not allow it. */
+  /** Sends a command to a session; resolves to its new state. Throws `Refused`, 409, if its state does not allow the command. */
   async command<V extends Exclude<Verb, 'message'>>(
     key: Key,
     verb: V,
@@ -139,7 +139,7 @@ export class Conversations {
     return this.view(key);
   }
 
-  /** Sends an event that is nobody's verb to what has that key, and creates it if need be. */
+  /** Sends an event that is no public verb to the actor of that key, and creates it if need be. */
   async tell(key: Key, event: { readonly type: string }): Promise<void> {
     await (await this.#orchestrator.open(key)).send(event);
   }
@@ -149,8 +149,8 @@ export class Conversations {
   }
 
   /**
-   * Lets another session of the tenant live on from one of its entries, the last unless told, as the session `key`; with an
-   * agent, from the last message up to there, which goes to that agent then. Rejects with `Refused`: `unknown_session`,
+   * Forks another session of the tenant at one of its entries, the last by default, as the session `key`. With an agent the fork
+   * ends at the last message up to there, which is sent to that agent. Rejects with `Refused`: `unknown_session`,
    * `unknown_entry`, `unknown_agent`, `no_message`, `not_replayable`, or `session_exists`, unless the same request created it.
    */
   async fork(key: Key, from: string, wish: ForkWish = {}, idempotencyKey?: string): Promise<ForkView> {
@@ -209,7 +209,7 @@ export class Conversations {
     const limit = query.limit ?? 100;
     const { journal } = this.#orchestrator;
     let found = await journal.rows({ ...query, limit: limit + 1 });
-    // What is no session stands together in the order of keys, so it is passed over with one more look.
+    // Internal keys are adjacent in key order, so one more query skips them.
     if (found.some(({ key }) => !isSession(key))) {
       const before = found.filter(({ key }) => key.session < '@');
       const after = { tenant: query.tenant, session: LAST_OTHER };
@@ -263,7 +263,7 @@ function toLastMessage(entries: readonly Entry[]): readonly Entry[] {
 const causeOf = (idempotencyKey: string | undefined): string | undefined =>
   idempotencyKey === undefined ? undefined : parse(keys, idempotencyKey, 'Idempotency-Key');
 
-/** A key names one request: what comes with it again must be the same. The route is not the caller's. */
+/** An idempotency key names one request: a repetition must have the same body. The route is the runtime's and is not compared. */
 function checkRepeated(before: Entry['event'], again: object): void {
   const told = (event: object) => JSON.stringify({ ...event, route: undefined });
   if (told(before) === told(again)) return;
@@ -274,7 +274,7 @@ function checkRepeated(before: Entry['event'], again: object): void {
   );
 }
 
-/** What is allowed, as far as a caller can do it: the rest of what a chart listens to comes from the runtime. */
+/** The refusal with only the verbs a caller can send: the chart's other events come from the runtime. */
 function inVerbs(error: unknown): unknown {
   if (!(error instanceof Refused) || error.code !== 'illegal_in_state') return error;
   const { code, message, status, details } = error;
@@ -282,7 +282,7 @@ function inVerbs(error: unknown): unknown {
   return new Refused(code, message, status, { ...details, allowed });
 }
 
-/** A message that the chart did not take: say why in the caller's terms. */
+/** The refusal of a message, with its reason in the caller's terms, such as a full mailbox. */
 function full(session: Session, error: unknown): unknown {
   if (!(error instanceof Refused) || error.code !== 'illegal_in_state') return error;
   const { queue, settings } = session.snapshot.context as SessionContext;

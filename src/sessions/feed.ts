@@ -1,32 +1,32 @@
-// What a listener of a session gets: its entries in order, and the pieces of the answer that is being written, never a stale one.
+// The feed of a session: its entries in order and the deltas of the streaming answer, without any delta of an ended attempt.
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import type { Part } from '../../actors/parts.ts';
 import type { Entry, Key, Stored } from '../journal/journal.ts';
 
 export type FeedItem =
   | { readonly type: 'entry'; readonly entry: Entry }
-  /** A piece of the open answer; it replaces everything from its `offset` on. */
+  /** A delta of the open answer; it replaces the text from its `offset` on. */
   | { readonly type: 'part'; readonly part: Part };
 
 export interface FeedOptions {
-  /** Only entries after this one; all of them unless told. */
+  /** Number of the last entry to skip. Default 0: all entries. */
   readonly after?: number;
   readonly signal?: AbortSignal;
-  /** Items that may wait for a slow listener; then the feed ends with `overrun`, to be resumed from the last id. */
+  /** Items that may wait for a slow consumer before the feed ends with `Overrun`; it can be resumed from the last id. */
   readonly buffer?: number;
 }
 
-/** Entries of the past read at once. */
+/** Entries per read of the journal. */
 const PAGE = 500;
 
-/** The listener did not keep up: it is told to come back with the last id that it has. */
+/** The consumer was too slow and should resume from its last id. */
 export class Overrun extends Error {
   override name = 'Overrun';
 }
 
 /**
- * Follows a session. Entries come once each and in order; parts only of the run that the last entry left open, so that
- * nothing the AI says is heard after a takeover was. Ends when `signal` is aborted, or the node stops.
+ * Follows a session. Entries come once each and in order; deltas only of the run that the last entry left open, so that no delta
+ * follows a takeover. Ends when `signal` aborts, or the node stops.
  */
 export async function* feed(
   orchestrator: Orchestrator,
@@ -39,7 +39,7 @@ export async function* feed(
   let ended = false;
   const push = (item: FeedItem): void => {
     if (item.type === 'entry' && breaksOff(item.entry)) drop(waiting);
-    // Nothing after the first item that was lost, or the listener would come back with an id behind the gap.
+    // Drops every item after the first lost one, or the consumer would resume from an id behind the gap.
     if (overrun) return;
     const last = waiting.at(-1);
     if (item.type === 'part' && last?.type === 'part' && follows(last.part, item.part))
@@ -73,11 +73,11 @@ export async function* feed(
         yield { type: 'entry', entry };
       }
     }
-    // Someone who comes back may have all entries and still lack the beginning of the answer that is being written.
+    // A consumer that resumes may have all entries and still lack the beginning of the streaming answer.
     if (n === after) open = openRun((await orchestrator.journal.last(key))?.entry);
     const late = await orchestrator.openAnswer(key);
     const begun = late && `${late.run_id}#${late.attempt}`;
-    // An entry may wait already that takes the floor from it.
+    // A waiting entry may already have ended that attempt.
     const over = waiting.some((item) => item.type === 'entry' && item.entry.n > n && breaksOff(item.entry));
     if (late && begun === open && !over) {
       drop(waiting);
@@ -107,18 +107,18 @@ export async function* feed(
   }
 }
 
-/** Whether an attempt begins with this entry, for the first time or anew in another process: older pieces are not its own. */
+/** Whether an attempt begins with this entry, also again in another process: older deltas are not part of it. */
 const begins = ({ event, emitted }: Entry): boolean =>
   event.type === 'recovered' || emitted.some(({ type }) => type === 'agent_invoke_started');
 
-/** The attempt that an entry leaves at work. */
+/** The attempt that an entry leaves running. */
 function openRun(entry: Entry | undefined): string | undefined {
   const context = entry?.snapshot.context as { id?: string; run?: { n: number; attempt: number } | null } | undefined;
   if (!entry?.state.endsWith('running.attempting') || !context?.run) return;
   return `${context.id}-r${context.run.n}#${context.run.attempt}`;
 }
 
-/** Whether the answer that was being written ends here without having been finished: taken over, retried, cancelled. */
+/** Whether the entry ends the streaming answer unfinished, by takeover, retry or cancellation. */
 const breaksOff = (entry: Entry): boolean =>
   entry.event.type !== 'message' && !entry.emitted.some(({ type }) => type === 'agent_invoke_done');
 
@@ -127,7 +127,7 @@ const follows = (before: Part, part: Part): boolean =>
   before.attempt === part.attempt &&
   before.offset + before.text.length === part.offset;
 
-/** Pieces that a slow listener has not had yet: nobody shall hear them any more. */
+/** Drops the waiting deltas: their answer has ended. */
 function drop(waiting: FeedItem[]): void {
   for (let index = waiting.length - 1; index >= 0; index -= 1)
     if (waiting[index]!.type === 'part') waiting.splice(index, 1);

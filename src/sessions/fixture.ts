@@ -1,4 +1,4 @@
-// A session that left its service to become a test: what `GET /v1/sessions/{id}/fixture` answers, and `replay` takes.
+// The fixture format of an exported session: `GET /v1/sessions/{id}/fixture` returns it, and `replay` reads it.
 import type { Entry } from '../journal/journal.ts';
 
 export const FORMAT = 'troupe.fixture.v1';

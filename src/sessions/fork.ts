@@ -1,4 +1,4 @@
-// A second life for a session from any entry on: its events run again under another id, and the rest is left behind.
+// Forks a session at an entry: replays its events up to there under another id.
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { stepper } from '../../actors/durable.ts';
 import { fold, wakeAt } from '../../actors/session.ts';
@@ -8,17 +8,17 @@ import type { Entry, Owed } from '../journal/journal.ts';
 import { Refused } from '../platform/errors.ts';
 import { refold, take } from './replay.ts';
 
-/** Where the last message of a fork goes instead of where it went. */
+/** The agent and route that the last message of a fork gets instead of its own. */
 export interface Readdressed {
   readonly agent: string;
   readonly route?: Route;
 }
 
 /**
- * The entries of a new session `as` that has lived what `entries` tell. Every id that the chart makes is the new
- * session's own; what an agent wrote into its own task is left as it is. An agent that was at work is called again when the
- * new session wakes, and timers wait for what remained of them. With `to` the last entry, which must be a message, goes to
- * another agent. Throws `Refused('not_replayable')`.
+ * The entries of a new session `as`, replayed from `entries`. Every id that the chart derives is the new session's own; the
+ * content that an agent wrote into its task is unchanged. An agent that was running is called again when the new session wakes,
+ * and timers keep their remaining time. With `to` the last entry, which must be a message, goes to another agent. Throws
+ * `Refused('not_replayable')`.
  */
 export function fork(
   entries: readonly Entry[],
@@ -59,7 +59,7 @@ export function fork(
 const notReplayable = (n: number, why: string): Refused =>
   new Refused('not_replayable', `entry ${n} comes out otherwise: ${why}`, 409);
 
-/** Approvals and tool results name the question that they answer by the session's id. */
+/** Approvals and tool results refer to their question by an id that begins with the session's. */
 function eventOf(event: Entry['event'], id: string, as: string): Entry['event'] {
   const rename = (name: unknown): string => String(name).replace(`${id}-r`, () => `${as}-r`);
   if (event.type === 'approve') return { ...event, approval: rename(event.approval) };

@@ -1,4 +1,4 @@
-// One session in the hands of the library's users.
+// The library's handle of one session.
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import type { TranscriptMessage, View } from '../../actors/transcript.ts';
 import type { SessionView } from '../../actors/view.ts';
@@ -10,13 +10,13 @@ import type { Outcome } from './outcome.ts';
 import { parseBody } from './parse-body.ts';
 import { turn } from './turn.ts';
 
-/** What a session is reached through. */
+/** The services a handle uses. */
 export interface Reach {
   readonly orchestrator: Orchestrator;
   readonly conversations: Conversations;
 }
 
-/** A piece of a streamed turn (B8). */
+/** An item of a streamed turn (B8). */
 export type StreamEvent =
   | { readonly type: 'message_chunk'; readonly text: string; readonly run_id: string; readonly offset: number }
   | {
@@ -27,7 +27,7 @@ export type StreamEvent =
     }
   | ({ readonly type: 'outcome' } & Outcome);
 
-/** One session, as the library's users hold it. All methods reject with `Refused` when the session's state does not allow them. */
+/** A handle of one session. All methods reject with `Refused` if the session's state does not allow them. */
 export class SessionHandle {
   readonly key: Key;
   readonly #reach: Reach;
@@ -41,13 +41,13 @@ export class SessionHandle {
     return this.key.session;
   }
 
-  /** Says something; resolves with the answer, or with what stands in its way. */
+  /** Sends a message; resolves with the answer, or with the question or state that prevents one. */
   async send(content: string, options: SendOptions & { agent_id?: string; flow?: string } = {}): Promise<Outcome> {
     const { agent_id, flow, ...rest } = options;
     return this.#conversations.send(this.key, parseBody('message', { content, agent_id, flow }), rest);
   }
 
-  /** Says something and yields what happens until its outcome, which comes last. */
+  /** Sends a message and yields the run's events, its outcome last. */
   async *stream(
     content: string,
     options: SendOptions & { agent_id?: string; flow?: string } = {},
@@ -79,7 +79,7 @@ export class SessionHandle {
     return (await this.state()).control === 'paused';
   }
 
-  /** Gives the floor to a person: from when this resolves on, not one more word of the AI reaches the user. */
+  /** Gives the floor to a person: after this resolves, no further delta of the AI reaches the user. */
   async takeOver(body: BodyInput<'takeover'>): Promise<SessionView> {
     return this.#conversations.command(this.key, 'takeover', parseBody('takeover', body));
   }
@@ -96,7 +96,7 @@ export class SessionHandle {
     return this.#conversations.command(this.key, 'approve', parseBody('approve', body));
   }
 
-  /** Hands in the result of a tool that the caller ran. */
+  /** Submits the result of a tool that the caller ran. */
   async toolResult(body: BodyInput<'tool_result'>): Promise<SessionView> {
     return this.#conversations.command(this.key, 'tool_result', parseBody('tool_result', body));
   }
@@ -117,7 +117,7 @@ export class SessionHandle {
     return this.#conversations.messages(this.key, which);
   }
 
-  /** Entries and pieces of answers, from after an entry on, until `signal` is aborted. */
+  /** Yields entries and deltas after an entry, until `signal` aborts. */
   events(options?: FeedOptions): AsyncGenerator<FeedItem, void, undefined> {
     return feed(this.#reach.orchestrator, this.key, options);
   }

@@ -1,4 +1,4 @@
-// What came of a message, and waiting for it.
+// The outcome of a message, and waiting for it.
 import { moved, type Orchestrator } from '../../actors/orchestrator.ts';
 import type { Session } from '../../actors/session.ts';
 import { type RunEvent, runEventsOf } from '../../actors/transcript.ts';
@@ -6,7 +6,7 @@ import { type SessionView, view } from '../../actors/view.ts';
 import type { SessionContext } from '../../machines/session/events.ts';
 import type { Emitted, Entry, Key } from '../journal/journal.ts';
 
-/** What came of a message: at once when it waits for a person or a resumption, else when its run has something to say. */
+/** The outcome of a message: immediate if it waits for a person or a resumption, else when its run answers, asks or ends. */
 export interface Outcome {
   readonly status:
     | 'done'
@@ -23,16 +23,16 @@ export interface Outcome {
   readonly answer: string | null;
   readonly trace: readonly RunEvent[];
   readonly error?: { readonly code: string; readonly message: string; readonly retry_after_s?: number };
-  /** What a person or the caller must decide: the approval or tool call that the run waits for. */
+  /** The approval or tool call that the run waits for. */
   readonly question?: Emitted;
   readonly state: SessionView;
 }
 
-/** The entry's word that it took this message. */
+/** The `message_accepted` event of this entry. */
 export const acceptedOf = (entry: Entry, message_id: string): Emitted =>
   entry.emitted.find((one) => one.type === 'message_accepted' && one.message_id === message_id)!;
 
-/** What a run comes to, by the event that tells it. */
+/** Outcome status by the emitted event that settles a run. */
 export const outcomes: Record<string, Outcome['status'] | undefined> = {
   run_done: 'done',
   run_failed: 'failed',
@@ -43,7 +43,7 @@ export const outcomes: Record<string, Outcome['status'] | undefined> = {
   tool_requested: 'awaiting_tool',
 };
 
-/** Waits for what comes of one message: hears the session's entries from before the message was sent. */
+/** Waits for the outcome of one message: subscribes to the session's entries before the message is sent. */
 export class Waiting {
   readonly #heard: Entry[] = [];
   readonly #end: () => void;
@@ -80,9 +80,9 @@ export class Waiting {
   async for(session: Session, accepted: Entry, message_id: string, duplicate: boolean): Promise<Outcome> {
     this.#message_id = message_id;
     this.#run_id = acceptedOf(accepted, message_id).run_id as string;
-    // A repeated message may have had its answer long ago.
+    // A repeated message may already have its answer.
     const past = duplicate ? await this.#orchestrator.journal.read(this.#key, accepted.n) : [];
-    // What was heard while the past was read may be in it too.
+    // Entries received during the read may be in its result too.
     const read = past.at(-1)?.entry.n ?? accepted.n - 1;
     const entries = [...past.map(({ entry }) => entry), ...this.#heard.filter(({ n }) => n > read)];
     for (const entry of entries) {
@@ -91,7 +91,7 @@ export class Waiting {
     }
     if (stays(session, message_id)) return this.#outcome('accepted', session);
     return new Promise((resolve, reject) => {
-      // The message is kept, and whoever wakes the session answers it.
+      // The node stops: the message stays in the journal, and the node that wakes the session answers it.
       this.#stop = () => resolve(this.#outcome('accepted', session));
       this.#moved = () => reject(moved(this.#key));
       if (this.#signal?.aborted) reject(this.#signal.reason);
@@ -109,7 +109,7 @@ export class Waiting {
     this.#trace.push(...runEventsOf(entry, this.#run_id).filter(({ type }) => type !== 'agent_stream_delta'));
     for (const one of entry.emitted) {
       if (one.message_id !== this.#message_id) continue;
-      // From now on it is answered together with another message.
+      // From here on another message's run answers both.
       if (one.type === 'run_joined') {
         this.#message_id = one.by as string;
         this.#run_id = one.into as string;
@@ -140,7 +140,7 @@ export class Waiting {
 
 const leaves = (entry: Entry): boolean => entry.emitted.some(({ type }) => type === 'control_changed');
 
-/** The message waits in the queue, and the AI has not the floor: nobody can say when it will be answered. */
+/** Whether the message stays in the mailbox because the AI does not have the floor: there is no telling when it is answered. */
 function stays(session: Session, message_id: string): boolean {
   const { queue } = session.snapshot.context as SessionContext;
   return queue.some(({ id }) => id === message_id) && view(session).control !== 'automated';

@@ -1,4 +1,4 @@
-// Refolds the stored events of a session through a chart, and says whether they still lead where they led then.
+// Replays the stored events of a session through a chart, and compares the results with the stored ones.
 import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { type Step, type Stepper, stepper } from '../../actors/durable.ts';
@@ -11,7 +11,10 @@ import { Refused } from '../platform/errors.ts';
 import { outcomes } from './outcome.ts';
 import { Tasks } from './replay/tasks.ts';
 
-/** What came of refolding; `tasks` counts the snapshots of agents' own charts that were compared too. `at` names the first entry that came out otherwise, `why` says how. */
+/**
+ * Result of a replay. `tasks` counts the snapshots of agents' own charts that were compared too; `at` names the first entry that
+ * differs, `why` the difference.
+ */
 export type Refolding =
   | { readonly identical: true; readonly entries: number; readonly tasks: number }
   | {
@@ -24,10 +27,10 @@ export type Refolding =
     };
 
 /**
- * Runs every event again, in order, and compares each snapshot and everything emitted with what is stored; also of the charts
- * of the agents that were at work, as far as `charts` has them. Nobody is asked again: what models and tools said is there.
- * Entries that an earlier version wrote are compared by transcript: the same words and the same ends of runs. From there on this
- * version's own entries follow on the migrated snapshot, exactly.
+ * Runs every event again, in order, and compares each snapshot and the emitted events with the stored ones; likewise for the
+ * charts of the agents at work, if `charts` has them. Models and tools are not called: their results are in the events. Entries
+ * of an earlier version are compared by transcript: the same texts and the same ends of runs. From there on this version's own
+ * entries follow on the migrated snapshot, exactly.
  */
 export function refold(
   entries: readonly Entry[],
@@ -76,29 +79,29 @@ export function refold(
   return { identical: true, entries: entries.length, tasks: tasks.compared };
 }
 
-/** One entry's step. The first entry also creates, unless creating is all that it does. */
+/** Replays one entry. The first entry creates the session and then handles its event, unless it only creates. */
 export function take(pure: Stepper, before: AnyMachineSnapshot | undefined, { event, init }: Entry): Step {
   if (before) return pure.step(before, event);
   const created = pure.initial(init);
   return event.type === CREATE ? created : pure.step(created.snapshot, event);
 }
 
-/** What people read of an entry: the words, and how runs end. */
+/** The part of an entry that users read: texts, and the ends of runs. */
 const transcriptOf = (entry: Entry): unknown => [
   messagesOf(entry),
   entry.emitted.filter(({ type }) => type in outcomes).map(({ type, run_id }: Emitted) => [type, run_id]),
 ];
 
-/** As the journal gives it back. */
+/** The value after a round trip through the journal's JSON. */
 export const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 /**
- * What a chart would do to a stored session:
- * - `identical`: it refolds to the same, and goes on as if nothing had happened;
+ * The effect of a chart on a stored session:
+ * - `identical`: the replay equals the stored entries, and the session continues unchanged;
  * - `ended`: another version wrote it, and it has ended: it is never woken again;
- * - `migrates`: another version wrote it; it is migrated when it is woken, and goes on. `why` says what keeps it from being forked;
- * - `stuck`: it could not go on from where it is: there is no migration, or its state, or the work it waits for, is not there;
- * - `different`: this very version wrote it and it comes out otherwise: the chart was changed without a new version.
+ * - `migrates`: another version wrote it; it is migrated when it is woken, and continues. `why` names what prevents a fork;
+ * - `stuck`: it cannot continue: there is no migration, or its state or the work it waits for does not exist;
+ * - `different`: this same version wrote it and the replay differs: the chart was changed without a new version.
  */
 export interface Verdict {
   readonly verdict: 'identical' | 'ended' | 'migrates' | 'stuck' | 'different';
@@ -108,7 +111,7 @@ export interface Verdict {
   readonly refolding: Refolding;
 }
 
-/** The upgrade gate for one session: may this chart go on with it? */
+/** The upgrade gate for one session: judges whether this chart can continue it. */
 export function judge(entries: readonly Entry[], machine: AnyStateMachine): Verdict {
   const last = entries.at(-1)!;
   const refolding = refold(entries, machine);
@@ -122,7 +125,7 @@ export function judge(entries: readonly Entry[], machine: AnyStateMachine): Verd
   return { ...base, verdict, ...(!refolding.identical && { why: `entry ${refolding.at}: ${refolding.why}` }) };
 }
 
-/** What keeps a chart from going on where an entry ended; undefined when nothing does. */
+/** The reason why a chart cannot continue from an entry; undefined if it can. */
 function obstacleOf(last: Entry, machine: AnyStateMachine): string | undefined {
   const pure = stepper(machine);
   let restored: AnyMachineSnapshot;

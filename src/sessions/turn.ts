@@ -1,4 +1,4 @@
-// One message, and everything its session tells until the message's outcome: what a streamed answer is made of.
+// One streamed turn: sends a message and yields the session's feed until the message's outcome.
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import type { Body } from '../../machines/session/events.ts';
 import type { Key } from '../journal/journal.ts';
@@ -12,8 +12,9 @@ export type TurnItem =
   | { readonly type: 'outcome'; readonly outcome: Outcome };
 
 /**
- * Says something and yields what happens: first that it is accepted, the outcome last. Throws `Refused` when the message was not accepted, `Overrun`
- * when the listener was too slow, and the signal's reason when it was aborted; the message stays accepted then.
+ * Sends a message and yields the session's items: `accepted` first, the outcome last. Throws `Refused` if the message was not
+ * accepted, `Overrun` if the consumer was too slow, and the signal's reason if it aborted; in the last two cases the message
+ * stays accepted.
  */
 export async function* turn(
   orchestrator: Orchestrator,
@@ -25,7 +26,7 @@ export async function* turn(
   const stop = new AbortController();
   const after = (await orchestrator.journal.last(key))?.entry.n ?? 0;
   const items = feed(orchestrator, key, { after, buffer: options.buffer, signal: stop.signal });
-  // The feed listens from its first step on, so it is asked before anything is said.
+  // The feed subscribes at its first step, which must precede the message.
   let next = items.next();
   const accepted = Promise.withResolvers<Accepted>();
   let outcome: Outcome | undefined;
@@ -34,10 +35,10 @@ export async function* turn(
   });
   settled.catch(ignore);
   try {
-    // A refusal is the one way to settle without having been accepted.
+    // Settling without `accepted` means a refusal, which this rethrows.
     await Promise.race([accepted.promise, settled]);
     yield { type: 'accepted', ...(await accepted.promise) };
-    // The outcome and its entry are told in the same breath, in either order; a repeated message has no entry of its own.
+    // The outcome and its entry arrive in the same tick, in either order; a repeated message has no entry of its own.
     for (let n = after; outcome === undefined || n < outcome.state.entry; ) {
       const step = await (outcome ? next : Promise.race([next, settled]));
       if (!step) continue;

@@ -1,24 +1,24 @@
-// What a scripted model says, in the shapes of the OpenAI API: whole, and in chunks.
+// Scripted answers of a model in the shapes of the OpenAI API: as one completion, and as chunks.
 
-/** All that a model can say at once. */
+/** One scripted answer of a model. */
 export interface Said {
-  /** Pieces are chunks of their own. Text that is not cut goes out word by word. */
+  /** Each string of an array is a chunk of its own; a single string is streamed word by word. */
   readonly text?: string | readonly string[];
   readonly calls?: readonly SaidCall[];
   readonly refusal?: string;
-  /** `stop`, or `tool_calls` with calls, unless told. */
+  /** Default: `stop`, or `tool_calls` with calls. */
   readonly finish_reason?: string;
-  /** Counted from the text unless told; `false`: the server does not count. */
+  /** Default: counted from the text. `false`: the server sends no counts. */
   readonly usage?: { readonly input: number; readonly output: number; readonly cached?: number } | false;
-  /** The model that says it; the one that was asked unless told. */
+  /** Name of the model in the answer. Default: the requested one. */
   readonly model?: string;
 }
 
 export interface SaidCall {
-  /** `call_<index>` unless told. */
+  /** Default: `call_<index>`. */
   readonly id?: string;
   readonly name: string;
-  /** An object is written as JSON; text goes out as it is, also when it is no JSON. */
+  /** An object is serialized as JSON; a string is sent unchanged, even if it is not JSON. */
   readonly arguments?: unknown;
 }
 
@@ -28,7 +28,7 @@ export interface Completion extends Said {
 
 const ID = 'chatcmpl-test';
 
-/** The answer to a request without `stream`. */
+/** The response to a request without `stream`. */
 export function completionOf(said: Completion): object {
   const tool_calls = callsOf(said);
   const message = {
@@ -42,7 +42,9 @@ export function completionOf(said: Completion): object {
   return { id: ID, object: 'chat.completion', created: 0, model: said.model, choices, ...(usage && { usage }) };
 }
 
-/** The answer to a request with `stream`: the role, the text piece by piece, calls with their arguments cut up, the end, the count. */
+/**
+ * The response to a request with `stream`: the role, deltas of the text, calls with their arguments cut up, the end, the counts.
+ */
 export function chunksOf(said: Completion, counts: boolean): object[] {
   const base = { id: ID, object: 'chat.completion.chunk', created: 0, model: said.model };
   const chunk = (delta: object, finish_reason: string | null = null) => ({

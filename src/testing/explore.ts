@@ -1,37 +1,42 @@
-// The graph explorer: every state that a chart can reach, every event in each of them, and the shortest way there.
+// The graph explorer: every state a chart can reach, every event in each of them, and a shortest path to each.
 import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, InputFrom } from 'xstate';
 import { type Step, type Stepper, stepper } from '../../actors/durable.ts';
 import { stateName } from '../../machines/state-name.ts';
 
-/** What a piece of work may come to. */
+/** A possible result of an invoke. */
 export type Result = { readonly output: unknown } | { readonly error: unknown };
 
 export interface ExploreOptions<M extends AnyStateMachine> {
   readonly input?: InputFrom<M>;
-  /** What may come from outside; a function sees where the chart is, to make ids that fit. Timers and results come by themselves. */
+  /**
+   * Events from outside; a function builds them from the snapshot, e.g. with ids that fit. Timers and results are added
+   * automatically.
+   */
   readonly events: readonly EventFromLogic<M>[] | ((snapshot: AnyMachineSnapshot) => readonly EventFromLogic<M>[]);
-  /** What each invoke may come to, by its id; it is offered in the states that invoke it. A function sees where the chart is. */
+  /**
+   * Possible results of each invoke by its id, offered in the states that invoke it. A function builds them from the snapshot.
+   */
   readonly results?: Readonly<
     Record<string, readonly Result[] | ((snapshot: AnyMachineSnapshot) => readonly Result[])>
   >;
   /**
-   * What makes two snapshots the same state, as JSON; value and context unless told. A context that counts must be abstracted
-   * to what guards read of it, or there is no end.
+   * What makes two snapshots the same state, as JSON. Default: value and context. A context that counts must be reduced to what
+   * guards read of it, or the exploration does not end.
    */
   readonly serialize?: (snapshot: AnyMachineSnapshot) => unknown;
-  /** More states than this are an error: 100,000 unless told. */
+  /** More states than this are an error. Default 100,000. */
   readonly limit?: number;
 }
 
-/** A state of the graph: the first snapshot found of all those that serialise alike. */
+/** A state of the graph, with the first snapshot found of those that serialize alike. */
 export interface GraphState {
   readonly key: string;
   /** The active states, e.g. `automated/running.attempting`. */
   readonly name: string;
   readonly snapshot: AnyMachineSnapshot;
-  /** The events it accepts. An event that is missing here was refused. */
+  /** The events it accepts; an event without an edge was refused. */
   readonly edges: readonly GraphEdge[];
-  /** The last step of the shortest way here; undefined for the initial state. */
+  /** The last step of a shortest path; undefined for the initial state. */
   readonly via?: GraphEdge;
 }
 
@@ -39,7 +44,7 @@ export interface GraphEdge {
   readonly from: GraphState;
   readonly event: EventObject;
   readonly to: GraphState;
-  /** What came of it: its own snapshot (which `to` may only be like), effects and what was emitted. */
+  /** The step: its own snapshot (`to` has one that serializes alike), effects and emitted events. */
   readonly step: Step;
 }
 
@@ -49,7 +54,7 @@ export interface Graph {
   readonly edges: readonly GraphEdge[];
 }
 
-/** A fact that does not hold, with the shortest way to where it fails. */
+/** A fact that does not hold, with a shortest path to where it fails. */
 export class CounterExample extends Error {
   override name = 'CounterExample';
   readonly path: readonly GraphEdge[];
@@ -87,7 +92,7 @@ export function explore<M extends AnyStateMachine>(machine: M, options: ExploreO
   };
 
   meet(pure.initial(input).snapshot);
-  // A Map is walked in the order of insertion, with what is added on the way: that is the queue of the search.
+  // A Map is iterated in the order of insertion, including entries added meanwhile, so it serves as the queue of the search.
   for (const from of found.values()) {
     if (from.snapshot.status !== 'active') continue;
     for (const event of offered(pure, from.snapshot, options)) {
@@ -101,14 +106,14 @@ export function explore<M extends AnyStateMachine>(machine: M, options: ExploreO
   return { pure, states: [...found.values()], edges };
 }
 
-/** The edges of the shortest way to a state. */
+/** The edges of a shortest path to a state. */
 export function pathTo(state: GraphState): readonly GraphEdge[] {
   const path: GraphEdge[] = [];
   for (let edge = state.via; edge; edge = edge.from.via) path.unshift(edge);
   return path;
 }
 
-/** Every event that is tried in a state: those from outside, its timers, and the results of its work. */
+/** Every event that is tried in a state: those from outside, its timers, and the results of its invokes. */
 export function offered<M extends AnyStateMachine>(
   pure: Stepper,
   snapshot: AnyMachineSnapshot,

@@ -1,7 +1,7 @@
-// Facts about an explored graph: each holds everywhere, or throws a `CounterExample` that prints the shortest way to where it does not.
+// Facts about an explored graph: each holds everywhere, or throws a `CounterExample` with a shortest path to where it fails.
 import { CounterExample, type Graph, type GraphEdge, type GraphState } from './explore.ts';
 
-/** `true` when it holds; `false`, or a sentence that says more, when it does not. */
+/** `true` if the fact holds; `false`, or a sentence with details, if not. */
 export type Holds = boolean | string;
 
 export function everyState(graph: Graph, fact: string, holds: (state: GraphState) => Holds): void {
@@ -19,14 +19,14 @@ export function everyEdge(graph: Graph, fact: string, holds: (edge: GraphEdge) =
 }
 
 export interface Reach {
-  /** The states that must get there; all of them unless told. */
+  /** The states that must reach the target. Default: all. */
   readonly from?: (state: GraphState) => boolean;
   readonly to: (state: GraphState) => boolean;
-  /** The steps that may be used; all of them unless told. */
+  /** The edges that may be used. Default: all. */
   readonly by?: (edge: GraphEdge) => boolean;
 }
 
-/** From every such state there is a way to such a place, by such steps. */
+/** Asserts that from every `from` state a path over `by` edges leads to a `to` state. */
 export function reaches(graph: Graph, fact: string, { from = () => true, to, by = () => true }: Reach): void {
   const arriving = new Map<GraphState, GraphState[]>();
   for (const edge of graph.edges) {
@@ -36,12 +36,12 @@ export function reaches(graph: Graph, fact: string, { from = () => true, to, by 
     else arriving.set(edge.to, [edge.from]);
   }
   const there = new Set(graph.states.filter(to));
-  // A Set is walked with what is added on the way.
+  // A Set is iterated including members added meanwhile.
   for (const state of there) for (const source of arriving.get(state) ?? []) there.add(source);
   everyState(graph, fact, (state) => !from(state) || there.has(state));
 }
 
-/** The states that accept no event at all and are not final. */
+/** States that accept no event and are not final. */
 export const deadlocks = (graph: Graph): GraphState[] =>
   graph.states.filter(({ edges, snapshot }) => edges.length === 0 && snapshot.status === 'active');
 

@@ -1,4 +1,4 @@
-// What a chart is and does, as a short text: a test that keeps it finds a chart that changed without a new version.
+// A fingerprint of a chart's structure and behaviour: a test compares it to find a chart that changed without a new version.
 import { createHash } from 'node:crypto';
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { type Step, stepper } from '../../actors/durable.ts';
@@ -6,14 +6,14 @@ import { chartGraph } from '../diagram/graph.ts';
 import { type ExploreOptions, offered } from './explore.ts';
 import { random } from './random.ts';
 
-/** How many ways are walked through each world, and how many events each has. */
+/** Number of random walks per world, and events per walk. */
 const WALKS = 150;
 const STEPS = 30;
 
 /**
- * `definition.behaviour`, each 16 hexadecimal digits: the first of the chart's states and transitions by name, the second of what
- * guards, actions and delays do, over many ways through what may happen (as for `explore`), drawn with a fixed seed. The same chart
- * has the same fingerprint on every machine; its version and descriptions are not part of it.
+ * `definition.behaviour`, each 16 hexadecimal digits: the first of the chart's states and transitions by name, the second of the
+ * behaviour of guards, actions and delays over many random walks with a fixed seed, with events and results as for `explore`. The
+ * same chart has the same fingerprint on every machine; its version and descriptions are not part of it.
  */
 export function fingerprint<M extends AnyStateMachine>(machine: M, worlds: readonly ExploreOptions<M>[]): string {
   return `${digest([definitionOf(machine)])}.${digest(worlds.flatMap((world) => [...behaviourOf(machine, world)]))}`;

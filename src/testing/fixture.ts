@@ -1,4 +1,4 @@
-// A session of a live service as a test: what it lived through is replayed on the chart, and goes on from there.
+// Replays a session exported from a live service on a chart, as a test that then continues from there.
 import type { AnyStateMachine } from 'xstate';
 import { z } from 'zod';
 import { CREATE } from '../../actors/session.ts';
@@ -16,10 +16,10 @@ const fixture = z.looseObject({
   entries: z.array(z.looseObject({ n: z.int(), event: z.looseObject({ type: z.string() }) })).min(1),
 });
 
-/** The chart does not lead any more where it led when the session was lived. */
+/** The chart no longer leads where it led when the session was recorded. */
 export class AnotherLife extends Error {
   override name = 'AnotherLife';
-  /** The first entry that comes out otherwise. */
+  /** The first entry that differs. */
   readonly at: number;
 
   constructor(at: number, why: string, difference = '') {
@@ -29,14 +29,14 @@ export class AnotherLife extends Error {
 }
 
 /**
- * Replays a fixture on a chart, the session's unless told: every snapshot and everything emitted must come out as it was.
- * Returns the chart where the session stood, so that a test goes on from there:
+ * Replays a fixture on a chart, by default the session chart: every snapshot and every emitted event must equal the recorded
+ * ones. Returns the chart in the session's last state, so that a test continues from there:
  *
  *     const s = replay(JSON.parse(readFileSync('refund.json', 'utf8')));
  *     s.send({ type: 'takeover', by: 'ann' });
  *     expect(s.state).toBe('human.held/suspended');
  *
- * Throws `AnotherLife` naming the first entry that differs, `Refused` when it is no fixture.
+ * Throws `AnotherLife` naming the first entry that differs, `Refused` if the input is not a fixture.
  */
 export function replay<M extends AnyStateMachine = typeof sessionMachine>(
   lived: Fixture | unknown,

@@ -1,10 +1,10 @@
-// A real HTTP server that speaks the OpenAI API and says what a test wrote down for it.
+// An HTTP server that speaks the OpenAI API and answers from a test's script.
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause, setImmediate as yielded } from 'node:timers/promises';
 import { type Completion, chunksOf, completionOf, type Said } from './completions.ts';
 
-/** A request as it came. */
+/** A received request. */
 export interface ModelServerRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
@@ -12,17 +12,17 @@ export interface ModelServerRequest {
   readonly body: any;
 }
 
-/** How an answer goes over the wire. */
+/** How an answer is transmitted. */
 export interface Wire {
-  /** Cuts the stream into pieces of so many bytes, inside characters and lines, wherever that is. */
+  /** Cuts the stream into writes of so many bytes, even inside characters and lines. */
   readonly split?: number;
-  /** ms before every chunk. */
+  /** Delay before every chunk, ms. */
   readonly pace_ms?: number;
-  /** What happens after so many chunks: the connection breaks, the stream ends as if it were whole, or nothing does any more. */
+  /** Fault after so many chunks: the connection breaks, the stream ends as if it were complete, or the server hangs. */
   readonly cut?: { readonly after: number; readonly how: 'break' | 'end' | 'hang' };
 }
 
-/** A refusal of the server, with an error as the OpenAI API words them. */
+/** An error in the OpenAI API's shape. */
 export interface ErrorAnswer {
   readonly status: number;
   readonly message?: string;
@@ -30,17 +30,17 @@ export interface ErrorAnswer {
   readonly type?: string;
   /** The `Retry-After` header: seconds, or a date. */
   readonly retry_after?: string | number;
-  /** Instead of an error in JSON. */
+  /** Sent instead of the JSON error. */
   readonly body?: string;
 }
 
-/** Bytes as they are; the status is 200. */
+/** Bytes to send unchanged with status 200. */
 export interface RawAnswer {
   readonly raw: readonly (string | Uint8Array)[];
   readonly content_type?: string;
 }
 
-/** One answer of a script: text, all that a model can say, an error, plain bytes, or a function that makes one of these. */
+/** One answer of a script: text, a full answer, an error, raw bytes, or a function that returns one of these. */
 export type ModelAnswer =
   | string
   | (Said & Wire)
@@ -49,11 +49,11 @@ export type ModelAnswer =
   | ((request: ModelServerRequest) => ModelAnswer | Promise<ModelAnswer>);
 
 export interface ModelServerOptions {
-  /** The only key that is taken; any is unless told. */
+  /** The only accepted API key. Default: any key is accepted. */
   readonly api_key?: string;
-  /** What `GET /v1/models` lists. */
+  /** Ids that `GET /v1/models` lists. */
   readonly models?: readonly string[];
-  /** A free one unless told. */
+  /** Default: a free port. */
   readonly port?: number;
 }
 
@@ -62,7 +62,7 @@ export interface ModelServer extends AsyncDisposable {
   readonly url: string;
   /** Every request for a completion, oldest first. */
   readonly requests: readonly ModelServerRequest[];
-  /** How many callers left before they had their whole answer. */
+  /** Count of clients that disconnected before the end of their answer. */
   readonly left: number;
   /** Adds answers to the end of the script. */
   say(...answers: readonly ModelAnswer[]): void;
@@ -70,11 +70,11 @@ export interface ModelServer extends AsyncDisposable {
 }
 
 /**
- * Starts a server that gives these answers one after the other, or what a function makes of each request:
+ * Starts a server that answers requests with these answers in order, or with the result of a function of each request:
  *
  *     await modelServer(['Hello!', { calls: [{ name: 'weather', arguments: { city: 'Oslo' } }] }, { status: 429, retry_after: 2 }])
  *
- * When the answers are used up, requests fail with 400: nothing is to be tried again then.
+ * When the script is used up, requests fail with 400, which clients do not retry.
  */
 export async function modelServer(
   script: readonly ModelAnswer[] | ((request: ModelServerRequest) => ModelAnswer | Promise<ModelAnswer>) = [],
@@ -186,7 +186,7 @@ async function stream(
     const bytes = Buffer.from(told.join(''));
     for (let at = 0; at < bytes.length; at += split) {
       await write(response, bytes.subarray(at, at + split));
-      // Lets the piece leave by itself; written at once, they would arrive as one.
+      // Yields, so that the chunk is sent by itself; chunks written in one tick would arrive as one.
       await (pace_ms ? pause(pace_ms) : yielded());
     }
   }
@@ -195,7 +195,7 @@ async function stream(
   else response.end();
 }
 
-/** Resolves when the system has taken it, or nobody is there to take it. */
+/** Resolves when the socket has taken the bytes, or the client is gone. */
 const write = (response: ServerResponse, piece: string | Uint8Array): Promise<void> =>
   new Promise((resolve) => {
     if (response.destroyed) resolve();

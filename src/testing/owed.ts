@@ -1,14 +1,14 @@
-// What a snapshot owes: the work and the timers that its active states imply, and how effects change that.
+// The effects that a snapshot owes: invokes and timers of its active states, and how effects change that set.
 import type { AnyMachineSnapshot } from 'xstate';
 import type { Effect, Stepper } from '../../actors/durable.ts';
 
-/** The ids of the invokes and timers that the active states imply. */
+/** The ids of the invokes and timers of the active states. */
 export function owedBy(pure: Stepper, snapshot: AnyMachineSnapshot): Set<string> {
   if (snapshot.status !== 'active') return new Set();
   return new Set([...pure.invokes(snapshot).map(({ id }) => id), ...pure.timers(snapshot).map(({ id }) => id)]);
 }
 
-/** What is owed after these effects: starts add to it, stops take from it. */
+/** The ids owed after these effects: starts add to the set, stops remove from it. */
 export function foldOwed(owed: ReadonlySet<string>, effects: readonly Effect[]): Set<string> {
   const next = new Set(owed);
   for (const { type, id } of effects)

@@ -1,4 +1,4 @@
-// Plays a transcript: a whole-system story as one text, carried out on a troupe and compared with what really happens.
+// Plays a transcript: a story of the whole system as text, carried out on a troupe and compared with what happens.
 
 import type { Journal } from '../journal/journal.ts';
 import { memoryJournal } from '../journal/memory.ts';
@@ -12,10 +12,10 @@ import { dedent, milliseconds, readScript, type ScriptLine } from './play/script
 import { indented, linesOf, TELLING } from './play/telling.ts';
 import type { ScriptedAgent } from './scripted.ts';
 
-/** The story went another way than it is written. */
+/** The transcript differs from what happened. */
 export class AnotherStory extends Error {
   override name = 'AnotherStory';
-  /** The transcript as it really happened. */
+  /** The transcript of what happened. */
   readonly happened: string;
 
   constructor(expected: string, happened: string) {
@@ -25,8 +25,8 @@ export class AnotherStory extends Error {
 }
 
 /**
- * Carries out the directions of a transcript one after the other, each until nothing more happens, and writes down between
- * them what listeners hear. Resolves to the transcript; rejects with `AnotherStory` when it is not what is written.
+ * Carries out the directions of a transcript one after the other, each until nothing more happens, and writes the events that
+ * listeners receive between them. Resolves to the transcript; rejects with `AnotherStory` if it differs from the given one.
  *
  *     await play({ agents: [scripted('helper', ['Hello!', held('Well …')])] }, `
  *       user: hi
@@ -39,10 +39,10 @@ export class AnotherStory extends Error {
  *
  * Directions: `user: …`, `user(agent=, flow=, key=): …`; `supervisor(ann)` followed by ` takes over`, ` takes over for 5m`,
  * `: …` (speaks), ` whispers: …`, ` notes: …`, ` releases`, ` pauses`, ` pauses at once`, ` resumes`, ` approves`,
- * ` rejects: …`, ` cancels`, ` closes`; `client returns: {…}`, `client fails: …`; `agent(helper) goes on` (the next piece of
+ * ` rejects: …`, ` cancels`, ` closes`; `client returns: {…}`, `client fails: …`; `agent(helper) goes on` (the next delta of
  * a scripted answer); `advance 5s`; `restart` (the process dies, another one wakes over the same journal). Questions, which
- * are answered in place: `state: …`, `history(full):`, `history(llm):`. `acme/s2> ` in front of a line names its tenant and
- * session. Lines that go on are indented; `#` begins a remark.
+ * are answered in place: `state: …`, `history(full):`, `history(llm):`. A prefix `acme/s2> ` names a line's tenant and
+ * session. Continuation lines are indented; `#` begins a comment.
  */
 export async function play(on: TroupeOptions | Troupe, transcript: string): Promise<string> {
   const stage = on instanceof Troupe ? new Stage(on) : await Stage.of(on);
@@ -56,9 +56,9 @@ export async function play(on: TroupeOptions | Troupe, transcript: string): Prom
   }
 }
 
-/** The tenant and session of lines that name none. */
+/** Tenant and session of lines without a prefix. */
 const USUAL = 'default/s1';
-/** Turns of the event loop without anything new after which nothing more is to come. */
+/** Turns of the event loop without an event after which nothing more is expected. */
 const QUIET = 3;
 
 class Stage {
@@ -69,7 +69,7 @@ class Stage {
   /** Messages whose callers wait for an outcome. */
   #waiting = new Map<object, string>();
   #troupe: Troupe;
-  /** Everything that moved so far. */
+  /** Count of events so far. */
   #moves = 0;
 
   constructor(troupe: Troupe, begin?: () => Promise<Troupe>) {
@@ -99,7 +99,7 @@ class Stage {
     if (this.#begin) await this.#troupe.close();
   }
 
-  /** False when the line is no direction. */
+  /** Carries out one line; false if it is no direction. */
   async #carryOut({ text, words, session: name = USUAL }: ScriptLine): Promise<boolean> {
     const [, question, view] = /^(state|history)(?:\((full|llm)\))?:/.exec(words) ?? [];
     if (question) {
@@ -120,7 +120,7 @@ class Stage {
     return true;
   }
 
-  /** Does not wait: what somebody says may be answered much later. */
+  /** Does not await `act`: a message may be answered much later. */
   #direct(name: string, act: (session: SessionHandle) => Promise<unknown>): void {
     const waiting = this.#waiting;
     const token = {};
@@ -148,7 +148,7 @@ class Stage {
     throw new Error(`there is no scripted agent "${id}"`);
   }
 
-  /** From timer to timer: what one leads to may set the next. */
+  /** Advances from timer to timer, because a timer may set the next one. */
   async #advance(ms: number): Promise<void> {
     const { clock } = this.#troupe.orchestrator;
     if (!(clock instanceof SteppedClock)) throw new Error('to advance, the troupe needs a SteppedClock');
@@ -164,7 +164,7 @@ class Stage {
     if (!this.#begin) throw new Error('to restart, play with options instead of a troupe');
     this.#listening.abort();
     this.#listening = new AbortController();
-    // Whoever waited for an outcome has lost the connection.
+    // The process dies, so callers that wait for an outcome lose their connection.
     this.#waiting = new Map();
     await this.#troupe.close();
     this.#troupe = await this.#begin();
@@ -196,7 +196,7 @@ class Stage {
     this.#told.push(name === USUAL ? line : `${name}> ${line}`);
   }
 
-  /** Until nothing moves any more. Everything here is a promise in this process, so a few turns of the event loop tell. */
+  /** Resolves when no event follows. Everything here runs in this process, so a few turns of the event loop suffice. */
   async #settle(): Promise<void> {
     for (let quiet = 0, moves = this.#moves; quiet < QUIET; quiet += 1) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -207,7 +207,7 @@ class Stage {
   }
 }
 
-/** A journal that outlives the process that dies. */
+/** The journal without `close`, so that it survives the process that dies. */
 const unclosed = (journal: Journal): Journal =>
   new Proxy(journal, {
     get(target, name) {

@@ -1,4 +1,4 @@
-// Chance that can be repeated: a seeded generator for tests and proofs that draw what they do.
+// A seeded random generator, so that tests and proofs can be repeated.
 
 export interface Random {
   /** 0 ≤ x < 1 */

@@ -1,11 +1,11 @@
-// Agents that say what a test wrote down for them, and can be held in the middle of a sentence.
+// Scripted agents: they answer from a test's script and can be held in the middle of an answer.
 import type { AgentCall, AgentContext, AgentFunction, AgentResult, FunctionAgent } from '../agents/definition.ts';
 import { Failed } from '../platform/errors.ts';
 
-/** One answer of a script: text, a result, a failure, a stream, or a function that makes one of these. */
+/** One answer of a script: text, a result, a failure, a stream, or a function that returns one of these. */
 export type Answer = string | AgentResult | Error | Streamed | AgentFunction;
 
-/** An answer in pieces, each held until the test says `step()`. */
+/** An answer in deltas, each held until the test calls `step()`. */
 export class Streamed {
   readonly pieces: readonly string[];
   readonly answer: string | AgentResult | Error;
@@ -16,30 +16,30 @@ export class Streamed {
   }
 }
 
-/** Streams these pieces; the answer is all of them, and there with the last one. */
+/** Streams these deltas; the answer is their concatenation and completes with the last one. */
 export const streamed = (...pieces: string[]): Streamed => new Streamed(pieces, pieces.join(''));
 
-/** Says nothing until the test says `step()`; then answers, or fails. */
+/** Holds the whole answer or failure until the test calls `step()`. */
 export const held = (answer: string | AgentResult | Error): Streamed => new Streamed([''], answer);
 
-/** A failure of the agent; worth another try unless told. */
+/** A failure of the agent, by default retryable. */
 export const failing = (code: string, { retryable = true, message = 'as the script says' } = {}): Failed =>
   new Failed(code, message, retryable);
 
 export interface ScriptedAgent extends FunctionAgent {
-  /** Every call it got, also the repeated ones. */
+  /** Every call the agent received, including repeated ones. */
   readonly calls: readonly AgentCall[];
-  /** Lets the next piece of the open answer out. Throws when there is none. */
+  /** Releases the next delta of the open answer. Throws if there is none. */
   step(): void;
 }
 
 /**
- * An agent that gives its answers one after the other:
+ * An agent that gives its answers in order:
  *
  *     scripted('helper', ['Hello!', failing('busy'), streamed('One ', 'two '), { type: 'input_required', prompt: 'Who?' }])
  *
- * A call that is delivered again (same idempotency key) gets the same answer again. When the answers are used up, calls
- * fail with `script_over`.
+ * A call that is repeated with its idempotency key gets the same answer again. When the answers are used up, calls fail with
+ * `script_over`.
  */
 export function scripted(
   id: string,
@@ -48,7 +48,7 @@ export function scripted(
 ): ScriptedAgent {
   const calls: AgentCall[] = [];
   const given = new Map<string, { readonly answer: Answer; released: number }>();
-  /** The answers that wait to be let on, oldest first. */
+  /** The held answers, oldest first. */
   const waiting = new Set<() => void>();
 
   const next = ({ idempotency_key }: AgentCall) => {

@@ -1,4 +1,4 @@
-// Walks a chart one event at a time: no clock, no I/O, nothing is performed. What a unit test of a machine needs.
+// Walks a chart one event at a time, without clock, I/O or effects: for unit tests of a machine.
 import type {
   AnyMachineSnapshot,
   AnyStateMachine,
@@ -15,7 +15,7 @@ import type { Emitted } from '../journal/journal.ts';
 import { foldOwed } from './owed.ts';
 
 /**
- * Starts a chart where its input puts it:
+ * Starts a chart in the state its input leads to:
  *
  *     const s = start(sessionMachine, { id: 's1', settings: settings.parse({}) });
  *     s.send({ type: 'message', id: 'm1', content: 'hello' });
@@ -26,7 +26,7 @@ export const start = <M extends AnyStateMachine>(
   ...[input]: undefined extends InputFrom<M> ? [input?: InputFrom<M>] : [input: InputFrom<M>]
 ): Walk<M> => new Walk(machine, input);
 
-/** A chart on its way. Every event gives the next snapshot and what came of it; `send` and its kin return the walk itself. */
+/** A walk through a chart. Each event leads to the next snapshot with its effects; `send` and its kin return the walk itself. */
 export class Walk<M extends AnyStateMachine> {
   readonly #pure: Stepper;
   #last: TracedStep;
@@ -46,7 +46,7 @@ export class Walk<M extends AnyStateMachine> {
     return this.snapshot.value as StateValueFrom<M>;
   }
 
-  /** The active states as one line, as entries and logs have them: `automated/running.attempting`. */
+  /** The active states as one line, in the form of entries and logs: `automated/running.attempting`. */
   get state(): string {
     return stateName(this.snapshot.value);
   }
@@ -55,27 +55,27 @@ export class Walk<M extends AnyStateMachine> {
     return this.snapshot.context;
   }
 
-  /** Whether the last event was accepted. */
+  /** Whether the chart accepted the last event. */
   get changed(): boolean {
     return this.#last.changed;
   }
 
-  /** What the last event asks the world to do. */
+  /** Effects of the last event. */
   get effects(): readonly Effect[] {
     return this.#last.effects;
   }
 
-  /** What the last event told the outside. */
+  /** Events emitted by the last event. */
   get emitted(): readonly Emitted[] {
     return this.#last.emitted;
   }
 
-  /** The transitions that the last event took, in order, as edges of the chart's graph; at first those of its creation. */
+  /** The transitions of the last event, in order, as edges of the chart's graph; at first those of its creation. */
   get transitions(): readonly Transition[] {
     return this.#last.transitions;
   }
 
-  /** The ids of all work that was started and not stopped, and of all timers that were set and not cancelled. */
+  /** The ids of all invokes and timers that were started and not stopped. */
   get owed(): readonly string[] {
     return [...this.#owed];
   }
@@ -91,17 +91,17 @@ export class Walk<M extends AnyStateMachine> {
     return this;
   }
 
-  /** The work of this id succeeds. */
+  /** Sends the result of an invoke. */
   done(id: string, output?: unknown): this {
     return this.#sendOwed(id, { type: `xstate.done.actor.${id}`, actorId: id, output } as EventObject);
   }
 
-  /** The work of this id fails. */
+  /** Sends the failure of an invoke. */
   fail(id: string, error: unknown): this {
     return this.#sendOwed(id, { type: `xstate.error.actor.${id}`, actorId: id, error } as EventObject);
   }
 
-  /** The timer of this delay runs out: `after('deadline')`. */
+  /** Fires the timer of a delay: `after('deadline')`. */
   after(delay: string): this {
     const timer = this.owed.find((id) => id.startsWith(`xstate.after.${delay}.`));
     return this.#sendOwed(timer ?? delay, { type: timer ?? delay });

@@ -1,4 +1,4 @@
-// The door for other agents that speak A2A (1.0 and 0.3, JSON-RPC): a context is a session, a task is a run.
+// The HTTP interface for agents that speak A2A (1.0 and 0.3, JSON-RPC): a context is a session, a task is a run.
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -19,7 +19,10 @@ const envelope = z.looseObject({
   params: z.unknown().optional(),
 });
 
-/** A batch of updates; those of a piece of an answer wait until a slow reader has had the piece before. */
+/**
+ * Updates that are written together. A batch of type `part` carries a delta and is written only when the client has taken
+ * the one before.
+ */
 export interface Batch {
   readonly type: 'part' | 'entry';
   readonly events: readonly StreamResponse[];
@@ -29,7 +32,7 @@ export function a2aRoutes(app: App, troupe: Troupe, streams: EventStreams, buffe
   const tags = ['interop'];
   const params = z.object({ agent_id: token });
   const door = new A2aDoor(troupe, streams, buffer);
-  // What is no JSON is told in JSON-RPC too.
+  // The protocol wants every error as JSON-RPC, so a body that does not parse gets a JSON-RPC error as well.
   const errorHandler = (error: unknown, _: FastifyRequest, reply: FastifyReply) =>
     reply.code(200).send({ jsonrpc: '2.0', id: null, error: rpcErrorOf(error) });
   const body = z.unknown();
@@ -101,7 +104,7 @@ class A2aDoor {
     }
   }
 
-  /** A refusal is thrown before the stream is opened, so that it can be a plain answer. */
+  /** Refusals are thrown before the stream is opened, so that the client gets a plain response. */
   async #tell(reply: FastifyReply, items: AsyncGenerator<Batch>, id: unknown, dialect: Dialect): Promise<FastifyReply> {
     const first = await items.next();
     const frame = (member: object) => `data: ${JSON.stringify({ jsonrpc: '2.0', id, ...member })}\n\n`;
@@ -126,7 +129,7 @@ class A2aDoor {
   }
 }
 
-/** The version the client names; where it names none, 0.3, unless it calls what only 1.0 has. */
+/** The A2A version of a request. Without a version header it is 0.3, unless the method exists only in 1.0. */
 function dialectOf({ headers, query }: FastifyRequest, method: string): Dialect {
   const named = (headers['a2a-version'] ?? (query as Record<string, string>)?.['A2A-Version'] ?? '') as string;
   if (named === '') return isCurrentMethod(method) ? current : legacy;

@@ -1,4 +1,4 @@
-// The door for frontends that speak AG-UI: a RunAgentInput in, a stream of its events out. A thread is a session.
+// The HTTP interface for frontends that speak AG-UI: takes a RunAgentInput, returns a stream of its events. A thread is a session.
 import { z } from 'zod';
 import type { SessionView } from '../../../actors/view.ts';
 import { token } from '../../../machines/session/events.ts';
@@ -22,7 +22,10 @@ import { type AgUiEvent, RunTelling } from './ag-ui/telling.ts';
 import { type App, ending, tenantOf } from './requests.ts';
 import type { EventStreams } from './sse.ts';
 
-/** Events that go out together; those of a piece of an answer wait until a slow reader has had the piece before. */
+/**
+ * Events that are written together. A batch of type `part` carries a delta and is written only when the client has taken the
+ * one before.
+ */
 interface Batch {
   readonly type: 'part' | 'entry';
   readonly events: readonly AgUiEvent[];
@@ -64,7 +67,7 @@ class AgUiRun {
   readonly #key: Key;
   readonly #input: RunAgentInput;
   readonly #options: RunOptions;
-  /** A request that is repeated is the same run. */
+  /** Idempotency key of the request: a repeated request attaches to the same run. */
   readonly #cause: string;
 
   constructor(troupe: Troupe, tenant: string, input: RunAgentInput, options: RunOptions) {
@@ -75,7 +78,7 @@ class AgUiRun {
     this.#cause = `ag-ui/${input.runId}`.slice(0, 200);
   }
 
-  /** The protocol tells also what was refused as an event: nothing else may end a run. */
+  /** Refusals are events as well: AG-UI ends a run with an event and with nothing else. */
   async *tell(): AsyncGenerator<Batch, void, undefined> {
     const { threadId, runId } = this.#input;
     yield { type: 'entry', events: [{ type: 'RUN_STARTED', threadId, runId }] };
@@ -94,7 +97,7 @@ class AgUiRun {
     return { type: 'RUN_ERROR', message: 'the request broke the runtime', code: 'internal' };
   }
 
-  /** What the input is: an answer to a question, the result of a tool, or something said. */
+  /** Dispatches the input: an answer to a question, the result of a tool, or a new message. */
   async #answered(): Promise<AsyncGenerator<Batch, void, undefined>> {
     const { resume, messages } = this.#input;
     const open = await this.#open();

@@ -1,4 +1,4 @@
-// Agents over HTTP: register them, see how they are, hear their heartbeats, forget them.
+// Agents over HTTP: register and deregister them, read their health, receive their heartbeats.
 import { z } from 'zod';
 import type { Registered } from '../../../machines/registry/events.ts';
 import { token } from '../../../machines/session/events.ts';
@@ -81,7 +81,7 @@ export function agentRoutes(app: App, troupe: Troupe): void {
     async (request, reply) => {
       const [tenant, { agent_id }] = [tenantOf(request), request.params];
       troupe.heartbeats.note(tenant, agent_id, request.body);
-      // The other nodes have their own picture of the agents.
+      // Each node judges the health of agents by itself, so the heartbeat is published to the others.
       if (troupe.cluster) troupe.transport.publish(heartbeatSubject(tenant, agent_id), JSON.stringify(request.body));
       return reply.code(204).send();
     },

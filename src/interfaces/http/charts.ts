@@ -1,4 +1,4 @@
-// The charts that run here, as data for whoever draws them, and one step of any of them for whoever tries them.
+// The charts of this runtime as data for viewers, and one transition of any of them computed on request.
 import { z } from 'zod';
 import type { Effect } from '../../../actors/durable.ts';
 import { chartView } from '../../charts/charts.ts';
@@ -37,7 +37,7 @@ const tried: z.ZodType<Tried> = z.object({
 });
 
 export function chartRoutes(app: App, { charts }: Troupe): void {
-  // Charts do not change while they run.
+  // Charts are fixed while a process runs, so the response is serialized once.
   let body: string | undefined;
   app.get(
     '/v1/machines',

@@ -1,13 +1,13 @@
-// Connections on which nothing is being asked: a server that closes must end them, or it waits for them for ever.
+// Idle connections: a closing server must end them, because it waits for every open connection.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Between two looks for connections that fell idle while the server closes, ms. */
+/** Interval at which a closing server looks for connections that have become idle, ms. */
 const AGAIN = 20;
 
 /**
- * Returns the function that ends them, now and as they fall idle. Node does so once, when a server closes, and takes a
- * connection that has not asked anything yet for a busy one.
+ * Returns a function that closes idle connections, at once and as more become idle. Node's own `closeIdleConnections` runs
+ * once at close and counts a connection that has not sent a request yet as busy.
  */
 export function idleConnections(server: Server): () => void {
   const silent = new Set<Socket>();

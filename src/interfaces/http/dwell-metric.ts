@@ -1,4 +1,4 @@
-// How long sessions stay in a part of their state, as a Prometheus histogram that somebody else counts.
+// The dwell time of sessions by part of their state: a Prometheus histogram whose buckets the fleet counts.
 import { Histogram } from 'prom-client';
 import { BOUNDS } from '../../fleet/dwell.ts';
 import { EVERYBODY, type Fleet } from '../../fleet/fleet.ts';
@@ -6,7 +6,7 @@ import { EVERYBODY, type Fleet } from '../../fleet/fleet.ts';
 const NAME = 'troupe_session_dwell_seconds';
 const HELP = 'How long sessions stayed in a part of their state, by the part that they left';
 
-/** prom-client's own histogram would count everything a second time: this one is read when somebody looks. */
+/** Reads its buckets from the fleet at each scrape; prom-client's own histogram would count every observation twice. */
 export class DwellMetric extends Histogram<'part'> {
   readonly #fleet: Fleet;
 
@@ -29,11 +29,11 @@ export class DwellMetric extends Histogram<'part'> {
         { metricName: `${NAME}_count`, labels: { part }, value: count },
       ];
     });
-    // The types ask for more than a registry reads.
+    // prom-client's type demands fields that a registry does not read.
     return { name: NAME, help: HELP, type: 'histogram', values, aggregator: 'sum' } as never;
   }
 
-  /** What the registry asks instead, of histograms. */
+  /** The registry calls this method instead of `get` on histograms. */
   getForPromString() {
     return this.get();
   }

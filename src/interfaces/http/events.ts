@@ -1,4 +1,4 @@
-// Listening to a session or a run: server-sent events whose ids are places in the journal, so that any of them can be resumed.
+// Follows a session or a run as server-sent events whose ids are positions in the journal, so that a client can resume from any of them.
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { parseRunId, runEventsOf } from '../../../actors/transcript.ts';
@@ -40,7 +40,7 @@ export function eventRoutes(app: App, troupe: Troupe, streams: EventStreams, buf
       const view = await conversations.view(key);
       const seen = seenBy(request);
       checkPosition(seen, view);
-      // 204 tells an EventSource not to come back.
+      // Status 204 stops an EventSource from reconnecting.
       if (ended(view) && seen.n === view.entry && seen.k === undefined) return reply.code(204).send();
       const stream = streams.open(reply);
       const heard = untilEnd(items(key, seen, stream.signal), ({ snapshot }) => snapshot.status !== undefined);
@@ -88,7 +88,7 @@ function seenBy(request: FastifyRequest): Position {
   return parsePosition(header || (request.query as { after?: string }).after || '0');
 }
 
-/** What is heard up to the entry after which there is nothing more to hear. */
+/** Yields feed items up to and including the last entry of the session or run. */
 async function* untilEnd(
   items: AsyncIterable<FeedItem>,
   isLast: (entry: Extract<FeedItem, { type: 'entry' }>['entry']) => boolean,
@@ -99,7 +99,9 @@ async function* untilEnd(
   }
 }
 
-/** A run as a listener gets it: live pieces as they come; those of an answer that it did not hear, from the entry. */
+/**
+ * Frames of one run: live deltas as they arrive; deltas of an attempt that was not streamed to this client, from its entry.
+ */
 function runFrames(run_id: string, { n, k = -1 }: Position): (item: FeedItem) => string {
   let heard = 0;
   return (item) => {

@@ -1,4 +1,4 @@
-// What the routes of the fleet answer, as schemas: they document the interface and check the types here.
+// Response schemas of the fleet's routes: they document the interface and type the handlers.
 import { z } from 'zod';
 import type { FleetView } from '../../fleet/nodes.ts';
 import { agentView } from './shapes.ts';

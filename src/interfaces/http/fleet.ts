@@ -1,4 +1,4 @@
-// The whole fleet over HTTP: how many sessions are in which state and for how long, and what moves, as it moves.
+// The fleet over HTTP: the count of sessions per state, their dwell times, and their transitions as they happen.
 import { z } from 'zod';
 import { token } from '../../../machines/session/events.ts';
 import { Frame, type FrameView } from '../../fleet/frame.ts';
@@ -7,9 +7,9 @@ import { fleetView } from './fleet-shapes.ts';
 import { type App, tenantOf, tenantOfStream } from './requests.ts';
 import { type EventStreams, frame } from './sse.ts';
 
-/** Between two frames for one listener, ms. */
+/** Interval between two frames to one client, ms. */
 const FRAME = 50;
-/** How things stand is told again after so long, ms: whatever a frame of another node got lost with is mended then. */
+/** Interval at which the census is sent again, ms: it corrects counts where a frame of another node was lost. */
 const CENSUS = 10_000;
 
 export function fleetRoutes(app: App, troupe: Troupe, streams: EventStreams): void {
@@ -43,7 +43,7 @@ export function fleetRoutes(app: App, troupe: Troupe, streams: EventStreams): vo
     },
     async (request, reply) => {
       const tenant = tenantOfStream(request);
-      // Before the stream is opened: what fails here is still a problem document.
+      // Read before the stream is opened, so that a failure is still a problem document.
       await troupe.fleet.view(tenant);
       const stream = streams.open(reply);
       await stream.tell(whatMoves(troupe, tenant, stream.signal), ({ type, ...data }) => frame(type, data));
@@ -56,7 +56,7 @@ type Told =
   | ({ readonly type: 'moves'; readonly at: number } & FrameView)
   | { readonly type: 'census'; readonly at: number; readonly states: Readonly<Record<string, number>> };
 
-/** A census, then what moves; whoever takes its time over one frame finds more in the next. */
+/** Yields a census, then transitions. A slow client gets more transitions per frame, not more frames. */
 async function* whatMoves({ fleet, orchestrator }: Troupe, tenant: string, signal: AbortSignal): AsyncGenerator<Told> {
   const moved = new Frame();
   let wake = () => {};
@@ -79,7 +79,7 @@ async function* whatMoves({ fleet, orchestrator }: Troupe, tenant: string, signa
           };
         });
       else {
-        // A frame of everything that comes within it.
+        // One frame holds every transition of this interval.
         await new Promise((resolve) => setTimeout(resolve, FRAME));
         yield { type: 'moves', at: orchestrator.clock.now(), ...moved.take() };
       }

@@ -1,4 +1,4 @@
-// How entries and pieces of answers look to a listener, and where a listener that comes back goes on. SSE and WebSocket share it.
+// Frames of entries and deltas for clients, and the position a returning client resumes from. SSE and WebSocket share them.
 
 import { allowedAfter } from '../../../actors/allowed.ts';
 import type { Part } from '../../../actors/parts.ts';
@@ -7,14 +7,14 @@ import type { Entry } from '../../journal/journal.ts';
 import { Refused } from '../../platform/errors.ts';
 import type { FeedItem } from '../../sessions/feed.ts';
 
-/** One event as a listener gets it. Deltas have no id: nobody can resume from the middle of an answer. */
+/** One event of a stream. Deltas have no id, because a client cannot resume in the middle of an answer. */
 export interface Told {
   readonly id?: string;
   readonly event: string;
   readonly data: object;
 }
 
-/** What has been seen: all of entry `n`, or of entry `n` only the events up to `k`. */
+/** The position a client has read to: all of entry `n`, or its events up to index `k`. */
 export interface Position {
   readonly n: number;
   readonly k?: number;
@@ -28,17 +28,17 @@ export function parsePosition(id: string): Position {
   return found[2] === undefined ? { n } : { n, k: Number(found[2]) };
 }
 
-/** The last entry of which nothing is missing. */
+/** The last entry that the client has in full. */
 export const wholeBefore = ({ n, k }: Position): number => (k === undefined ? n : Math.max(0, n - 1));
 
-/** A position in the future of a session was given out by another one of the same name. */
+/** Refuses a position beyond the session's last entry: an earlier session of the same id issued it. */
 export function checkPosition({ n }: Position, { entry, session_id }: SessionView): void {
   if (n <= entry) return;
   const sentence = `session "${session_id}" has only ${entry} entries; listen from the beginning`;
   throw new Refused('unknown_event_id', sentence, 409, { last: entry });
 }
 
-/** What an entry tells, in order: each event with its place in the entry, then where the session stands. */
+/** The events of an entry in order, each with its index in the entry, then the session's new state. */
 export function toldOf(entry: Entry, session_id: string, seen?: Position): Told[] {
   const { n, at, emitted } = entry;
   const told: Told[] = [];
@@ -48,7 +48,7 @@ export function toldOf(entry: Entry, session_id: string, seen?: Position): Told[
   return told;
 }
 
-/** Where a session stood after an entry, and which event led there. */
+/** The session's state after an entry, and the event that led to it. */
 export const changeOf = (entry: Entry, session_id: string): object => ({
   ...viewOf(session_id, entry.snapshot, entry.n),
   allowed: allowedAfter(entry),
@@ -57,7 +57,7 @@ export const changeOf = (entry: Entry, session_id: string): object => ({
   at: entry.at,
 });
 
-/** A piece of an answer: it replaces what a listener has of this attempt from `offset` on. */
+/** A delta of an answer: it replaces the client's text of this attempt from `offset` on. */
 export const deltaOf = (part: Part): Told => ({ event: 'agent_stream_delta', data: part });
 
 export const toldBy = (item: FeedItem, session_id: string, seen?: Position): Told[] =>

@@ -1,4 +1,4 @@
-// Whether this process is alive, and whether it should be given work: what load balancers and supervisors of processes ask.
+// Liveness and readiness of this process, for load balancers and supervisors.
 import { z } from 'zod';
 import { stateName } from '../../../machines/state-name.ts';
 import { grades } from '../../fleet/health.ts';

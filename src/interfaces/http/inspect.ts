@@ -1,4 +1,4 @@
-// Stately's inspection protocol on a WebSocket: programs stream their actors in, viewers hear them and this runtime's sessions.
+// Stately's inspection protocol on a WebSocket: programs send their actors, viewers receive them and this runtime's sessions.
 import type { FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
@@ -12,11 +12,14 @@ import type { Troupe } from '../../troupe.ts';
 import { type App, checkDepth, isOwnPage, tenantOf, tenantOfStream } from './requests.ts';
 
 const tags = ['machines'];
-/** What nodes ask each other. */
+/** Name of the question to the other nodes. */
 const QUESTION = 'actors';
-/** A program says within this who it is, ms: until then nothing is told to it. */
+/**
+ * Delay before anything is sent to a connection, ms: a program sends its first event within it and is not taken for a
+ * viewer.
+ */
 const INTRODUCTION = 100;
-/** Bytes that may wait for a viewer; more is left out, for the next snapshot of each actor says it all again. */
+/** Bytes that may wait for a viewer. Further events are dropped; the next snapshot of each actor has the whole state. */
 const WAITING = 4 * 1024 * 1024;
 
 const unknown = z.unknown();
@@ -39,7 +42,7 @@ export interface InspectOptions {
   readonly heartbeat_ms: number;
 }
 
-/** The WebSocket plugin must be registered before. */
+/** Mounts the routes. The WebSocket plugin must be registered first. */
 export function inspectRoutes(app: App, troupe: Troupe, { heartbeat_ms }: InspectOptions): void {
   const { cluster, transport, log } = troupe;
   const foreign = new ForeignActors(() => troupe.orchestrator.clock.now());
@@ -71,7 +74,7 @@ export function inspectRoutes(app: App, troupe: Troupe, { heartbeat_ms }: Inspec
     method: 'GET',
     url: '/v1/inspect',
     exposeHeadRoute: false,
-    // A program in a browser on this machine may tell of itself, whatever page it runs in; it is told nothing then.
+    // A page of any origin on this machine may send events of its actors, but only this service's own pages may view.
     config: { stream: true, fromOtherPages: true },
     schema: {
       tags,
@@ -100,7 +103,7 @@ export function inspectRoutes(app: App, troupe: Troupe, { heartbeat_ms }: Inspec
   });
 }
 
-/** Whoever tells something is a program, and hears nothing from then on: it would not know what to do with it. */
+/** A connection that sends events is a program: from then on it receives none, because it would not understand them. */
 function listen(
   socket: WebSocket,
   foreign: ForeignActors,
@@ -120,7 +123,7 @@ function listen(
   });
   socket.on('message', (data, binary) => {
     const parsed = binary ? undefined : inspection.safeParse(readFrame(data.toString()));
-    // The protocol has no answers; a program that tells what nobody understands is told so by the end of it.
+    // The protocol has no replies, so an event that does not parse closes the connection.
     if (!parsed?.success) {
       socket.close(1008, 'no event of the inspection protocol');
       return;

@@ -1,4 +1,4 @@
-// The inspector at `/inspector`: a page that uses nothing but the interface that everybody has.
+// The inspector at `/inspector`: a page that uses the public HTTP interface only.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refused } from '../../platform/errors.ts';
 import type { Troupe } from '../../troupe.ts';
@@ -6,7 +6,7 @@ import { builtAt, FOLDER, type PageFile, pageFiles } from './page.ts';
 import { built, notBuilt } from './page-build.ts';
 import type { App } from './requests.ts';
 
-/** Nothing from elsewhere, no script in the page itself. Drawings need styles on their elements. */
+/** Allows only this origin and no inline script. Drawings need style attributes on their elements. */
 const POLICY = [
   "default-src 'self'",
   "style-src 'self' 'unsafe-inline'",
@@ -28,11 +28,11 @@ const HEADERS = {
 };
 const FOR_EVER = 'public, max-age=31536000, immutable';
 
-/** `folder` is where a page was built that is not the package's own. */
+/** Serves the page. `folder` is where the page was built, if not in the package. */
 export function inspectorRoutes(app: App, { log }: Troupe, folder = FOLDER): void {
   let files: ReadonlyMap<string, PageFile> = new Map();
   let read: number | undefined;
-  /** The build as it lies there now; it may have been made anew since it was read. */
+  /** The current files; the page may have been rebuilt since they were read. */
   const page = (): ReadonlyMap<string, PageFile> => {
     const made = builtAt(folder);
     if (made === undefined) throw notBuilt();
@@ -44,7 +44,7 @@ export function inspectorRoutes(app: App, { log }: Troupe, folder = FOLDER): voi
   app.get(
     '/inspector',
     { schema: { tags: ['node'], summary: 'The inspector: charts, sessions and agents, live, in a browser' } },
-    // Relative, so that it also holds behind a proxy that serves this below a path of its own.
+    // A relative redirect also works behind a proxy that serves this interface below a path of its own.
     async (_, reply) => reply.redirect('inspector/', 308),
   );
 

@@ -1,4 +1,4 @@
-// Prometheus metrics of jobs: what waits and runs on this node, and how jobs have ended here.
+// Prometheus metrics of jobs: how many wait and run on this node, and the outcomes of those that ended here.
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Troupe } from '../../troupe.ts';
 import type { App } from './requests.ts';

@@ -1,4 +1,4 @@
-// Jobs over HTTP: list them, look at one, cancel it, try it again.
+// Jobs over HTTP: list, read, cancel and retry them.
 import { z } from 'zod';
 import { token } from '../../../machines/session/events.ts';
 import { jobStates, jobView } from '../../jobs/view.ts';

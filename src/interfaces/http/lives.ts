@@ -1,4 +1,4 @@
-// A session's other lives: it goes on from one of its entries under another id, or in a test.
+// Forks of a session over HTTP: a new session from one of its entries, or its export as a test fixture.
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { token } from '../../../machines/session/events.ts';
@@ -78,7 +78,7 @@ export function lifeRoutes(app: App, { conversations }: Troupe): void {
   );
 }
 
-/** The same request again must find the session that it created. */
+/** A request repeated with the same idempotency key must find the session that it created. */
 function newId(idempotencyKey: string | undefined): string {
   if (idempotencyKey === undefined) return `f-${randomUUID()}`;
   return `f-${createHash('sha256').update(idempotencyKey).digest('hex').slice(0, 32)}`;

@@ -1,4 +1,4 @@
-// Saying something to a session: the answer at once, as it is written, or the run that will have it.
+// Sends a message to a session: the reply is the outcome, a stream of the run's events, or only the run's id.
 import { z } from 'zod';
 import { bodies, token } from '../../../machines/session/events.ts';
 import type { Emitted } from '../../journal/journal.ts';
@@ -20,7 +20,7 @@ import {
 import { outcome } from './shapes.ts';
 import { type EventStreams, frame, frames } from './sse.ts';
 
-/** Accepted, and nobody can say when it will be answered: a person or the caller has to do something first. */
+/** Statuses of a run that only a person or the caller can move on: there is no telling when it is answered. */
 const LATER = new Set<Outcome['status']>(['accepted', 'suspended', 'awaiting_approval', 'awaiting_tool']);
 
 export function messageRoutes(app: App, troupe: Troupe, streams: EventStreams, buffer: number): void {
@@ -43,7 +43,7 @@ export function messageRoutes(app: App, troupe: Troupe, streams: EventStreams, b
       if (wantsEvents(request)) {
         const options = { idempotencyKey, signal: ending(reply), buffer };
         const items = turn(orchestrator, conversations, key, request.body, options);
-        // A refusal is thrown here, while it can still be a problem document.
+        // The first item is read before the stream is opened, so that a refusal is still a problem document.
         const { value: accepted } = await items.next();
         if (accepted?.type !== 'accepted') return reply;
         await streams.open(reply).tell(items, turnFrames(key.session, accepted.run_id));
@@ -79,7 +79,7 @@ export function messageRoutes(app: App, troupe: Troupe, streams: EventStreams, b
   );
 }
 
-/** What happens to one run, and its outcome last. */
+/** Frames of one run's events; the outcome is the last. */
 function turnFrames(session_id: string, run_id: string): (item: TurnItem) => string {
   let run = run_id;
   return (item) => {
@@ -92,9 +92,9 @@ function turnFrames(session_id: string, run_id: string): (item: TurnItem) => str
   };
 }
 
-/** What is told of no run, such as who has the floor, concerns every run. */
+/** Events without a run id, such as `control_changed`, concern every run. */
 const concerns = ({ run_id }: Emitted, run: string): boolean => run_id === undefined || run_id === run;
 
-/** The run that answers this one from now on. */
+/** The run that answers in place of this one from now on. */
 const joined = (emitted: readonly Emitted[], run: string): string =>
   (emitted.find(({ type, run_id }) => type === 'run_joined' && run_id === run)?.into as string | undefined) ?? run;

@@ -1,4 +1,4 @@
-// Prometheus metrics, counted from the journal as it is written: remembering is telling here too.
+// Prometheus metrics, counted from entries as they are appended.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { EVERYBODY } from '../../fleet/fleet.ts';
@@ -11,7 +11,7 @@ import type { EventStreams } from './sse.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The reply is a stream: how long it takes says nothing. */
+    /** Whether the reply is a stream, whose duration is no latency. */
     stream?: boolean;
   }
 }
@@ -23,7 +23,7 @@ const RUN_ENDS: Record<string, string | undefined> = {
   run_cancelled: 'cancelled',
 };
 
-/** Serves `/metrics`. Every server has its own registry, so that several fit into one process. */
+/** Serves `/metrics`. Every server has a registry of its own, so that several servers fit into one process. */
 export function metricsRoutes(app: App, troupe: Troupe, streams: EventStreams): void {
   const registry = new Registry();
   const registers = [registry];
@@ -97,7 +97,7 @@ function sessionMetrics(app: App, { orchestrator }: Troupe, registers: Registry[
   });
 }
 
-/** What this node counted of the sessions that it has; where nodes are asked one by one, their sum is the fleet. */
+/** This node's counts of its own sessions. Each node is scraped; their sum is the fleet. */
 function fleetMetrics({ fleet }: Troupe, registers: Registry[]): void {
   const { own } = fleet;
   new Gauge({
@@ -157,7 +157,7 @@ function endpointMetrics({ pool }: Troupe, registers: Registry[]): void {
   });
 }
 
-/** A counter that something else counts: it is read when somebody looks. */
+/** A counter whose values are read from elsewhere at each scrape. */
 function counter(name: string, help: string, registers: Registry[], collect: (this: Counter) => void): void {
   const labelNames = ['state', 'outcome'];
   new Counter({

@@ -1,10 +1,10 @@
-// The interface as an OpenAPI document, made from the schemas that the routes check with.
+// The OpenAPI document of the HTTP interface, generated from the schemas that the routes validate with.
 import swagger from '@fastify/swagger';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import { version } from '../../platform/version.ts';
 import type { App } from './requests.ts';
 
-/** Must be registered before the routes, to hear of them. */
+/** Must be registered before the routes, because it collects them as they are added. */
 export async function openapi(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {

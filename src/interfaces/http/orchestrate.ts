@@ -1,4 +1,4 @@
-// One message through the whole pipeline, over HTTP (E9).
+// One message through the whole pipeline of `POST /orchestrate` (E9).
 
 import { orchestrateBody, orchestrated } from '../../orchestration/orchestrate.ts';
 import { Failed } from '../../platform/errors.ts';
@@ -18,13 +18,13 @@ export function orchestrateRoutes(app: App, troupe: Troupe): void {
       },
     },
     async (request, reply) => {
-      // Whoever names no tenant in a header may name one in the body; it is read by the same rule.
+      // The header names the tenant; without it the body may, and the same rule validates it.
       const named = request.headers['x-tenant-id'] ?? request.body.tenant;
       const tenant = tenantOf({ headers: { ...request.headers, 'x-tenant-id': named } });
       const options = { tenant, signal: leaving(reply), idempotencyKey: idempotencyKeyOf(request) };
       const made = await troupe.orchestrate(request.body, options);
       if (!made.error) return made;
-      // The status of a problem is that of HTTP.
+      // The problem's status is sent as the HTTP status, not in the body.
       const { error, status: _, ...told } = made;
       const { code, message, retry_after_s } = error;
       throw failedWork(new Failed(code, message, false, { retry_after_s }), told);

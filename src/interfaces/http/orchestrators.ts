@@ -1,4 +1,4 @@
-// Orchestrators over HTTP: which there are, and the tools that they name; one run in line, one run as a job.
+// Orchestrators over HTTP: list them and their tools, run one within the request, run one as a job.
 import { z } from 'zod';
 import { priorities } from '../../../machines/job/events.ts';
 import { token } from '../../../machines/session/events.ts';

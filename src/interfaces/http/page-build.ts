@@ -1,4 +1,4 @@
-// Builds the inspector's page in a checkout, where nobody has run a build: when somebody first asks for it, and when it is stale.
+// Builds the inspector's page in a checkout, at its first request and when its sources have changed.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,7 +10,7 @@ import { builtAt } from './page.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const CONFIG = join(ROOT, 'inspector', 'vite.config.ts');
-/** What the page is made from. */
+/** Sources of the page. */
 const SOURCES = ['inspector', 'machines', join('src', 'diagram')];
 
 const isCheckout = import.meta.url.endsWith('.ts') && existsSync(CONFIG);
@@ -25,8 +25,8 @@ export const notBuilt = (): Refused =>
 let building: Promise<void> | undefined;
 
 /**
- * Resolves when the page in `folder` is not older than what it is made from; in an installed package there is nothing to do.
- * Rejects with `Refused('inspector_not_built')`, 503, when it cannot be built.
+ * Resolves when the page in `folder` is not older than its sources; in an installed package at once. Rejects with
+ * `Refused('inspector_not_built')`, 503, when the build fails.
  */
 export async function built(folder: string, log: Log): Promise<void> {
   if (!isCheckout || !isStale(folder)) return;
@@ -49,7 +49,7 @@ const newestIn = (folder: string): number =>
 async function build(folder: string, log: Log): Promise<void> {
   const vite = viteCommand();
   if (!vite) throw notBuilt();
-  // Beside its place first: another process may be serving what is there, or building too.
+  // Builds into a folder beside the page: another process may be serving the old page, or building too.
   const fresh = `${folder}.${process.pid}`;
   const began = performance.now();
   const args = [vite, 'build', '--config', CONFIG, '--outDir', fresh, '--emptyOutDir', '--logLevel', 'warn'];
@@ -72,14 +72,14 @@ function replace(folder: string, fresh: string): void {
   try {
     renameSync(fresh, folder);
   } catch (error) {
-    // Another process was faster; its build is as good.
+    // Another process built the page first; its build is as good.
     if (builtAt(folder) === undefined) throw error;
   } finally {
     rmSync(old, { recursive: true, force: true });
   }
 }
 
-/** A production install has no builder. */
+/** The command of Vite; undefined in a production install, which has no dev dependencies. */
 function viteCommand(): string | undefined {
   try {
     return join(dirname(createRequire(import.meta.url).resolve('vite/package.json')), 'bin', 'vite.js');

@@ -6,20 +6,20 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip, constants as zlib } from 'node:zlib';
 
-/** What a browser gets of one file. */
+/** One file of the page as HTTP sends it. */
 export interface PageFile {
   readonly type: string;
   readonly etag: string;
-  /** Its name holds a hash of what is in it: it never changes. */
+  /** The name has a hash of the content, so the file never changes. */
   readonly immutable: boolean;
-  /** The body in the best encoding that is accepted; `encoding` is undefined when that is none. */
+  /** The body in the best encoding that the client accepts; `encoding` is undefined for the plain body. */
   body(accepted: string): Promise<{ readonly body: Buffer; readonly encoding?: Encoding }>;
 }
 
 type Encoding = 'br' | 'gzip';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-/** From the sources the build lies in `dist`; from the build it lies beside what runs. */
+/** The folder of the build: in `dist` when this runs from source, beside this code when it runs from the build. */
 export const FOLDER = import.meta.url.endsWith('.ts') ? join(ROOT, 'dist', 'inspector') : join(ROOT, 'inspector');
 
 const TYPES: Record<string, string | undefined> = {
@@ -35,14 +35,14 @@ const TYPES: Record<string, string | undefined> = {
   '.wasm': 'application/wasm',
 };
 const COMPRESSED = { br: '.br', gzip: '.gz' } as const;
-/** Good, and still done within a tenth of a second for the largest file. */
+/** The best quality that compresses the largest file within a tenth of a second. */
 const BROTLI = { params: { [zlib.BROTLI_PARAM_QUALITY]: 9 } };
 const compress = {
   br: (body: Buffer) => promisify(brotliCompress)(body, BROTLI),
   gzip: (body: Buffer) => promisify(gzip)(body, { level: 9 }),
 };
 
-/** The files of a build, by their path below `/inspector/`. Only what is in here is ever served. */
+/** The files of a build by their path below `/inspector/`. The server serves no file outside this map. */
 export function pageFiles(folder: string): ReadonlyMap<string, PageFile> {
   if (!existsSync(join(folder, 'index.html'))) return new Map();
   const paths = readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -76,7 +76,7 @@ function pageFile(folder: string, path: string): PageFile {
   };
 }
 
-/** When the build in `folder` was made, ms since the epoch; undefined when there is none. */
+/** Time of the build in `folder`, ms since the epoch; undefined if there is none. */
 export function builtAt(folder: string): number | undefined {
   return statSync(join(folder, 'index.html'), { throwIfNoEntry: false })?.mtimeMs;
 }

@@ -1,4 +1,4 @@
-// What a caller is told when something went wrong: RFC 9457 problem documents with a stable `code`.
+// Problem documents (RFC 9457) with a stable `code`: the HTTP form of every refusal and failure.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
@@ -6,19 +6,19 @@ import { Failed, JournalError, Refused } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Outcome } from '../../sessions/outcome.ts';
 
-/** A problem document. More members say more of this kind of problem, e.g. `state` and `allowed`. */
+/** A problem document. Further members depend on the code, e.g. `state` and `allowed`. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
   readonly code: string;
   readonly detail: string;
-  /** The path that was asked for. */
+  /** The path of the request. */
   readonly instance: string;
   readonly [member: string]: unknown;
 }
 
-/** The caller left before its answer was there. Nobody reads what is said then. */
+/** The caller disconnected before the reply; no client reads it. */
 export class Disconnected extends Error {
   override name = 'Disconnected';
 }
@@ -42,7 +42,7 @@ function problemOf({ code, status, message, details }: Refused, instance: string
   return { type: 'about:blank', title, status, code, detail: message, instance, ...details };
 }
 
-/** Anything thrown in a handler, in the caller's terms. What we did wrong is not the caller's to read. */
+/** Any error of a handler as a refusal. The caller does not see the details of an internal error. */
 export function asRefused(error: unknown): Refused {
   if (error instanceof Refused) return error;
   if (error instanceof JournalError)
@@ -58,7 +58,7 @@ export function asRefused(error: unknown): Refused {
 const OURS = 'something went wrong on our side';
 const BAD_JSON = ['bad_json', 'the body is no JSON', 400] as const;
 
-/** What Fastify refuses by itself. */
+/** Refusals for the errors that Fastify raises itself. */
 const framework: Record<string, readonly [code: string, detail: string, status: number] | undefined> = {
   FST_ERR_CTP_INVALID_JSON_BODY: BAD_JSON,
   FST_ERR_CTP_EMPTY_JSON_BODY: BAD_JSON,
@@ -68,7 +68,7 @@ const framework: Record<string, readonly [code: string, detail: string, status: 
   FST_ERR_BAD_URL: ['bad_url', 'the path is not a valid URL', 400],
 };
 
-/** Failures of a run by what the status of its request says; any other is the agent's: 502. */
+/** HTTP status of a failed run by error code; any other code is a failure of the agent: 502. */
 const failures: Record<string, number | undefined> = {
   no_agent_available: 503,
   forbidden: 403,
@@ -79,7 +79,7 @@ const failures: Record<string, number | undefined> = {
   internal: 500,
 };
 
-/** The run of a message that failed or was cancelled, as the answer to that message. */
+/** The refusal that answers a message whose run failed or was cancelled. */
 export function failedRun({ status, run_id, message_id, agent_id, trace, error }: Outcome): Refused {
   const { code, message, retry_after_s } = error!;
   const details = { run_id, message_id, agent_id, trace, ...(retry_after_s !== undefined && { retry_after_s }) };
@@ -87,7 +87,7 @@ export function failedRun({ status, run_id, message_id, agent_id, trace, error }
   return new Refused(code, code === 'internal' ? OURS : message, failures[code] ?? 502, details);
 }
 
-/** Work that failed while its caller waited, in the caller's terms and with `more` to say; anything else stays what it is. */
+/** A `Failed` of work the caller waits for as a refusal, with the members of `more`; other errors are returned unchanged. */
 export function failedWork(error: unknown, more: Record<string, unknown> = {}): unknown {
   if (!(error instanceof Failed)) return error;
   const { code, message, details } = error;
@@ -96,7 +96,7 @@ export function failedWork(error: unknown, more: Record<string, unknown> = {}): 
   return new Refused(code, code === 'internal' ? OURS : message, failures[code] ?? 502, told);
 }
 
-/** Answers what is no HTTP, where there is no request to reply to. */
+/** Replies to input that is not HTTP, for which Fastify has no request. */
 export function answerNoHttp(error: Error & { code?: string }, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();

@@ -1,4 +1,4 @@
-// What the routes read of a request besides its body: whose it is, whether it was sent before, and whether anybody still waits.
+// Request fields besides the body: tenant, idempotency key, origin, and whether the client is still connected.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
@@ -12,7 +12,7 @@ import { Disconnected } from './problems.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Pages of other services on this machine may ask; the route sees to it that they are told nothing. */
+    /** Pages of other origins on this machine may send requests; the route must not return data to them. */
     fromOtherPages?: boolean;
   }
 }
@@ -27,13 +27,13 @@ export type App = FastifyInstance<
 
 export const sessionParams = z.object({ session_id: token });
 
-/** The tenant named by `X-Tenant-Id`, `default` when nobody is named. */
+/** The tenant that `X-Tenant-Id` names; `default` without the header. */
 export function tenantOf({ headers }: { readonly headers: IncomingMessage['headers'] }): string {
   const given = headers['x-tenant-id'];
   return given === undefined ? 'default' : parse(token, given, 'X-Tenant-Id');
 }
 
-/** Browsers cannot send headers with an EventSource or a WebSocket; there the query may name the tenant. */
+/** The tenant of a stream: browsers cannot send headers with an EventSource or a WebSocket, so the query may name it. */
 export function tenantOfStream(request: FastifyRequest): string {
   const { tenant } = request.query as { tenant?: string };
   return tenant !== undefined && request.headers['x-tenant-id'] === undefined ? tenant : tenantOf(request);
@@ -44,14 +44,14 @@ export const keyOf = (request: FastifyRequest<{ Params: { session_id: string } }
   session: request.params.session_id,
 });
 
-/** The same for every delivery of one request; undefined when the caller does not say. */
+/** The idempotency key, equal for every delivery of one request; undefined if the caller sends none. */
 export const idempotencyKeyOf = ({ headers }: FastifyRequest): string | undefined =>
   headers['idempotency-key'] as string | undefined;
 
 export const wantsEvents = ({ headers }: FastifyRequest): boolean =>
   headers.accept?.includes('text/event-stream') ?? false;
 
-/** Aborted with `Disconnected` when the caller leaves before it was answered. */
+/** A signal that aborts with `Disconnected` if the caller disconnects before the reply. */
 export function leaving({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController();
   raw.once('close', () => {
@@ -60,7 +60,7 @@ export function leaving({ raw }: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Aborted when a stream of events is over, whoever ended it. */
+/** A signal that aborts when the reply's stream ends, from either side. */
 export function ending({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController();
   raw.once('close', () => controller.abort(LEFT));
@@ -69,10 +69,10 @@ export function ending({ raw }: FastifyReply): AbortSignal {
 
 const LEFT = new Disconnected('the caller left');
 
-/** Levels of a body. Far more than anybody means, far less than what makes a stack overflow. */
+/** Deepest nesting of a body. Far above any real body, far below a stack overflow. */
 const DEEPEST = 64;
 
-/** Refuses a body that is nested so deep that those who walk it later would fall. */
+/** Refuses a body nested so deeply that recursive readers would overflow the stack. */
 export function checkDepth(value: unknown, left = DEEPEST): void {
   if (typeof value !== 'object' || value === null) return;
   if (left === 0) throw new Refused('too_deep', `the body has more than ${DEEPEST} levels`);
@@ -80,8 +80,8 @@ export function checkDepth(value: unknown, left = DEEPEST): void {
 }
 
 /**
- * A page of another site must not act on sessions through its visitor's browser: with no login to steal, the browser's
- * place in the network is what it would be after.
+ * Refuses requests of foreign pages. Without logins a malicious page has no session to steal, but through its visitor's
+ * browser it could reach a service that only the visitor's network can reach.
  */
 export function checkOrigin(request: FastifyRequest): void {
   const { origin } = request.headers;
@@ -90,7 +90,7 @@ export function checkOrigin(request: FastifyRequest): void {
   throw new Refused('cross_origin', `requests from pages of ${origin} are not taken here`, 403);
 }
 
-/** Whether it comes from a page of this service, or from no page at all. */
+/** Whether the request comes from a page of this service, or from a client that is no page. */
 export const isOwnPage = ({ headers: { origin, host } }: FastifyRequest): boolean =>
   origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
 

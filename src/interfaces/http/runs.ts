@@ -1,4 +1,4 @@
-// Runs and the agents at work, as they stand.
+// Runs over HTTP, and the agents at work on them.
 import { z } from 'zod';
 import type { Troupe } from '../../troupe.ts';
 import { type App, tenantOf } from './requests.ts';

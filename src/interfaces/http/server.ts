@@ -1,4 +1,4 @@
-// The HTTP door: a Fastify server over a runtime. Mount it, inject requests into it, or listen.
+// The HTTP interface: a Fastify server over a runtime. Mount it, inject requests into it, or listen.
 import { isUtf8 } from 'node:buffer';
 import fastify, { type FastifyInstance, type HTTPMethods } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -32,20 +32,20 @@ import { EventStreams } from './sse.ts';
 import { superviseRoutes } from './supervise.ts';
 
 export interface ServerOptions {
-  /** The largest body, in bytes; 1 MiB unless told. */
+  /** Largest body, bytes. Default 1 MiB. */
   readonly bodyLimit?: number;
-  /** Milliseconds between the heartbeats of a stream; 15,000 unless told. */
+  /** Interval between the heartbeats of a stream, ms. Default 15,000. */
   readonly heartbeat_ms?: number;
-  /** Items that may wait for a slow listener before it is told to come back; 1,000 unless told. */
+  /** Items that may wait for a slow client before its stream ends with `overrun`. Default 1,000. */
   readonly buffer?: number;
-  /** Where the inspector's page was built; in the package unless told. */
+  /** Folder of the built inspector page. Default: the package's own. */
   readonly page?: string;
 }
 
-/** A request must have arrived after so long, ms. Answering may take longer. */
+/** Time within which a request must have arrived, ms. The reply may take longer. */
 const ARRIVAL = 30_000;
 
-/** Builds the server. It does not listen yet, and closing it leaves the runtime to its owner. */
+/** Builds the server. It does not listen yet, and closing it does not close the runtime. */
 export async function createServer(troupe: Troupe, options: ServerOptions = {}): Promise<FastifyInstance> {
   const { bodyLimit = 1024 * 1024, heartbeat_ms = 15_000, buffer = 1_000, page } = options;
   const app: App = fastify({
@@ -83,7 +83,7 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   inspectRoutes(app, troupe, { heartbeat_ms });
   refuseOtherMethods(app, methods);
   const endIdle = idleConnections(app.server);
-  // Before connections are waited for: these would never end by themselves.
+  // Before the server waits for its connections: these would never end by themselves.
   app.addHook('preClose', async () => {
     streams.close();
     endIdle();
@@ -91,7 +91,7 @@ export async function createServer(troupe: Troupe, options: ServerOptions = {}):
   return app as unknown as FastifyInstance;
 }
 
-/** JSON in UTF-8 and nothing else, checked by the route's zod schema. */
+/** Accepts JSON in UTF-8 only; the route's zod schema validates it. */
 function readBodies(app: App): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
@@ -108,13 +108,14 @@ function readBodies(app: App): void {
       return { error: error as Error };
     }
   });
-  // What goes out was made here; checking it again would cost more than making it.
+  // Responses are built here; validating them again would cost more than building them.
   app.setSerializerCompiler(() => JSON.stringify);
 }
 
 function refuse(app: App, { log }: Troupe): void {
   app.addHook('onRequest', (request, { raw }, done) => {
-    // Node hands over the connection of a request that would upgrade; when it is answered instead, nobody else ends it.
+    // Node detaches the connection of a request with `Upgrade`; if the request gets a plain response, the connection must be
+    // closed here.
     if (request.headers.upgrade !== undefined) raw.once('finish', () => raw.socket?.destroySoon());
     if (request.is404) throw new Refused('not_found', `there is nothing at ${request.method} ${request.url}`, 404);
     checkOrigin(request);
@@ -128,7 +129,7 @@ function refuse(app: App, { log }: Troupe): void {
 
 const METHODS: readonly HTTPMethods[] = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
 
-/** Filled by the routes that are added from now on. */
+/** A map that the routes added from now on fill. */
 function methodsByUrl(app: App): Map<string, Set<string>> {
   const methods = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method }) => {
@@ -139,7 +140,7 @@ function methodsByUrl(app: App): Map<string, Set<string>> {
   return methods;
 }
 
-/** A path that is there, asked with a method that is not: 405 and what would be allowed. */
+/** Refuses a path that exists for other methods: 405 with `Allow`. */
 function refuseOtherMethods(app: App, methods: ReadonlyMap<string, ReadonlySet<string>>): void {
   for (const [url, allowed] of [...methods]) {
     const allow = [...allowed].sort().join(', ');
@@ -147,7 +148,7 @@ function refuseOtherMethods(app: App, methods: ReadonlyMap<string, ReadonlySet<s
       url,
       method: METHODS.filter((method) => !allowed.has(method)),
       schema: { hide: true } as object,
-      // Before the body is read: what is in it does not matter.
+      // Refused before the body is read, because its content does not matter.
       onRequest: (request, reply) => {
         reply.header('allow', allow);
         throw new Refused('method_not_allowed', `${request.method} is not allowed here; ${allow} is`, 405);

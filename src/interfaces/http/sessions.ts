@@ -1,4 +1,4 @@
-// Sessions over HTTP: create, list, look at, and command them.
+// Sessions over HTTP: create, list, read and command them.
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { askedIn } from '../../../actors/view.ts';
@@ -22,7 +22,7 @@ const newSession = z.strictObject({
   config: z.record(z.string(), z.unknown()).optional().describe('what agents see as `context`'),
 });
 
-/** A number in a query string. */
+/** A number of a query string. */
 const count = (most: number) =>
   z
     .string()
@@ -170,7 +170,7 @@ const commands = {
 } as const satisfies Partial<Record<Verb, string>>;
 type Command = keyof typeof commands;
 
-/** The same request again must find the session that it created. */
+/** A request repeated with the same idempotency key must find the session that it created. */
 function newId(idempotencyKey: string | undefined): string {
   if (idempotencyKey === undefined) return `s-${randomUUID()}`;
   return `s-${createHash('sha256').update(idempotencyKey).digest('hex').slice(0, 32)}`;
@@ -178,7 +178,7 @@ function newId(idempotencyKey: string | undefined): string {
 
 async function listed(journal: Journal, { key, n, at, state }: Row) {
   const [control, turn] = state.split('/');
-  // Only those that wait for somebody are read: whoever looks for them wants to know what for.
+  // Reads the last entry only of sessions that wait for a person or the caller: a list of those shows their questions.
   const last = turn && WAITING.test(turn) ? await journal.last(key) : undefined;
   return {
     session_id: key.session,

@@ -1,4 +1,4 @@
-// What the routes answer, as schemas: they document the interface, check the types here, and are what its tests hold it to.
+// Response schemas of the routes: they document the interface, type the handlers, and the tests validate responses with them.
 import { z } from 'zod';
 import type { RunEvent, RunView, TranscriptMessage } from '../../../actors/transcript.ts';
 import type { Asks, SessionView } from '../../../actors/view.ts';

@@ -1,11 +1,11 @@
-// Server-sent events on one connection: writes, waits for a slow reader, and keeps an idle connection open.
+// Server-sent events on one connection: writes with back-pressure and keeps an idle connection open.
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { Log } from '../../platform/log.ts';
 import { Overrun } from '../../sessions/feed.ts';
 import type { Told } from './frames.ts';
 
-/** One event, as it goes over the wire. Without an id a listener that comes back resumes from the last one that had one. */
+/** One event in wire format. A client that reconnects resumes from the last event that had an id. */
 export const frame = (event: string, data: unknown, id?: string): string =>
   `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 
@@ -15,10 +15,10 @@ export const frames = (told: readonly Told[]): string =>
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
-  // Proxies of the nginx family would hold the events back.
+  // Turns off the response buffering of nginx and similar proxies, which would delay events.
   'x-accel-buffering': 'no',
 };
-/** How long a reader that was told to come back may take to read that, ms. */
+/** Time that a client has to read the final frame before its socket is destroyed, ms. */
 const LAST_WORDS = 10_000;
 
 export class EventStream {
@@ -37,17 +37,17 @@ export class EventStream {
     this.#raw.flushHeaders();
   }
 
-  /** Aborted when nobody listens any more, or the server closes. */
+  /** Aborted when the client disconnects or the server closes. */
   get signal(): AbortSignal {
     return this.#left.signal;
   }
 
-  /** Whether more is waiting in this process than a socket should hold. */
+  /** Whether more bytes wait in this process than the socket's high-water mark. */
   get full(): boolean {
     return this.#raw.writableNeedDrain;
   }
 
-  /** Writes what `framesOf` makes of each item, then ends. A listener that is too slow is told to come back. */
+  /** Writes `framesOf` each item, then ends. A client too slow for the feed's buffer gets `overrun` as its last event. */
   async tell<Item extends { readonly type: string }>(
     items: AsyncIterable<Item>,
     framesOf: (item: Item) => string,
@@ -55,7 +55,7 @@ export class EventStream {
     try {
       for await (const item of items) {
         const flushed = this.#write(framesOf(item));
-        // While the system has not taken a piece of an answer, the next ones stay in the feed: a takeover can stop them there.
+        // While the socket has not taken a delta, the next ones stay in the feed, where a takeover can still stop them.
         if (item.type === 'part' || this.#raw.writableNeedDrain) await flushed;
       }
     } catch (error) {
@@ -66,18 +66,18 @@ export class EventStream {
     }
   }
 
-  /** A comment, so that nobody in between takes the connection for dead. */
+  /** A comment line as heartbeat, so that no proxy closes the idle connection. */
   beat(): void {
     if (!this.#raw.writableNeedDrain && !this.signal.aborted) this.#raw.write(':\n\n');
   }
 
-  /** Ends what is being listened to, from our side. */
+  /** Ends the stream from the server's side. */
   close(): void {
     this.#leave();
     this.#end();
   }
 
-  /** Resolves when the system has taken all of it, or nobody listens any more. Writes of one tick go out together. */
+  /** Resolves when the socket has taken the frames, or the client is gone. Writes of one tick are sent together. */
   #write(frames: string): Promise<void> {
     if (frames === '' || this.signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -100,7 +100,7 @@ export class EventStream {
   }
 }
 
-/** The streams of a server: they beat together and end together. */
+/** The open streams of a server: one timer sends their heartbeats, and closing the server ends them. */
 export class EventStreams {
   readonly #open = new Set<EventStream>();
   readonly #timer: NodeJS.Timeout;

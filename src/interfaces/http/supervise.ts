@@ -18,9 +18,9 @@ const verbs = [
 ] as const;
 type SuperviseVerb = (typeof verbs)[number];
 
-/** What a client sends; a command's body stands beside these. */
+/** A frame from the client; the fields of the command's body stand beside these. */
 const request = z.looseObject({
-  /** Comes back with the reply. */
+  /** Returned with the reply. */
   id: z.union([z.string().max(200), z.number()]).optional(),
   session: token,
   verb: z.enum([...verbs, 'watch', 'unwatch']),
@@ -48,7 +48,7 @@ export async function superviseRoutes(app: App, troupe: Troupe, options: Supervi
       summary: 'WebSocket: command and watch sessions',
       querystring: z.strictObject({ tenant: token.optional() }),
     },
-    // Refused before the upgrade, while there is an HTTP status to say so.
+    // Refused before the upgrade, while there is still an HTTP status.
     preHandler: (request, _, done) => {
       tenantOfStream(request);
       done();
@@ -63,7 +63,7 @@ export async function superviseRoutes(app: App, troupe: Troupe, options: Supervi
   });
 }
 
-/** One connection of a supervisor. Whoever leaves keeps what was taken over; a takeover with a deadline gives it back. */
+/** One supervisor's connection. Disconnecting does not end a takeover; its deadline does. */
 class Supervisor {
   readonly #socket: WebSocket;
   readonly #troupe: Troupe;
@@ -89,7 +89,7 @@ class Supervisor {
     });
   }
 
-  /** Asks whether the other side is there; one that did not answer since the last time is not. */
+  /** Pings the client. A client that has not answered the last ping is disconnected. */
   #beat(): void {
     if (!this.#alive) this.#socket.terminate();
     this.#alive = false;
@@ -119,7 +119,7 @@ class Supervisor {
     void this.#send({ id, ok: true, state });
   }
 
-  /** Replies, then tells everything after the last id that the client has. Watching again begins anew. */
+  /** Replies, then sends every event after the client's last id. Watching a session again restarts its stream. */
   async #watch(id: unknown, key: Key, after: string | undefined): Promise<void> {
     const state = await this.#troupe.conversations.view(key);
     const seen = parsePosition(after || '0');
@@ -147,7 +147,7 @@ class Supervisor {
       for await (const item of feed(orchestrator, key, options)) {
         let sent: Promise<void> | undefined;
         for (const told of toldBy(item, session, seen)) sent = this.#send({ type: 'event', session, ...told });
-        // As with SSE: what has not left this process yet must stay where a takeover can stop it.
+        // As with SSE: frames not yet taken by the socket stay in the feed, where a takeover can still stop them.
         await sent;
       }
     } catch (error) {
@@ -158,7 +158,7 @@ class Supervisor {
     }
   }
 
-  /** Resolves when the system has taken it, or nobody is there any more. */
+  /** Resolves when the socket has taken the frame, or the client is gone. */
   #send(frame: object): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socket.readyState !== this.#socket.OPEN) resolve();

@@ -1,4 +1,4 @@
-// The Synadia Agent Protocol for NATS, version 0.3: each agent is found, watched and prompted like any other agent on the bus.
+// The Synadia Agent Protocol for NATS, version 0.3: clients discover, watch and prompt each agent like any other on the bus.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { token } from '../../../machines/session/events.ts';
@@ -15,31 +15,33 @@ import { asRefused } from '../http/problems.ts';
 import { type Micro, microService } from './micro.ts';
 
 export interface AgentProtocolOptions {
-  /** Whose agents are offered, and what the protocol calls their owner; `default` unless told. */
+  /** Tenant whose agents are served, and their owner in the protocol. Default `default`. */
   readonly tenant?: string;
-  /** Between two heartbeats of an agent; a long answer tells as often that it goes on. Seconds; 30 unless told. */
+  /** Interval between the heartbeats of an agent, and between the acks while it answers, s. Default 30. */
   readonly interval_s?: number;
 }
 
 const HARNESS = 'troupe';
 const QUEUE = 'agents';
 const VERSION = '0.3';
-/** Longest text of one chunk, in characters: whatever they are, it fits into a message of 1 MB. */
+/** Longest text of one chunk, characters: in any script it fits into a message of 1 MB. */
 const CHUNK = 150_000;
 const ACK = { type: 'status', data: 'ack' } as const;
 
 const envelope = z.looseObject({
   prompt: z.string().min(1, 'must not be empty'),
-  /** The conversation it goes on with; without one it is a conversation of its own. */
+  /** The session to continue; without it each prompt is a new session. */
   session: token.optional(),
   attachments: z.array(z.unknown()).max(0, 'are not taken: only text is').optional(),
 });
 
-/** Where an agent is offered by the protocol. */
+/** The subject of an agent's verb in the protocol. */
 export const offeredSubject = (verb: 'prompt' | 'status' | 'hb', tenant: string, agent: string): string =>
   `agents.${verb}.${HARNESS}.${tenant}.${agent}`;
 
-/** Offers the agents of a tenant on `agents.{prompt,status,hb}.troupe.{tenant}.{agent}`. Returns the function that stops it. */
+/**
+ * Serves the agents of a tenant on `agents.{prompt,status,hb}.troupe.{tenant}.{agent}`. Returns a function that stops it.
+ */
 export function serveAgentProtocol(
   troupe: Troupe,
   transport: Transport,
@@ -69,7 +71,7 @@ export function serveAgentProtocol(
   };
 }
 
-/** One agent, as the protocol's clients see it. */
+/** One agent as a service of the protocol. */
 class Host {
   readonly #troupe: Troupe;
   readonly #transport: Transport;
@@ -134,7 +136,7 @@ class Host {
     if (reply !== undefined) this.#transport.publish(reply, JSON.stringify(this.#alive()));
   }
 
-  /** Answers with chunks as they come, and ends, whatever came of it, with a message that has neither body nor headers. */
+  /** Replies with chunks as they arrive. The last message, after success and failure alike, has neither body nor headers. */
   async #prompt({ data, reply }: Message): Promise<void> {
     if (reply === undefined) return;
     const began = this.#clock.now();
@@ -183,7 +185,7 @@ class Host {
     for await (const { events } of methods.stream({ message }, this.#stop.signal))
       for (const event of events) {
         const text = textOf(event);
-        // The protocol only appends: an answer that begins anew stands behind what was said of the one before.
+        // The protocol only appends: the text of a new attempt follows that of the one before.
         if (text) respond(said && 'artifactUpdate' in event && !event.artifactUpdate.append ? `\n\n${text}` : text);
         said ||= text !== '';
         end = 'statusUpdate' in event ? event.statusUpdate.status : end;
@@ -191,7 +193,7 @@ class Host {
     if (end) concluded(end, respond);
   }
 
-  /** The task of a session that waits for whoever talks to it. */
+  /** The run of a session that waits for its client's answer, as a task id. */
   async #waiting(session: string): Promise<string | undefined> {
     const { conversations } = this.#troupe;
     try {
@@ -204,7 +206,10 @@ class Host {
   }
 }
 
-/** What there is to say beyond the answer. Throws `Refused` where there is none, and where this protocol cannot go on. */
+/**
+ * Sends the question that a run waits with. Throws `Refused` if the run has no answer, or waits for what this protocol
+ * cannot send.
+ */
 function concluded({ state, message }: TaskStatus, respond: (text: string) => void): void {
   const said = (message?.parts ?? []).map(({ text }) => text ?? '').join('');
   const asks = (message?.parts ?? []).flatMap(({ data }) => Object.keys((data as object | undefined) ?? {}));
@@ -225,7 +230,7 @@ function concluded({ state, message }: TaskStatus, respond: (text: string) => vo
 const textOf = (event: StreamResponse): string =>
   'artifactUpdate' in event ? event.artifactUpdate.artifact.parts.map(({ text }) => text ?? '').join('') : '';
 
-/** A payload that begins with `{` is an envelope and must be one; any other is the prompt itself. */
+/** A payload that begins with `{` must be an envelope; any other is the prompt's text. */
 function envelopeOf(data: Uint8Array): z.infer<typeof envelope> {
   const text = decode(data);
   if (!/^\s*\{/.test(text)) return parse(envelope, { prompt: text }, 'envelope');
@@ -244,7 +249,7 @@ function decode(data: Uint8Array): string {
   }
 }
 
-/** A text in pieces that fit into messages, never cut in the middle of a character. */
+/** Cuts a text into chunks that fit into messages, never within a surrogate pair. */
 function* pieces(text: string): Generator<string> {
   for (let from = 0; from < text.length; ) {
     let to = Math.min(from + CHUNK, text.length);
@@ -254,5 +259,5 @@ function* pieces(text: string): Generator<string> {
   }
 }
 
-// A header ends at the end of its line.
+// A line break would end a NATS header.
 const oneLine = (text: string): string => text.replace(/[\r\n]+/g, ' | ').slice(0, 200);

@@ -1,4 +1,4 @@
-// Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that NATS tools find the service and see how its endpoints do.
+// Replies to `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that NATS tools discover the service and read its statistics.
 
 import { randomUUID } from 'node:crypto';
 import type { Message, Subscription, Transport } from '../../transport/transport.ts';
@@ -17,14 +17,14 @@ export interface MicroOptions {
   readonly version: string;
   readonly description?: string;
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Who serves them counts the requests by `note`. */
+  /** The service counts its requests with `note`. */
   readonly endpoints: readonly MicroEndpoint[];
 }
 
 export interface Micro {
-  /** Of this instance of the service. */
+  /** Id of this instance of the service. */
   readonly id: string;
-  /** Counts a request to an endpoint: how long it took in ms, and its error if it was answered with one. */
+  /** Counts a request to an endpoint: its duration in ms, and the error if the reply was one. */
   note(endpoint: string, ms: number, error?: { code: string | number; message: string }): void;
   stop(): void;
 }

@@ -1,4 +1,4 @@
-// Who needs which subjects: the permissions of a nats-server's users, made of the same names that the program uses.
+// The permissions of a nats-server's users per role, built from the subject names that the code uses.
 import { cancelSubject, invokeSubject } from '../../agents/performers/subject.ts';
 import { freeSubject } from '../../cluster/handover.ts';
 import { pingSubject } from '../../cluster/members.ts';
@@ -15,20 +15,20 @@ export const roles = ['node', 'agent', 'client', 'supervisor'] as const;
 export type Role = (typeof roles)[number];
 
 export interface Scope {
-  /** Whose sessions and agents; `*` for all tenants. */
+  /** Tenant of the sessions and agents; `*` for all tenants. */
   readonly tenant: string;
-  /** Which agent; `*` for all of the tenant. */
+  /** The agent; `*` for all agents of the tenant. */
   readonly agent: string;
 }
 
 export interface Permissions {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  /** What the connection's inboxes must begin with; the client library calls it the inbox prefix. */
+  /** Inbox prefix that the connection must use. */
   readonly inbox?: string;
 }
 
-/** What a user of this role may publish and subscribe to. A node serves every tenant. */
+/** Subjects that a user of this role may publish and subscribe to. A node serves every tenant. */
 export function permissionsOf(role: Role, { tenant, agent }: Scope): Permissions {
   const events = `${eventsOf({ tenant, session: '*' })}.>`;
   const verbs = (...names: string[]) => names.map((verb) => requestSubject(tenant, '*', verb));
@@ -56,19 +56,19 @@ export function permissionsOf(role: Role, { tenant, agent }: Scope): Permissions
 }
 
 const ALL = { tenant: '*', session: '*' };
-/** Nodes trust each other, whatever it is that they ask: the journal is open to all of them. */
+/** Nodes trust each other with any question: each of them can read the whole journal. */
 const BETWEEN_NODES = pingSubject('*').replace(/\*.*/, '>');
 const TO_ALL_NODES = [freeSubject('*'), CHANGED, `${removalsOf(NAME)}.*.*`];
 const JOURNAL = streamOf(NAME);
 
-/** What is asked of JetStream about one stream. No node can delete a stream, or read another one. */
+/** The JetStream API subjects of one stream. A node can neither delete the stream nor read another one. */
 const asked = (stream: string): string[] => [
   ...['INFO', 'CREATE', 'MSG.GET', 'PURGE'].map((verb) => `$JS.API.STREAM.${verb}.${stream}`),
   `$JS.API.DIRECT.GET.${stream}`,
   `$JS.API.DIRECT.GET.${stream}.>`,
   ...['CREATE', 'INFO', 'DELETE'].map((verb) => `$JS.API.CONSUMER.${verb}.${stream}.>`),
   `$JS.API.CONSUMER.CREATE.${stream}`,
-  // The answers of flow control.
+  // Replies to flow control messages.
   `$JS.FC.${stream}.>`,
 ];
 
@@ -84,7 +84,7 @@ const NODE: Permissions = {
     invokeSubject('*', '*'),
     cancelSubject('*', '*', '*'),
     offeredSubject('hb', '*', '*'),
-    // Whoever asks is answered.
+    // Replies to requests.
     '_INBOX.>',
   ],
   subscribe: [
@@ -102,7 +102,7 @@ const NODE: Permissions = {
   inbox: NODE_INBOX,
 };
 
-/** An `authorization` block for these roles. Passwords are taken from the server's environment. */
+/** An `authorization` block for these roles. The server reads the passwords from its environment. */
 export function authorization(wanted: readonly Role[], scope: Scope): string {
   const users = wanted.map((role) => user(role, permissionsOf(role, scope)));
   return `authorization {\n  users: [\n${users.join('\n')}\n  ]\n}\n`;

@@ -1,4 +1,4 @@
-// The door for messages on subjects: any client of the transport can talk to a session, steer it and watch it.
+// The NATS interface to sessions: any client of the transport can send messages and commands to a session and watch it.
 import { bodies, token, type Verb } from '../../../machines/session/events.ts';
 import { Requests } from '../../cluster/requests.ts';
 import { isSession, type Key } from '../../journal/journal.ts';
@@ -18,21 +18,27 @@ import {
 import type { Troupe } from '../../troupe.ts';
 import { type Micro, microService } from './micro.ts';
 
-/** `troupe.<tenant>.session.<id>.<verb>`, request and reply. */
+/** Subject `troupe.<tenant>.session.<id>.<verb>`, request and reply. */
 export const requestSubject = (tenant: string, session: string, verb: string): string =>
   `troupe.${tenant}.session.${session}.${verb}`;
 export const REQUESTS = requestSubject('*', '*', '*');
-/** Of several runtimes on one transport one takes each request; the nodes of a cluster all hear it, see `cluster/requests.ts`. */
+/**
+ * Queue group: of several runtimes on one transport one takes each request. The nodes of a cluster subscribe without it, see
+ * `cluster/requests.ts`.
+ */
 const QUEUE = 'troupe';
 const VERBS = [...Object.keys(bodies), 'get'];
-/** `troupe.<tenant>.agent.<agent>.heartbeat`. Every node hears all of them: each has its own picture of the agents. */
+/**
+ * Subject `troupe.<tenant>.agent.<agent>.heartbeat`. Every node subscribes, because each judges the health of agents by
+ * itself.
+ */
 export const heartbeatSubject = (tenant: string, agent: string): string => `troupe.${tenant}.agent.${agent}.heartbeat`;
 export const HEARTBEATS = heartbeatSubject('*', '*');
 
-/** No place for replies: a client could make a node write there what it may not write itself. */
+/** Reply subjects that are refused: with them a client could make a node publish where the client itself may not. */
 const OURS = /^(troupe\.|\$)/;
 
-/** Serves the subjects of a runtime on a transport. Returns the function that stops it. */
+/** Serves a runtime's subjects on a transport. Returns a function that stops it. */
 export function serveSubjects(troupe: Troupe, transport: Transport): () => void {
   const serving = new Serving(troupe, transport);
   const tell = (subject: string, told: () => object): void => {
@@ -59,7 +65,7 @@ export function serveSubjects(troupe: Troupe, transport: Transport): () => void 
 
 export const eventsOf = ({ tenant, session }: Key): string => `troupe.${tenant}.session.${session}.event`;
 
-/** The requests on subjects, and the service that NATS tools see. */
+/** Serves the requests on subjects, and the NATS micro service that describes them. */
 class Serving {
   readonly #troupe: Troupe;
   readonly #transport: Transport;
@@ -100,7 +106,7 @@ class Serving {
     return transport.subscribe(REQUESTS, (message) => this.#shared!.hear(message));
   }
 
-  /** `name` is what the request is known by when it names itself nothing. */
+  /** `name` is the idempotency key if the request carries none. */
   async #request(message: Message, name?: string): Promise<void> {
     const began = performance.now();
     const verb = message.subject.split('.').at(-1)!;
@@ -121,7 +127,7 @@ class Serving {
     if (problem && !message.reply) this.#troupe.log.warn({ ...problem, subject: message.subject }, 'a bad heartbeat');
   }
 
-  /** Replies with what `work` makes, or with the problem that it had, which it also returns. */
+  /** Replies with the result of `work`, or with the problem document of its error, which it also returns. */
   async #answer(message: Message, work: () => string | Promise<string>): Promise<Problem | undefined> {
     const { subject, reply } = message;
     try {
@@ -142,18 +148,18 @@ class Serving {
 
   #reply(reply: string | undefined, body: string, headers?: Headers): void {
     if (reply === undefined || OURS.test(reply)) return;
-    // Another node has the session by now, and answers the same request.
+    // Another node has taken over the session and replies to the same request.
     if (this.#stopped && this.#troupe.cluster?.members.takers().length) return;
     try {
       this.#transport.publish(reply, body, { headers });
     } catch (error) {
-      // What ends after the runtime was stopped finds the transport closed.
+      // Work that ends after the runtime was stopped finds the transport closed.
       if (!this.#stopped) throw error;
     }
   }
 }
 
-/** The session of a request, before anybody looked whether it can be one. */
+/** The session of a request, not yet validated. */
 function keyOf({ subject }: Message): Key {
   const [, tenant, , session] = subject.split('.') as [string, string, string, string];
   return { tenant, session };
@@ -185,7 +191,7 @@ function jsonOf(data: Uint8Array): unknown {
   }
 }
 
-/** The members of the HTTP problem, so that a caller reads the same on both doors. */
+/** The members of the HTTP problem document, so that a client reads the same on both interfaces. */
 interface Problem {
   readonly status: number;
   readonly code: string;
@@ -198,5 +204,5 @@ function problemOf(error: unknown): Problem {
   return { status: error.status, code: error.code, detail: error.message, ...error.details };
 }
 
-// A header ends at the end of its line.
+// A line break would end a NATS header.
 const oneLine = (text: string): string => text.replace(/[\r\n]+/g, ' ').slice(0, 500);

@@ -1,4 +1,4 @@
-// Refolds the charts of agents that were at work in a session's runs, from the events that its entries keep of them.
+// Replays the charts of the agents in a session's runs, from the task events in its entries.
 import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { type Dump, type Stepper, stepper } from '../../../actors/durable.ts';
@@ -9,22 +9,22 @@ import type { Entry } from '../../journal/journal.ts';
 
 interface TaskEvent {
   readonly type: string;
-  /** Of the first one: what the task started from. */
+  /** The task's input; only in its first event. */
   readonly input?: unknown;
 }
 
 export class Tasks {
-  /** Snapshots that came out as they are stored. */
+  /** Count of snapshots that equal the stored ones. */
   compared = 0;
   readonly #charts: ReadonlyMap<string, Stepper>;
-  /** What the run that is open has of its agent's work, before the next entry. */
+  /** The task of the open run before the next entry. */
   #before: unknown;
 
   constructor(charts: readonly AnyStateMachine[]) {
     this.#charts = new Map(charts.map((chart) => [stepper(chart).name, stepper(chart)]));
   }
 
-  /** The next entry; says what came out otherwise, if anything did. */
+  /** Replays the next entry; returns the difference, if there is one. */
   take({ event, snapshot }: Entry): string | undefined {
     const before = taskOf(this.#before);
     this.#before = (snapshot.context as Partial<SessionContext> | undefined)?.run?.task;
@@ -33,7 +33,7 @@ export class Tasks {
     const task = taskOf(event.task ?? (event.output as { result?: { task?: unknown } } | undefined)?.result?.task);
     if (!events?.length || !task) return undefined;
     const pure = this.#charts.get(task.machine);
-    // A chart that is not here cannot be asked.
+    // This program does not have the task's chart.
     if (!pure) return undefined;
     try {
       const refolded = plain(pure.dump(fold(pure, before?.snapshot as Dump | undefined, events)));
@@ -53,5 +53,5 @@ function fold(pure: Stepper, from: Dump | undefined, events: readonly TaskEvent[
   return snapshot!;
 }
 
-/** As the journal gives it back. */
+/** The value after a round trip through the journal's JSON. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

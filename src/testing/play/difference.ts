@@ -1,6 +1,6 @@
-// Shows where two texts differ, line by line.
+// A line-by-line difference of two texts.
 
-/** All lines in order: `- ` stands only in what was expected, `+ ` only in what happened. */
+/** All lines in order: `- ` marks a line only in `expected`, `+ ` one only in `happened`. */
 export function difference(expected: string, happened: string): string {
   const before = expected.split('\n');
   const after = happened.split('\n');
@@ -24,7 +24,7 @@ export function difference(expected: string, happened: string): string {
   return lines.join('\n');
 }
 
-/** `[i][j]`: how many lines `before` from `i` on and `after` from `j` on have in common, in order. */
+/** `[i][j]`: length of the longest common subsequence of `before` from `i` on and `after` from `j` on. */
 function longestCommon(before: readonly string[], after: readonly string[]): number[][] {
   const table = Array.from({ length: before.length + 1 }, () => new Array<number>(after.length + 1).fill(0));
   for (let i = before.length - 1; i >= 0; i -= 1)

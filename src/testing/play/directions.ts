@@ -1,4 +1,4 @@
-// What the people in a transcript can do to a session, and how it is written.
+// The directions of a transcript: what people do to a session, and how it is written.
 import type { SessionHandle } from '../../sessions/handle.ts';
 import { milliseconds } from './script.ts';
 
@@ -42,7 +42,7 @@ const directions: readonly Direction[] = [
   [/^client fails: (.+)$/s, async (session, error) => session.toolResult({ call: await question(session), error })],
 ];
 
-/** What a line directs; undefined when it is no direction. */
+/** The act that a line directs; undefined if it is no direction. */
 export function directionOf(words: string): ((session: SessionHandle) => Promise<unknown>) | undefined {
   for (const [written, act] of directions) {
     const match = written.exec(words);
@@ -51,7 +51,7 @@ export function directionOf(words: string): ((session: SessionHandle) => Promise
   return;
 }
 
-/** Whoever decides answers the question that is open; without one the session says why not. */
+/** The open question's id, which a decision answers; with `none` the session refuses with a reason. */
 const question = async (session: SessionHandle): Promise<string> => (await session.state()).run?.question ?? 'none';
 
 const OPTIONS: Record<string, string | undefined> = { agent: 'agent_id', flow: 'flow', key: 'idempotencyKey' };

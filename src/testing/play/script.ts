@@ -1,12 +1,12 @@
-// Reads a transcript: which of its lines are directions to be carried out, and which tell what came of them.
+// Parses a transcript into lines, each a direction to carry out or an expected event.
 
-/** One line, with the lines that go on with it (they are indented). */
+/** One line together with its indented continuation lines. */
 export interface ScriptLine {
   readonly number: number;
   readonly text: string;
-  /** Before `>`; the transcript's own session when there is none. */
+  /** The session before `>`; undefined for the transcript's own session. */
   readonly session?: string;
-  /** The text behind `>`. */
+  /** The text after `>`. */
   readonly words: string;
 }
 
@@ -24,7 +24,7 @@ export function readScript(transcript: string): ScriptLine[] {
   return lines;
 }
 
-/** Takes the indentation away that all lines share, and the empty lines around. */
+/** Removes the common indentation and the surrounding empty lines. */
 export function dedent(text: string): string {
   const lines = text.split('\n').map((line) => line.trimEnd());
   const indents = lines.filter((line) => line !== '').map((line) => line.length - line.trimStart().length);

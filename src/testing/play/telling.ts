@@ -1,9 +1,9 @@
-// Writes down what a listener of a session hears, as lines of a transcript.
+// Writes a session's feed items as lines of a transcript.
 
 import type { Emitted, Entry } from '../../journal/journal.ts';
 import type { FeedItem } from '../../sessions/feed.ts';
 
-/** What the lines that tell something begin with. A line of a transcript that is neither this nor a direction is a mistake. */
+/** Beginnings of the lines that stand for events. A line that is neither one of these nor a direction is an error. */
 export const TELLING =
   /^(assistant|assistant streams|approval wanted|tool wanted|failed|cancelled|joined|attempt failed|failover|suspended|resumed|recovered|expired|control|kept|refused|unanswered)(:|$)/;
 
@@ -13,7 +13,7 @@ export function linesOf(item: FeedItem): string[] {
   return entry.emitted.flatMap((one) => tell(one, entry) ?? []).map(indented);
 }
 
-/** Goes on with the line above. */
+/** Indents the continuation lines. */
 export const indented = (line: string): string => line.replaceAll('\n', '\n  ');
 
 function tell(one: Emitted, { event }: Entry): string | undefined {
@@ -45,7 +45,7 @@ function tell(one: Emitted, { event }: Entry): string | undefined {
     case 'question_answered':
       return event.type.startsWith('xstate.') ? 'expired' : undefined;
     case 'control_changed':
-      // What somebody directed stands in the transcript already.
+      // A change that a direction caused is already in the transcript.
       return event.type.startsWith('xstate.') ? `control: ${one.control}` : undefined;
     default:
       return;

@@ -1,10 +1,10 @@
-// The agent card: what a client of A2A reads before it speaks. Every agent of the tenant is a skill.
+// The agent card: a client reads it before its first call. Every agent of the tenant is a skill.
 import type { AgentDefinition } from '../../../agents/definition.ts';
 import { version } from '../../../platform/version.ts';
 
 const MODES = ['text/plain', 'application/json'];
 
-/** The card of a runtime, or of one of its agents. `url` is where its JSON-RPC is. */
+/** The card of a runtime, or of one of its agents. `url` is its JSON-RPC endpoint. */
 export function cardOf(url: string, agents: readonly AgentDefinition[], agent?: AgentDefinition): object {
   const skills = agents.map(skillOf);
   return {
@@ -22,7 +22,7 @@ export function cardOf(url: string, agents: readonly AgentDefinition[], agent?: 
     defaultInputModes: MODES,
     defaultOutputModes: ['text/plain'],
     skills: skills.length > 0 ? skills : [skillOf({ id: 'conversation', description: 'Answers messages.' })],
-    // Where clients of 0.3 look.
+    // Clients of 0.3 read the version and the URL here.
     protocolVersion: '0.3.0',
     url,
     preferredTransport: 'JSONRPC',

@@ -1,10 +1,10 @@
-// The two versions of A2A that are spoken: 1.0 as it is, and 0.3, whose objects say by `kind` what they are.
+// The two versions of A2A: 1.0 unchanged, and 0.3, whose objects carry their type in `kind`.
 import type { Artifact, Message, Part, StreamResponse, Task, TaskStatus } from './objects.ts';
 import { isTerminal } from './objects.ts';
 
-/** How one version calls a method, reads its parameters and writes its results. */
+/** How one version names a method, reads its parameters and writes its results. */
 export interface Dialect {
-  /** The method's name in 1.0; undefined when there is none. */
+  /** The method's name in 1.0; undefined if 1.0 has no such method. */
   method(name: string): string | undefined;
   params(given: unknown): unknown;
   sent(task: Task): unknown;

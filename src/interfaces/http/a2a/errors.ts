@@ -1,4 +1,4 @@
-// What an A2A client is told when something went wrong: JSON-RPC errors with the codes of the protocol.
+// Errors for A2A clients: JSON-RPC errors with the protocol's codes.
 import { Refused } from '../../../platform/errors.ts';
 import { asRefused } from '../problems.ts';
 
@@ -14,7 +14,7 @@ const codes = {
   method_not_found: -32601,
   invalid_params: -32602,
   internal: -32603,
-  /** What the protocol has no code for: not permitted, too much at once. The reason says which. */
+  /** For refusals that the protocol has no code for, such as denied access and back-pressure. The reason names which. */
   refused: -32000,
   task_not_found: -32001,
   task_not_cancelable: -32002,
@@ -26,10 +26,10 @@ const codes = {
 } as const;
 export type A2aCode = keyof typeof codes;
 
-/** A refusal in the protocol's own terms. */
+/** A refusal with one of the protocol's codes. */
 export const refusal = (code: A2aCode, message: string): Refused => new Refused(code, message);
 
-/** What the runtime calls differently. */
+/** The runtime's codes that the protocol names differently. */
 const aliases: Readonly<Record<string, A2aCode>> = {
   bad_request: 'invalid_params',
   bad_id: 'invalid_params',
@@ -40,7 +40,7 @@ const aliases: Readonly<Record<string, A2aCode>> = {
   illegal_in_state: 'unsupported_operation',
 };
 
-/** Anything thrown, as a JSON-RPC error. What we did wrong is not the caller's to read. */
+/** Any error as a JSON-RPC error. The client does not see the details of an internal error. */
 export function rpcErrorOf(error: unknown): RpcError {
   const { code: own, message, details, status } = asRefused(error);
   const other = status >= 500 && !(error instanceof Refused) ? 'internal' : 'refused';

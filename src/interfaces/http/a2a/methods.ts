@@ -1,4 +1,4 @@
-// The methods of A2A, as they are done to sessions and runs.
+// The methods of A2A, mapped onto sessions and runs.
 import { createHash } from 'node:crypto';
 import { token } from '../../../../machines/session/events.ts';
 import type { Key } from '../../../journal/journal.ts';
@@ -16,14 +16,14 @@ import { decisionOf, resultOf, wordsOf } from './words.ts';
 
 export interface MethodOptions {
   readonly tenant: string;
-  /** Who answers; found out from the message unless told. */
+  /** The agent that answers. Default: routed by the message. */
   readonly agent_id?: string;
   readonly buffer: number;
-  /** Who decides and cancels, where the client names nobody; `a2a` unless told. */
+  /** Name of the client in decisions and cancellations. Default `a2a`. */
   readonly by?: string;
 }
 
-/** What a message is for. */
+/** Where a message goes: to a session, or to an open question. */
 type Aim =
   | { readonly to: 'session'; readonly key: Key; readonly content: string }
   | {
@@ -43,7 +43,7 @@ export class A2aMethods {
     this.#options = options;
   }
 
-  /** A method that has one answer. Throws `Refused` in the protocol's terms or the runtime's. */
+  /** Calls a method with a single response. Throws `Refused` with the protocol's codes or the runtime's. */
   async call(method: string, input: unknown, dialect: Dialect, signal: AbortSignal): Promise<unknown> {
     switch (method) {
       case 'SendMessage':
@@ -63,7 +63,7 @@ export class A2aMethods {
     }
   }
 
-  /** The task first, then its updates until it is done or needs its client. */
+  /** Yields the task, then its updates until it ends or needs input. */
   async *stream(input: unknown, signal: AbortSignal): AsyncGenerator<Batch, void, undefined> {
     const { message, configuration } = this.#read('SendMessage', input);
     const { orchestrator, conversations } = this.#troupe;
@@ -85,7 +85,7 @@ export class A2aMethods {
     }
   }
 
-  /** The task as it stands, then its updates until it is done or needs its client again. */
+  /** Yields the task's current state, then its updates until it ends or needs input again. */
   async *subscribe(input: unknown, signal: AbortSignal): AsyncGenerator<Batch, void, undefined> {
     const { id } = this.#read('SubscribeToTask', input);
     const { state } = (await this.#task(id)).status;
@@ -124,7 +124,7 @@ export class A2aMethods {
       if (configuration?.returnImmediately) await aim.act();
       else
         for await (const _ of continuation(orchestrator, aim.key, aim, aim.act, { conversations, signal })) {
-          // Only that it has come to something matters here.
+          // Only the end of the continuation matters here: the task is read below.
         }
     } else {
       const body = { content: aim.content, agent_id: this.#options.agent_id };
@@ -135,7 +135,7 @@ export class A2aMethods {
     return withHistory(await this.#task(id), configuration?.historyLength);
   }
 
-  /** A message to a task that asked is the answer; any other begins a task in its context, or in a new one. */
+  /** A message to a task with an open question answers it; any other begins a task in its context or in a new one. */
   async #aim(message: SentMessage): Promise<Aim> {
     const { taskId, contextId } = message;
     if (taskId === undefined) {
@@ -175,7 +175,7 @@ export class A2aMethods {
     return this.#task(id);
   }
 
-  /** The tasks of one context, the newest first. */
+  /** The tasks of one context, newest first. */
   async #list({ contextId, status, pageSize = 50, pageToken, historyLength, includeArtifacts }: Params<'ListTasks'>) {
     if (contextId === undefined)
       throw refusal('unsupported_operation', 'tasks are listed by context: name a contextId');

@@ -1,4 +1,4 @@
-// The objects of the Agent2Agent protocol, version 1.0, as far as a session has something to say with them.
+// The objects of the Agent2Agent protocol 1.0 that sessions and runs map onto.
 import { z } from 'zod';
 
 export type TaskState =
@@ -9,7 +9,7 @@ export type TaskState =
   | 'TASK_STATE_CANCELED'
   | 'TASK_STATE_INPUT_REQUIRED';
 
-/** One of `text` and `data`. */
+/** Has either `text` or `data`. */
 export interface Part {
   readonly text?: string;
   readonly data?: unknown;
@@ -44,7 +44,7 @@ export interface Task {
   readonly history?: readonly Message[];
 }
 
-/** What a stream tells: the task first, then what becomes of it. */
+/** One item of a stream: the task first, then its updates. */
 export type StreamResponse =
   | { readonly task: Task }
   | { readonly statusUpdate: { readonly taskId: string; readonly contextId: string; readonly status: TaskStatus } }
@@ -53,7 +53,7 @@ export type StreamResponse =
         readonly taskId: string;
         readonly contextId: string;
         readonly artifact: Artifact;
-        /** Whether it comes behind what the artifact has, or in place of it. */
+        /** Whether the text is appended to the artifact or replaces it. */
         readonly append: boolean;
         readonly lastChunk: boolean;
       };
@@ -81,7 +81,7 @@ export type SentMessage = z.infer<typeof message>;
 const count = z.int().min(0);
 const id = z.string().min(1).max(200);
 
-/** The parameters of each method. Members that are not known are passed over, as the protocol wants it. */
+/** Schemas of each method's parameters. Unknown members are ignored, as the protocol demands. */
 export const params = {
   SendMessage: z.looseObject({
     tenant: z.string().optional(),

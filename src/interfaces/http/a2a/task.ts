@@ -1,4 +1,4 @@
-// A run as a task of A2A: its state, the answer as its artifact, and the words that were exchanged.
+// A run as a task of A2A: its state, its answer as an artifact, and its messages as history.
 
 import { parseRunId, type RunEvent, type RunView } from '../../../../actors/transcript.ts';
 import type { Emitted } from '../../../journal/journal.ts';
@@ -8,7 +8,7 @@ import type { Artifact, Message, Part, Task, TaskState } from './objects.ts';
 /** The task of a run. Throws `Refused('unknown_run')`. */
 export async function taskOf(conversations: Conversations, tenant: string, id: string): Promise<Task> {
   const { run, events } = await conversations.run(tenant, id);
-  // What was said to a run that waited is answered by that run.
+  // A message to a run that waited joined that run, which answers it.
   if (run.joined !== undefined) return { ...(await taskOf(conversations, tenant, run.joined)), id };
   const contextId = run.session_id;
   const history = historyOf(events, id, contextId);
@@ -33,13 +33,13 @@ export const answerOf = (run_id: string, text: string): Artifact => ({
   parts: [{ text }],
 });
 
-/** The task with so much of its history, as the protocol's `historyLength` says: all of it unless told. */
+/** The task with at most `length` messages of its history, the protocol's `historyLength`; undefined means all. */
 export function withHistory({ history, ...task }: Task, length: number | undefined): Task {
   if (!history || length === 0) return task;
   return { ...task, history: length === undefined ? history : history.slice(-length) };
 }
 
-/** The session of a task id; undefined when it is none of ours. */
+/** The session of a task id; undefined if the id does not parse. */
 export const sessionOf = (id: string): string | undefined => parseRunId(id)?.session;
 
 function stateOf({ status, waiting_for }: RunView): TaskState {
@@ -47,11 +47,11 @@ function stateOf({ status, waiting_for }: RunView): TaskState {
   if (status === 'FAILED') return 'TASK_STATE_FAILED';
   if (status === 'CANCELLED') return 'TASK_STATE_CANCELED';
   if (status === 'CREATED') return 'TASK_STATE_SUBMITTED';
-  // A run that a person holds up is still being worked on: its client has nothing to do.
+  // A run held up by a person counts as working: its client has nothing to do.
   return waiting_for === undefined || waiting_for === 'resume' ? 'TASK_STATE_WORKING' : 'TASK_STATE_INPUT_REQUIRED';
 }
 
-/** What the status says beyond its state: the question, or why there is no answer. */
+/** The status message: the question, or the reason why there is no answer. */
 function saying({ status, waiting_for, error, reason }: RunView, events: readonly RunEvent[]): Part[] | undefined {
   if (status === 'FAILED') return [{ text: error!.message }, { data: { error } }];
   if (status === 'CANCELLED') return [{ text: reason ?? 'cancelled' }];
@@ -93,7 +93,7 @@ function historyOf(events: readonly RunEvent[], taskId: string, contextId: strin
   });
 }
 
-/** The key under which a client's message is known, and the client's own name for it. */
+/** The idempotency key of a client's message id; `ownId` is its inverse. */
 export const causeOf = (messageId: string): string => `${PREFIX}${messageId}`;
 const ownId = (id: string): string => (id.startsWith(PREFIX) ? id.slice(PREFIX.length) : id);
 const PREFIX = 'a2a/';

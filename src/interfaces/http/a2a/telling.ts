@@ -1,4 +1,4 @@
-// What a session tells of one run, as the updates of a task.
+// Maps the entries and deltas of one run to A2A task updates.
 import type { Part as Piece } from '../../../../actors/parts.ts';
 import type { Entry } from '../../../journal/journal.ts';
 import type { StreamResponse } from './objects.ts';
@@ -8,7 +8,7 @@ export class TaskTelling {
   readonly #task: { readonly taskId: string; readonly contextId: string };
   #run: string;
   #attempt = 0;
-  /** The answer as the client has it. */
+  /** The answer's text that the client has. */
   #said = '';
 
   constructor(taskId: string, contextId: string) {
@@ -16,7 +16,7 @@ export class TaskTelling {
     this.#run = taskId;
   }
 
-  /** A piece of the answer: behind what is there, or in place of it where that does not hold any more. */
+  /** Maps a delta of the answer: appended to the client's text, or in place of it if the text before it changed. */
   part({ run_id, attempt, offset, text }: Piece): StreamResponse[] {
     if (run_id !== this.#run) return [];
     const before = this.#attempt === attempt ? this.#said : '';

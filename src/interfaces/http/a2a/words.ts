@@ -1,11 +1,11 @@
-// What a message of an A2A client says: words for the conversation, or the answer to what a task asked.
+// Reads an A2A client's message: text for the conversation, or the answer to a task's question.
 import { z } from 'zod';
 import { bodies, decision } from '../../../../machines/session/events.ts';
 import { parse } from '../../../platform/parse.ts';
 import { refusal } from './errors.ts';
 import type { SentMessage } from './objects.ts';
 
-/** The words of a message. Throws `Refused` where it has parts that no agent here reads. */
+/** The text of a message. Throws `Refused` if it has parts that agents cannot read. */
 export function wordsOf({ parts }: SentMessage): string {
   const words = parts.map(({ text, data, raw, url }) => {
     if (text !== undefined) return text;
@@ -22,7 +22,7 @@ const dataOf = ({ parts }: SentMessage): unknown => parts.find(({ data }) => dat
 const YES = /^\s*(yes|y|ok|okay|approve|approved)\s*[.!]?\s*$/i;
 const NO = /^\s*(no|n|reject|rejected|deny|denied)\s*[.!]?\s*$/i;
 
-/** The decision on an approval: a part of data `{ decision, by?, reason?, arguments? }`, or a plain yes or no. */
+/** The decision on an approval: a data part `{ decision, by?, reason?, arguments? }`, or a plain yes or no. */
 export function decisionOf(message: SentMessage, by: string) {
   const data = dataOf(message);
   if (data !== undefined) return parse(decision, { by, ...(parse(z.looseObject({}), data, 'data') as object) }, 'data');
@@ -35,7 +35,7 @@ export function decisionOf(message: SentMessage, by: string) {
   );
 }
 
-/** The result of a tool that the client was asked to call: data `{ result }` or `{ error }`, else what was said. */
+/** The result of a tool that the client was asked to call: data `{ result }` or `{ error }`, else the message's text. */
 export function resultOf(message: SentMessage): { result?: unknown; error?: string } {
   const data = dataOf(message);
   const told = bodies.tool_result.omit({ call: true }).safeParse(data);

@@ -1,4 +1,4 @@
-// What a client of the Agent User Interaction Protocol sends: a RunAgentInput, and what of it concerns a session.
+// Reads a RunAgentInput of the Agent User Interaction Protocol: its session, text, tool results and decisions.
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { token } from '../../../../machines/session/events.ts';
@@ -23,7 +23,7 @@ const resumed = z.looseObject({
 });
 export type Resumed = z.infer<typeof resumed>;
 
-/** State, tools and context of the client are taken and not looked at: a session keeps its own. */
+/** The client's state, tools and context are accepted and ignored: a session has its own. */
 export const runAgentInput = z.looseObject({
   threadId: z.string().min(1).max(500),
   runId: z.string().min(1).max(200),
@@ -36,13 +36,13 @@ export const runAgentInput = z.looseObject({
 });
 export type RunAgentInput = z.infer<typeof runAgentInput>;
 
-/** A thread's session: of the same name where that is a token, else of one that is made of it. */
+/** The session of a thread: the thread's id if that is a token, else an id derived from it. */
 export const sessionOf = (threadId: string): string =>
   token.safeParse(threadId).success
     ? threadId
     : `t-${createHash('sha256').update(threadId).digest('hex').slice(0, 32)}`;
 
-/** The words of a message. Throws `Refused` where it has something else than text. */
+/** The text of a message. Throws `Refused` if it contains anything else. */
 export function wordsOf({ content: said }: AgUiMessage): string {
   if (typeof said === 'string') return said;
   if (!Array.isArray(said)) throw new Refused('unsupported_content', 'a message must have text or parts of text');
@@ -51,7 +51,7 @@ export function wordsOf({ content: said }: AgUiMessage): string {
   return said.map((part) => (part as z.infer<typeof text>).text).join('\n');
 }
 
-/** What a client's tool returned: JSON where it is JSON, else the text. */
+/** The result of a client's tool: parsed JSON if it parses, else the text. */
 export function resultOf(message: AgUiMessage): { result: unknown } | { error: string } {
   if (message.error) return { error: message.error };
   const said = wordsOf(message);
@@ -72,7 +72,7 @@ const payload = z.union([
   }),
 ]);
 
-/** The decision that a resumption carries. Throws `Refused` on a payload that does not fit `approvalSchema`. */
+/** The decision in a `resume` item. Throws `Refused` if its payload does not fit `approvalSchema`. */
 export function decisionOf({ status, payload: given }: Resumed) {
   if (status === 'cancelled') return { decision: 'reject' as const, by: 'user', reason: 'cancelled' };
   const parsed = payload.safeParse(given);
@@ -92,7 +92,7 @@ export function decisionOf({ status, payload: given }: Resumed) {
   return { decision: 'approve' as const, by, reason, arguments: editedArgs };
 }
 
-/** What `resume.payload` must look like, as JSON schema. */
+/** JSON schema of `resume.payload`. */
 export const approvalSchema = {
   type: 'object',
   properties: {

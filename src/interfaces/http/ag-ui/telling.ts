@@ -1,4 +1,4 @@
-// What a session tells of one run, as events of the Agent User Interaction Protocol.
+// Maps the entries and deltas of one run to events of the Agent User Interaction Protocol.
 import type { Part } from '../../../../actors/parts.ts';
 import type { SessionContext } from '../../../../machines/session/events.ts';
 import type { Usage } from '../../../agents/definition.ts';
@@ -20,7 +20,7 @@ interface Interrupt {
   readonly metadata: object;
 }
 
-/** The answer that is being written. */
+/** The answer that is streaming. */
 interface Writing {
   readonly id: string;
   text: string;
@@ -29,22 +29,22 @@ interface Writing {
 export class RunTelling {
   readonly #input: RunAgentInput;
   readonly #calls: Set<string>;
-  /** The run, or the one that answers it since they were joined. */
+  /** The run, or the one that answers for it after they were joined. */
   #run: string;
   #events: AgUiEvent[] = [];
-  /** The messages that stand, as the client has them. */
+  /** The completed messages, as the client has them. */
   readonly #messages: object[];
   #writing: Writing | undefined;
-  /** The attempt that is heard, and its text so far. */
+  /** The streaming attempt and its text so far. */
   #heard = { attempt: 0, text: '' };
-  /** What the client was shown of this run's answer before it asked. */
+  /** The part of this run's answer that the client received before the question. */
   readonly #seen: string;
   #serial = 0;
   #usage: Usage | undefined;
   #interrupt: Interrupt | undefined;
   #error: { readonly message: string; readonly code: string } | undefined;
 
-  /** `before` is there when the run goes on after a question: the tool calls that the client was shown with it. */
+  /** `before` has the tool calls that the client already received, if the run continues after a question. */
   constructor(input: RunAgentInput, run_id: string, before?: readonly string[]) {
     this.#input = input;
     this.#run = run_id;
@@ -53,7 +53,7 @@ export class RunTelling {
     this.#messages = [...(input.messages as AgUiMessage[])];
   }
 
-  /** A piece of the answer. The protocol only appends: what was said and does not hold any more is taken back as a whole. */
+  /** Maps a delta. The protocol only appends, so text that no longer holds is withdrawn as a whole. */
   part({ run_id, attempt, offset, text }: Part): AgUiEvent[] {
     if (run_id !== this.#run) return [];
     if (this.#heard.attempt !== attempt) {
@@ -61,7 +61,7 @@ export class RunTelling {
       this.#heard = { attempt, text: '' };
     }
     this.#heard.text = this.#heard.text.slice(0, offset) + text;
-    // An answer that is told again from its beginning is behind what the client has.
+    // An attempt that streams again from the beginning is behind the client's text for a while.
     const whole = this.#unseen(this.#heard.text);
     if (!this.#writing?.text.startsWith(whole)) this.#write(whole);
     return this.#told();
@@ -73,7 +73,7 @@ export class RunTelling {
       if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into as string;
       else if (one.type === 'supervisor_message' && one.mode === 'speak') this.#spoken(one);
       else if (one.type === 'control_changed') this.#tell({ type: 'CUSTOM', name: one.type, value: one });
-      // A call that the client makes is shown once, under the name that its result must carry.
+      // A call that the client makes is sent once, under the id that its result must carry.
       else if (one.run_id === this.#run && !(one.type === 'tool_called' && one.name === atCaller))
         this.#ofRun(one, entry);
     }
@@ -112,7 +112,7 @@ export class RunTelling {
     if (typeof one.final_message === 'string') this.#finish(one.final_message);
   }
 
-  /** The client makes this call: its run is over, and the next one brings the result. */
+  /** The client makes this call: it ends this AG-UI run, and the next one brings the result. */
   #awaited(call: string, name: string, args: unknown): void {
     this.#close();
     this.#called(call, name, args);
@@ -135,7 +135,7 @@ export class RunTelling {
     };
   }
 
-  /** What an agent that is a function did with tools is told when it is done. */
+  /** The tool calls of a function agent arrive together with its result. */
   #step({ name, input, output, error }: Emitted, k: number, { attempt }: Emitted): void {
     const id = `${this.#run}-a${attempt}-t${k}`;
     this.#called(id, name as string, input);
@@ -154,7 +154,7 @@ export class RunTelling {
   }
 
   #returned(id: string, value: unknown): void {
-    // The result of a call that the client made is the client's own.
+    // The client made this call and has its result.
     if (!this.#calls.has(id)) return;
     const content = typeof value === 'string' ? value : JSON.stringify(value ?? null);
     const messageId = `${id}-result`;
@@ -172,7 +172,7 @@ export class RunTelling {
     this.#messages.push({ id, role: 'assistant', name: by, content: said });
   }
 
-  /** Makes the answer what it is by now. */
+  /** Brings the client's text to `whole`. */
   #write(whole: string): void {
     if (this.#writing && !whole.startsWith(this.#writing.text)) this.#takeBack();
     if (whole === '') return;
@@ -191,14 +191,14 @@ export class RunTelling {
     this.#close();
   }
 
-  /** An answer that goes on after a question begins with what was said before it, which the client has. */
+  /** An answer continued after a question begins with the text before the question, which the client has. */
   #unseen(whole: string): string {
     const seen = this.#seen;
     if (seen.startsWith(whole)) return '';
     return seen !== '' && whole.startsWith(seen) ? whole.slice(seen.length).trimStart() : whole;
   }
 
-  /** What is written stands. */
+  /** Completes the streaming message. */
   #close(): void {
     if (!this.#writing) return;
     const { id, text } = this.#writing;
@@ -207,7 +207,7 @@ export class RunTelling {
     this.#writing = undefined;
   }
 
-  /** What is written does not hold: the client gets its messages without it. */
+  /** Withdraws the streaming message: the client gets a snapshot of its messages without it. */
   #takeBack(): void {
     this.#tell({ type: 'TEXT_MESSAGE_END', messageId: this.#writing!.id });
     this.#writing = undefined;
@@ -236,7 +236,7 @@ const usageOf = ({ input_tokens, output_tokens, total_tokens }: Usage) => ({
   totalTokens: total_tokens,
 });
 
-/** The last words of the assistant. */
+/** The last text of the assistant. */
 function saidBefore(messages: readonly AgUiMessage[]): string {
   const last = messages.findLast(({ role, content }) => role === 'assistant' && typeof content === 'string');
   return (last?.content as string | undefined) ?? '';

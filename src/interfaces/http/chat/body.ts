@@ -1,4 +1,4 @@
-// What a caller of the OpenAI API sends, as far as it is read here; the rest goes on to the endpoint as it is.
+// The fields of an OpenAI request that are read here; the others are forwarded to the endpoint unchanged.
 import { z } from 'zod';
 import type { CompletionBody } from '../../../llm/models.ts';
 import { Refused } from '../../../platform/errors.ts';
@@ -26,14 +26,14 @@ export const chatBody = z.looseObject({
 });
 export type ChatBody = z.infer<typeof chatBody>;
 
-/** The body as the endpoint gets it: without what was only meant for us. */
+/** The body for the endpoint: without the fields meant for this runtime. */
 export function forwarded({ metadata, stream: _, ...body }: ChatBody): CompletionBody {
   const { session_id: __, ...rest } = metadata ?? {};
   const kept = Object.keys(rest).length > 0 ? { metadata: rest } : {};
   return { ...body, ...kept } as unknown as CompletionBody;
 }
 
-/** The words of a message. Throws `Refused('unsupported_content')` for what is no text. */
+/** The text of a message. Throws `Refused('unsupported_content')` if it contains anything else. */
 export function textOf({ content }: ChatMessage): string {
   if (typeof content === 'string') return content;
   return (content ?? [])

@@ -1,15 +1,15 @@
-// A turn of a conversation in the shapes of the OpenAI API: as one completion, or as chunks.
+// A turn of a conversation in the shapes of the OpenAI API: one completion, or chunks.
 import type { Usage } from '../../../agents/definition.ts';
 import type { Outcome } from '../../../sessions/outcome.ts';
 import { failedRun } from '../problems.ts';
 
-/** How a turn ended, in the caller's terms. */
+/** The end of a turn in the shape that the API needs. */
 export interface Ending {
   readonly text: string;
   readonly finish_reason: 'stop' | 'tool_calls';
   readonly tool_calls?: readonly ToolCall[];
   readonly usage?: Usage;
-  /** The session's own words, for callers who know it. */
+  /** The runtime's own ids and status, for callers that understand them. */
   readonly troupe: { readonly session_id: string; readonly run_id: string; readonly status: Outcome['status'] };
 }
 
@@ -19,7 +19,7 @@ interface ToolCall {
   readonly function: { readonly name: string; readonly arguments: string };
 }
 
-/** What a turn came to; throws `Refused` when its run failed or was cancelled. */
+/** The ending of a turn's outcome; throws `Refused` if the run failed or was cancelled. */
 export function endingOf(outcome: Outcome): Ending {
   if (outcome.error) throw failedRun(outcome);
   const { status, run_id, answer, trace, question = { type: '' }, state } = outcome;
@@ -33,7 +33,7 @@ export function endingOf(outcome: Outcome): Ending {
   return { text: answer ?? '', finish_reason: 'tool_calls', tool_calls, ...common };
 }
 
-/** The API has no word for an answer that a person must allow, or will give: a sentence says so. */
+/** The text for an outcome without an answer: the API has no status for one that waits for a person. */
 function waitingFor({ status, question, state }: Outcome): string {
   if (status === 'awaiting_approval') {
     const { summary, action, approval } = question as unknown as Record<string, string>;
@@ -51,7 +51,7 @@ const AWAITED: Record<string, string | undefined> = {
   'running.awaitingClientTool': 'the result of a tool',
 };
 
-/** What all chunks of one answer have in common. */
+/** Fields that all chunks of one answer share. */
 export interface Header {
   readonly run_id: string;
   readonly model: string;
@@ -73,7 +73,7 @@ export function completionOf({ run_id, model, created }: Header, ending: Ending)
   };
 }
 
-/** The chunks of one answer: `begin`, any number of `text`, and `end` or `fail`, each as it stands on the wire. */
+/** The chunks of one answer in wire format: `begin`, any number of `text`, then `end` or `fail`. */
 export class Chunks {
   readonly #header: Header;
   readonly #counts: boolean;
@@ -89,7 +89,7 @@ export class Chunks {
     return this.#chunk({ role: 'assistant', content: '' });
   }
 
-  /** A piece of the answer. What cannot follow what was said, because an attempt began anew, is kept for the end. */
+  /** A delta. Text that cannot be appended, because a new attempt began, is sent with `end`. */
   text({
     attempt,
     offset,
@@ -108,7 +108,7 @@ export class Chunks {
 
   end({ text, finish_reason, tool_calls, usage, troupe }: Ending): string {
     const { run_id } = this.#header;
-    // What was streamed cannot be taken back: an answer that became another one is said whole, after it.
+    // Streamed text cannot be withdrawn: an answer that differs from it follows it in full.
     const rest = text.startsWith(this.#sent) ? text.slice(this.#sent.length) : `\n\n${text}`;
     const calls = tool_calls?.map((call, index) => ({ index, ...call }));
     const count = this.#counts && usage ? [{ ...this.#base(), choices: [], usage: countOf(usage) }] : [];
@@ -140,5 +140,5 @@ const countOf = ({ input_tokens = 0, output_tokens = 0, total_tokens }: Usage): 
   total_tokens: total_tokens ?? input_tokens + output_tokens,
 });
 
-/** The last words of a stream that failed after it had begun. */
+/** The last event of a stream that failed after it had begun. */
 export const failure = (error: { readonly error: object }): string => data({ error: error.error });

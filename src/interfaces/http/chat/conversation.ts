@@ -1,4 +1,4 @@
-// A conversation behind the OpenAI API: the last message of a request goes to a session, and its answer comes back.
+// A conversation behind the OpenAI API: a request's last message goes to a session, and the response is its answer.
 import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { parseRunId, type RunEvent, runEventsOf } from '../../../../actors/transcript.ts';
@@ -17,7 +17,7 @@ import { type ChatBody, textOf } from './body.ts';
 import { Chunks, completionOf, endingOf, failure } from './completion.ts';
 import { apiErrorOf } from './errors.ts';
 
-/** The model that is a conversation here; `troupe/<agent>` is one with that agent. */
+/** Model name of a conversation; `troupe/<agent>` names the agent as well. */
 const CONVERSATION = 'troupe';
 
 export const isConversation = (model: string | undefined): model is string =>
@@ -34,7 +34,10 @@ export class ChatConversations {
     this.#buffer = buffer;
   }
 
-  /** Answers a request whose model is a conversation; a refusal is thrown while it can still be an error document. */
+  /**
+   * Answers a request whose model is a conversation. Refusals are thrown before the stream, so that they become error
+   * documents.
+   */
   async answer(request: FastifyRequest, reply: FastifyReply, body: ChatBody): Promise<FastifyReply> {
     const model = body.model!;
     const key = { tenant: tenantOf(request), session: sessionOf(request, body) };
@@ -56,7 +59,7 @@ export class ChatConversations {
     return reply;
   }
 
-  /** What happens from the last message of a request on: first that it is taken, the outcome last. */
+  /** The items of a turn, from the request's last message: `accepted` first, the outcome last. */
   #items(
     key: Key,
     model: string,
@@ -83,10 +86,12 @@ export class ChatConversations {
   }
 }
 
-/** States of an older run that somebody else must end before a message is looked at. */
+/** States of an older run in which a message waits until a person or another client acts. */
 const WAITING = new Set(['running.awaitingApproval', 'running.awaitingClientTool']);
 
-/** The items of a turn. A message behind a run that waits for others is kept, and its caller is not made to wait with it. */
+/**
+ * The items of a turn. A message behind a waiting run stays in the mailbox, and its caller gets status `accepted` at once.
+ */
 async function* unlessWaiting(
   { conversations }: Troupe,
   key: Key,
@@ -104,7 +109,7 @@ async function* unlessWaiting(
   }
 }
 
-/** Hands in what the caller's tool gave, and yields what comes of it. The same result again gets the same answer again. */
+/** Submits the result of a caller's tool and yields what follows. A repeated result gets the same reply. */
 async function* continued(
   { orchestrator, conversations }: Troupe,
   key: Key,
@@ -123,7 +128,7 @@ async function* continued(
   const hand = async (): Promise<void> => {
     const state = await conversations.command(key, 'tool_result', body, idempotencyKey);
     if (state.control === 'automated') return;
-    // The run goes on when the AI has the floor again, and nobody knows when that is.
+    // The run continues when the AI has the floor again; there is no telling when that is.
     kept = state;
     throw KEPT;
   };
@@ -170,7 +175,7 @@ async function lastOf(items: AsyncIterable<TurnItem>): Promise<Outcome> {
   throw new Refused('stopped', 'this node stops; the conversation goes on, ask again', 503, { retry_after_s: 1 });
 }
 
-/** The items of a turn as they go over the wire. What fails once the stream has begun is its last event. */
+/** The chunks of a turn's items. An error after the stream has begun is sent as its last event. */
 async function* told(
   items: AsyncIterable<TurnItem>,
   chunks: Chunks,
@@ -187,7 +192,7 @@ async function* told(
   }
 }
 
-/** The session of a request: as it says, or the one whose tool call it answers, or that of its user, or a new one. */
+/** The session of a request: the one it names, or the one whose tool call it answers, or its user's, or a new one. */
 function sessionOf({ headers }: FastifyRequest, { metadata, user, messages }: ChatBody): string {
   const named = metadata?.session_id ?? headers['x-session-id'];
   if (named !== undefined) return parse(token, named, 'session_id');
@@ -199,10 +204,10 @@ function sessionOf({ headers }: FastifyRequest, { metadata, user, messages }: Ch
   return `c-${randomUUID()}`;
 }
 
-/** A call is named after its run and attempt. */
+/** A call id begins with its run's id. */
 const runOf = (call: string): string => call.slice(0, Math.max(0, call.lastIndexOf('.')));
 
-/** A result that is JSON is handed in as what it says. */
+/** The parsed JSON of a result, else its text. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,4 +1,4 @@
-// Errors as the OpenAI API words them: `{ error: { message, type, code, param } }`.
+// Errors in the OpenAI API's shape: `{ error: { message, type, code, param } }`.
 import type { FastifyReply } from 'fastify';
 import { Failed, Refused } from '../../../platform/errors.ts';
 import type { Log } from '../../../platform/log.ts';
@@ -13,7 +13,7 @@ interface ApiError {
     readonly param: null;
   };
   readonly retry_after_s?: number;
-  /** Whether asking again may help; clients that retry by themselves heed it. */
+  /** Whether a retry may succeed; clients with retries of their own read it. */
   readonly retryable: boolean;
 }
 
@@ -29,18 +29,18 @@ const statuses: Record<string, number | undefined> = {
   rate_limited: 429,
   budget_exceeded: 429,
   llm_disabled: 403,
-  // Our key was refused, not the caller's: 401 would say otherwise.
+  // The provider refused the runtime's key, not the caller's; 401 would blame the caller.
   model_refused_key: 502,
   llm_not_configured: 503,
   model_unavailable: 503,
   timed_out: 504,
 };
 
-/** Anything that went wrong, in the caller's terms. */
+/** Any error in the API's shape. */
 export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof Failed) {
     const { code, message, retryable, details } = error;
-    // The endpoint found fault with the caller's own request: so do we.
+    // The endpoint refused the caller's own request, so its status is passed on.
     const status = code === 'bad_model_request' ? clientError(details.status) : (statuses[code] ?? 502);
     return wordedAs(status, code, message, retryable, details);
   }

@@ -1,4 +1,4 @@
-// Models behind the OpenAI API: requests go on to the endpoint of the tenant, with its key, its budgets and its breaker.
+// Models behind the OpenAI API: forwards requests to the tenant's endpoint, with its key, budgets and breaker.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
@@ -12,10 +12,10 @@ import { type ChatBody, forwarded } from './body.ts';
 import { data, failure } from './completion.ts';
 import { apiErrorOf } from './errors.ts';
 
-/** The name under which the calls of this door are counted. */
+/** Agent id under which the budgets count these calls. */
 const PROXY = 'proxy';
 
-/** Answers a request for a model; what fails before the first piece is thrown while it can still be an error document. */
+/** Answers a request for a model. A failure before the first chunk is thrown, so that it becomes an error document. */
 export async function proxied(
   { models, access }: Troupe,
   streams: EventStreams,
@@ -58,7 +58,7 @@ async function* told(
   }
 }
 
-/** The count of tokens is always asked for, and shown to those who asked for it too. */
+/** Token counts are always requested for the budgets, and forwarded only to callers that asked for them. */
 function shown(chunk: ChatCompletionChunk, counts: boolean): string {
   if (counts) return data(chunk);
   const { usage, ...rest } = chunk;
