@@ -253,11 +253,18 @@ export function durable(machine: AnyStateMachine): DurableLogic {
 
 const logics = new WeakMap<AnyStateMachine, DurableLogic>();
 
+/** XState's inspection callback: it is called with every actor that is created, and with its events and snapshots. */
+export type Inspect = (event: InspectionEvent) => void;
+
 /**
  * A live durable actor, fresh or woken from a dump. Its logic is shared by all actors of the machine. `initial` is the step
  * that made a fresh one; a woken one has none, for what it owes is in its journal.
  */
-export function createDurable(machine: AnyStateMachine, from: { input: unknown } | { dump: Dump }) {
+export function createDurable(
+  machine: AnyStateMachine,
+  from: { input: unknown } | { dump: Dump },
+  options: { readonly id?: string; readonly inspect?: Inspect } = {},
+) {
   let logic = logics.get(machine);
   if (!logic) {
     logic = durable(machine);
@@ -265,8 +272,8 @@ export function createDurable(machine: AnyStateMachine, from: { input: unknown }
   }
   const actor =
     'dump' in from
-      ? createActor(logic, { snapshot: from.dump as unknown as Snapshot<unknown> })
-      : createActor(logic, { input: from.input });
+      ? createActor(logic, { ...options, snapshot: from.dump as unknown as Snapshot<unknown> })
+      : createActor(logic, { ...options, input: from.input });
   if (actor.getSnapshot().status === 'error') throw actor.getSnapshot().error;
   const initial = 'dump' in from ? undefined : logic.taken();
   return { actor: actor.start(), logic, initial };

@@ -1,6 +1,7 @@
 // What a user of the library may put around every run: a guard and more context before, a rewrite after (B5).
 import type { ScreenOutput } from '../machines/session/events.ts';
 import type { AgentCall, AgentResult } from '../src/agents/definition.ts';
+import type { Verdict } from '../src/routing/access.ts';
 
 /** A message about to become a run. */
 export interface Incoming {
@@ -18,8 +19,6 @@ export interface HookFunctions {
   /** Sees every finished answer before it is remembered; what it returns is said instead. */
   postProcess?(answer: string, call: AgentCall): string | void | Promise<string | void>;
 }
-
-type Verdict = boolean | { readonly allow: boolean; readonly reason?: string };
 
 export class Hooks {
   readonly #functions: HookFunctions;

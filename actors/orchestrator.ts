@@ -15,6 +15,7 @@ import type { Log } from '../src/platform/log.ts';
 import type { Directory } from '../src/routing/directory.ts';
 import { Alarms } from './alarms.ts';
 import { Answers, type PartListener } from './answers.ts';
+import type { Inspect } from './durable.ts';
 import type { Hooks } from './hooks.ts';
 import type { Part } from './parts.ts';
 import { failureOf } from './performer.ts';
@@ -40,6 +41,8 @@ export interface OrchestratorOptions {
   readonly run?: (key: Key, input: JobRun, work: Work) => Promise<unknown>;
   /** In a cluster: where the sessions are that this node does not have. */
   readonly elsewhere?: Elsewhere;
+  /** Sees the actors of the node and of its sessions. */
+  readonly inspect?: Inspect;
 }
 
 /** What a session may be created with; what is left out comes from the configuration. */
@@ -96,6 +99,7 @@ const LONGEST_REWAKE = 5_000;
 export class Orchestrator implements Host {
   readonly journal: Journal;
   readonly clock: Clock;
+  readonly inspect: Inspect | undefined;
   readonly actor;
   readonly #options: OrchestratorOptions;
   readonly #resident = new Map<string, Session>();
@@ -116,9 +120,14 @@ export class Orchestrator implements Host {
     this.#options = options;
     this.journal = options.journal;
     this.clock = options.clock;
+    this.inspect = options.inspect;
     this.#performing = new Performing(options, this.#answers, this.#recent);
     this.#alarms = new Alarms(options.clock, (name) => this.#alarmed(keyOf(name)));
-    this.actor = createActor(orchestratorMachine, { clock: options.clock, input: undefined }).start();
+    this.actor = createActor(orchestratorMachine, {
+      clock: options.clock,
+      inspect: options.inspect,
+      input: undefined,
+    }).start();
     this.actor.subscribe(({ value, context: { reason } }) => {
       if (value === 'failed') options.log.error({ reason }, 'this node failed');
     });

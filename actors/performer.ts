@@ -4,6 +4,7 @@ import type { AgentCall, AgentResult, HistoryMessage } from '../src/agents/defin
 import type { Emitted } from '../src/journal/journal.ts';
 import { Failed, Refused } from '../src/platform/errors.ts';
 import type { Tool } from '../src/tools/tool.ts';
+import type { Inspect } from './durable.ts';
 
 /** How far an agent is in an attempt: what it goes on with (`call.task` of whoever does), and what there is to tell of it. */
 export interface Progress {
@@ -45,6 +46,8 @@ export interface PerformerIO extends CallIO {
   /** What there is to tell together with the result, and the events of the agent's own chart that led to it. */
   readonly told: Emitted[];
   readonly events: unknown[];
+  /** Sees the actor of an agent that is a chart. */
+  readonly inspect?: Inspect;
 }
 
 /**

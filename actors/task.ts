@@ -73,6 +73,7 @@ class Task implements Host {
   readonly result: Promise<AgentResult>;
   readonly journal;
   readonly clock: Clock;
+  readonly inspect;
   readonly #options: TaskOptions;
   readonly #session: Session;
   #resolve!: (result: AgentResult) => void;
@@ -87,6 +88,7 @@ class Task implements Host {
   constructor(options: TaskOptions) {
     this.#options = options;
     this.clock = options.clock;
+    this.inspect = options.io.inspect;
     this.journal = { append: (_: unknown, __: Version, entry: Entry) => this.#append(entry), read: async () => [] };
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;

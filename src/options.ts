@@ -1,5 +1,6 @@
 // What a runtime is created with.
 
+import type { Inspect } from '../actors/durable.ts';
 import type { HookFunctions } from '../actors/hooks.ts';
 import type { Settings } from '../machines/session/events.ts';
 import type { AgentDefinition, AgentFunction } from './agents/definition.ts';
@@ -62,9 +63,15 @@ export interface TroupeOptions extends HookFunctions {
   readonly settings?: Partial<Settings>;
   /** How models are called: levels by founder, tenant and user; `OPENAI_API_KEY` and `OPENAI_BASE_URL` are the level below. */
   readonly llm?: LlmSettings;
-  readonly pool?: Omit<PoolOptions, 'clock' | 'random' | 'transport'>;
+  readonly pool?: Omit<PoolOptions, 'clock' | 'random' | 'transport' | 'inspect'>;
+  /**
+   * XState's inspection callback: called with every actor of this runtime as it is created, and with its events and snapshots.
+   * Actors of sessions, jobs and agents' own charts are named `{tenant}/{session}`; the node, its agents, endpoints, breakers,
+   * budgets and shards have actors too. It is called while a session decides, so it should only take notes.
+   */
+  readonly inspect?: Inspect;
   /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
-  readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
+  readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log' | 'inspect'>;
   /** Charts of the user's own, for viewers: `GET /v1/machines` shows them, and they can be tried out there. */
   readonly machines?: Readonly<Record<string, OwnMachine>>;
   /** After how long in a part of its state a session counts as stuck, ms; see `STUCK_MS` for what holds unless told. */

@@ -1,5 +1,6 @@
 // Keeps what sessions, users, agents and tenants have spent on models, each with a chart that ends the spending at its limit.
-import { type Actor, createActor, type InspectionEvent } from 'xstate';
+import { type Actor, createActor } from 'xstate';
+import type { Inspect } from '../../actors/durable.ts';
 import type { Spending } from '../../machines/budget/events.ts';
 import { budgetMachine } from '../../machines/budget/machine.ts';
 import { reached } from '../../machines/budget/rules.ts';
@@ -37,7 +38,7 @@ export interface BudgetsOptions {
   /** Where sessions are remembered. Not set: what they spent before this process is not known. */
   readonly journal?: Pick<Journal, 'tail'>;
   /** Sees every event and snapshot of every budget. */
-  readonly inspect?: (event: InspectionEvent) => void;
+  readonly inspect?: Inspect;
 }
 
 interface Book {
