@@ -8,9 +8,12 @@ export type Of<T extends FlowEvent['type']> = Extract<FlowEvent, { type: T }>;
 /** The events that are about one step. */
 export type StepEvent = Extract<FlowEvent, { step: string }>;
 
-export const { assign, enqueueActions } = setup({
+const typed = setup({
   types: { context: {} as FlowContext, events: {} as FlowEvent, emitted: {} as FlowEmitted },
 });
+export const { assign } = typed;
+// XState does not export the names that the inferred type would need in a declaration file.
+export const enqueueActions: typeof typed.enqueueActions = typed.enqueueActions;
 
 export const isAtWork = ({ state }: Step): boolean => state === 'running';
 

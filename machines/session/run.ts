@@ -6,9 +6,12 @@ export type Args = { context: SessionContext; event: SessionEvent };
 export type Of<T extends SessionEvent['type']> = Extract<SessionEvent, { type: T }>;
 export type Emit = (event: SessionEmitted) => void;
 
-export const { assign, emit, enqueueActions, raise } = setup({
+const typed = setup({
   types: { context: {} as SessionContext, events: {} as SessionEvent, emitted: {} as SessionEmitted },
 });
+export const { assign, emit, raise } = typed;
+// XState does not export the names that the inferred type would need in a declaration file.
+export const enqueueActions: typeof typed.enqueueActions = typed.enqueueActions;
 
 // Results come in as XState's own done and error events, which the event type does not list.
 export const output = <T>(event: unknown): T => (event as { output: T }).output;
