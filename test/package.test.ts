@@ -38,7 +38,12 @@ const node = process.execPath;
 beforeAll(async () => {
   const staged = join(home, 'staged');
   await run(tsc, ['-p', 'tsconfig.build.json', '--outDir', join(staged, 'dist')], root);
-  for (const name of ['package.json', 'README.md', 'LICENSE', ...manifest.files.filter((name: string) => name !== 'dist')])
+  for (const name of [
+    'package.json',
+    'README.md',
+    'LICENSE',
+    ...manifest.files.filter((name: string) => name !== 'dist'),
+  ])
     cpSync(join(root, name), join(staged, name), { recursive: true });
   await run(node, [join(root, 'scripts', 'manifest.ts'), 'built', staged], root);
   await run('npm', ['pack', '--ignore-scripts', '--offline'], staged);
