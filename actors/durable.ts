@@ -273,11 +273,18 @@ export function durable(machine: AnyStateMachine): DurableLogic {
 
 const logics = new WeakMap<AnyStateMachine, DurableLogic>();
 
+/** XState's inspection callback: it is called with every actor that is created, and with its events and snapshots. */
+export type Inspect = (event: InspectionEvent) => void;
+
 /**
  * Starts a durable actor, from its input or from a dump. All actors of a machine share one logic. `initial` is the step
  * that created a new actor; a restored one has none, because its owed effects are in its journal.
  */
-export function createDurable(machine: AnyStateMachine, from: { input: unknown } | { dump: Dump }) {
+export function createDurable(
+  machine: AnyStateMachine,
+  from: { input: unknown } | { dump: Dump },
+  options: { readonly id?: string; readonly inspect?: Inspect } = {},
+) {
   let logic = logics.get(machine);
   if (!logic) {
     logic = durable(machine);
@@ -285,8 +292,8 @@ export function createDurable(machine: AnyStateMachine, from: { input: unknown }
   }
   const actor =
     'dump' in from
-      ? createActor(logic, { snapshot: from.dump as unknown as Snapshot<unknown> })
-      : createActor(logic, { input: from.input });
+      ? createActor(logic, { ...options, snapshot: from.dump as unknown as Snapshot<unknown> })
+      : createActor(logic, { ...options, input: from.input });
   if (actor.getSnapshot().status === 'error') throw actor.getSnapshot().error;
   const initial = 'dump' in from ? undefined : logic.taken();
   return { actor: actor.start(), logic, initial };

@@ -2,6 +2,7 @@
 // (B5).
 import type { ScreenOutput } from '../machines/session/events.ts';
 import type { AgentCall, AgentResult } from '../src/agents/definition.ts';
+import type { Verdict } from '../src/routing/access.ts';
 
 /** A message before its run starts. */
 export interface Incoming {
@@ -22,8 +23,6 @@ export interface HookFunctions {
   /** Gets every finished answer before it is journaled; a returned string replaces the answer. */
   postProcess?(answer: string, call: AgentCall): string | void | Promise<string | void>;
 }
-
-type Verdict = boolean | { readonly allow: boolean; readonly reason?: string };
 
 export class Hooks {
   readonly #functions: HookFunctions;

@@ -16,6 +16,7 @@ import type { Log } from '../src/platform/log.ts';
 import type { Directory } from '../src/routing/directory.ts';
 import { Alarms } from './alarms.ts';
 import { Answers, type PartListener } from './answers.ts';
+import type { Inspect } from './durable.ts';
 import type { Hooks } from './hooks.ts';
 import type { Part } from './parts.ts';
 import { failureOf } from './performer.ts';
@@ -41,6 +42,8 @@ export interface OrchestratorOptions {
   readonly run?: (key: Key, input: JobRun, work: Work) => Promise<unknown>;
   /** In a cluster: access to the sessions that other nodes own. */
   readonly elsewhere?: Elsewhere;
+  /** Sees the actors of the node and of its sessions. */
+  readonly inspect?: Inspect;
 }
 
 /** Options for creating a session; defaults come from the configuration. */
@@ -99,6 +102,7 @@ const LONGEST_REWAKE = 5_000;
 export class Orchestrator implements Host {
   readonly journal: Journal;
   readonly clock: Clock;
+  readonly inspect: Inspect | undefined;
   readonly actor;
   readonly #options: OrchestratorOptions;
   readonly #resident = new Map<string, Session>();
@@ -119,9 +123,14 @@ export class Orchestrator implements Host {
     this.#options = options;
     this.journal = options.journal;
     this.clock = options.clock;
+    this.inspect = options.inspect;
     this.#performing = new Performing(options, this.#answers, this.#recent);
     this.#alarms = new Alarms(options.clock, (name) => this.#alarmed(keyOf(name)));
-    this.actor = createActor(orchestratorMachine, { clock: options.clock, input: undefined }).start();
+    this.actor = createActor(orchestratorMachine, {
+      clock: options.clock,
+      inspect: options.inspect,
+      input: undefined,
+    }).start();
     this.actor.subscribe(({ value, context: { reason } }) => {
       if (value === 'failed') options.log.error({ reason }, 'this node failed');
     });

@@ -4,6 +4,7 @@ import type { AgentCall, AgentResult, HistoryMessage } from '../src/agents/defin
 import type { Emitted } from '../src/journal/journal.ts';
 import { Failed, Refused } from '../src/platform/errors.ts';
 import type { Tool } from '../src/tools/tool.ts';
+import type { Inspect } from './durable.ts';
 
 /** Progress of an agent within an attempt: the `task` that the next attempt resumes from, and the events to emit. */
 export interface Progress {
@@ -50,6 +51,8 @@ export interface PerformerIO extends CallIO {
   /** The events to emit together with the result, and the events of the agent's own chart that led to it. */
   readonly told: Emitted[];
   readonly events: unknown[];
+  /** Sees the actor of an agent that is a chart. */
+  readonly inspect?: Inspect;
 }
 
 /**

@@ -13,7 +13,7 @@ import {
 } from '../src/journal/journal.ts';
 import type { Clock } from '../src/platform/clock.ts';
 import { Conflict, Refused } from '../src/platform/errors.ts';
-import { createDurable, type Step, stepper } from './durable.ts';
+import { createDurable, type Inspect, type Step, stepper } from './durable.ts';
 import { migrated, type Position } from './versions.ts';
 
 /** The interface between the runtime and one effect that it performs for a session. */
@@ -35,6 +35,8 @@ export interface Work {
 export interface Host {
   readonly journal: Pick<Journal, 'append' | 'read'>;
   readonly clock: Clock;
+  /** Called with the events and snapshots of the live actors. */
+  readonly inspect?: Inspect;
   /** Performs an invoke of the chart; its resolution comes back as `done`, its rejection as `error`. */
   perform(session: Session, src: string, input: unknown, work: Work): Promise<unknown>;
   /** An error as the journal records it: plain JSON. */
@@ -108,20 +110,21 @@ export class Session {
     this.#host = host;
     this.#machine = machine;
     this.used = host.clock.now();
+    const actor = { id: keyName(key), inspect: host.inspect };
     if ('stored' in from) {
       const { entry, version } = from.stored;
       const { n, owed, state, snapshot } = from.position;
       this.#version = version;
       this.#last = { n, owed, recent: entry.recent, state };
       this.woken = { state: entry.state, at: entry.at };
-      ({ actor: this.#actor, logic: this.#logic } = createDurable(machine, { dump: snapshot }));
+      ({ actor: this.#actor, logic: this.#logic } = createDurable(machine, { dump: snapshot }, actor));
     } else {
       this.#version = 0;
       this.#last = { n: 0, owed: [], recent: undefined, state: '' };
-      const { actor, logic, initial } = createDurable(machine, from);
-      this.#actor = actor;
-      this.#logic = logic;
-      this.#birth = { input: from.input, step: initial! };
+      const created = createDurable(machine, from, actor);
+      this.#actor = created.actor;
+      this.#logic = created.logic;
+      this.#birth = { input: from.input, step: created.initial! };
     }
   }
 

@@ -80,6 +80,7 @@ class Task implements Host {
   readonly result: Promise<AgentResult>;
   readonly journal;
   readonly clock: Clock;
+  readonly inspect;
   readonly #options: TaskOptions;
   readonly #session: Session;
   #resolve!: (result: AgentResult) => void;
@@ -94,6 +95,7 @@ class Task implements Host {
   constructor(options: TaskOptions) {
     this.#options = options;
     this.clock = options.clock;
+    this.inspect = options.io.inspect;
     this.journal = { append: (_: unknown, __: Version, entry: Entry) => this.#append(entry), read: async () => [] };
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -1,7 +1,7 @@
 // An assistant that calls a model, with tools and a yes of a person: OPENAI_API_KEY=… TROUPE_CONFIG=examples/assistant.ts npm start
 import { appendFile } from 'node:fs/promises';
+import { defineAgent, defineTool, type TroupeOptions } from 'troupe';
 import { z } from 'zod';
-import { defineAgent, defineTool, type TroupeOptions } from '../src/index.ts';
 
 const orders: Record<string, { status: string; euros: number }> = {
   '1001': { status: 'left our warehouse this morning', euros: 20 },

@@ -1,6 +1,7 @@
 // A campaign: enqueues a lead run for every city instead of waiting for each, then says what came of them. Run it: node examples/campaign.ts
+
+import { createTroupe, defineOrchestrator } from 'troupe';
 import { z } from 'zod';
-import { createTroupe, defineOrchestrator } from '../src/index.ts';
 import { lead, leadAgents } from './lead.ts';
 
 export const campaign = defineOrchestrator({

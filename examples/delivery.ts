@@ -1,6 +1,7 @@
 // A delivery orchestrator: reserves the goods, plans the way, books the courier; nothing is booked twice, whatever crashes.
+
+import { defineAgent, defineOrchestrator, defineTool, Failed } from 'troupe';
 import { z } from 'zod';
-import { defineAgent, defineOrchestrator, defineTool, Failed } from '../src/index.ts';
 
 const stock = new Map([
   ['chair', 3],

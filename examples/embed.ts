@@ -1,7 +1,7 @@
 // Troupe inside somebody's own web server: no framework, and no port but theirs.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createTroupe } from '../src/index.ts';
+import { createTroupe } from 'troupe';
 import frontDesk from './front-desk.ts';
 
 const troupe = await createTroupe(frontDesk);

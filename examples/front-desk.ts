@@ -1,7 +1,7 @@
 // A small front desk: books tables, looks up orders, fetches a person. `npm start` serves it; copy it to begin your own.
 import { setTimeout as pause } from 'node:timers/promises';
+import { defineAgent, type TroupeOptions } from 'troupe';
 import { z } from 'zod';
-import { defineAgent, type TroupeOptions } from '../src/index.ts';
 
 /** Asks for what it must know, turn by turn, and books when everything is right. */
 const booking = defineAgent({

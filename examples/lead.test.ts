@@ -1,7 +1,7 @@
 // The one test that an orchestrator needs: its payload in, its records out, on the backends that ship with Troupe. Run it: node examples/lead.test.ts
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTroupe } from '../src/index.ts';
+import { createTroupe } from 'troupe';
 import { lead, leadAgents } from './lead.ts';
 
 test('companies that score enough are leads, and each says who judged it', async () => {

@@ -1,6 +1,7 @@
 // A lead orchestrator: finds companies in a city, has each one judged, and returns those that are worth a call.
+
+import { defineAgent, defineOrchestrator } from 'troupe';
 import { z } from 'zod';
-import { defineAgent, defineOrchestrator } from '../src/index.ts';
 
 const companies = z.array(z.object({ name: z.string(), staff: z.number() }));
 const verdict = z.object({ score: z.number().min(0).max(1), reason: z.string() });

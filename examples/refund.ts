@@ -1,6 +1,7 @@
 // An agent that is a chart of your own: looks an order up, asks a person about large sums, and refunds exactly once.
+
+import { type AgentResult, type Decision, defineAgent, performed } from 'troupe';
 import { assign, setup } from 'xstate';
-import { type AgentResult, type Decision, defineAgent, performed } from '../src/index.ts';
 
 interface Order {
   readonly id: string;

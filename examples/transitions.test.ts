@@ -1,9 +1,8 @@
 // Unit tests of transitions: no clock, no network, no mocks. Run them with `node --test examples/transitions.test.ts`.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { settings } from '../machines/session/events.ts';
-import { sessionMachine } from '../machines/session/machine.ts';
-import { start } from '../src/testing.ts';
+import { sessionMachine, settings } from 'troupe/machines';
+import { start } from 'troupe/testing';
 
 const hello = { type: 'message', id: 'm1', content: 'hello' } as const;
 const greeter = { agent: 'greeter', confidence: 1, reason: 'it is a greeting' };

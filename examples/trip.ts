@@ -1,5 +1,5 @@
 // A flow: three agents look for offers at once, and a fourth books what they found, once a person has said yes.
-import { defineAgent, Failed, type TroupeOptions } from '../src/index.ts';
+import { defineAgent, Failed, type TroupeOptions } from 'troupe';
 
 const trains = defineAgent({ id: 'trains', run: () => 'by train at 9:12, 89 €' });
 

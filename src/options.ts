@@ -1,5 +1,6 @@
 // The options of a runtime.
 
+import type { Inspect } from '../actors/durable.ts';
 import type { HookFunctions } from '../actors/hooks.ts';
 import type { Settings } from '../machines/session/events.ts';
 import type { AgentDefinition, AgentFunction } from './agents/definition.ts';
@@ -62,9 +63,15 @@ export interface TroupeOptions extends HookFunctions {
   readonly settings?: Partial<Settings>;
   /** Settings of model calls: levels by founder, tenant and user; `OPENAI_API_KEY` and `OPENAI_BASE_URL` are the level below. */
   readonly llm?: LlmSettings;
-  readonly pool?: Omit<PoolOptions, 'clock' | 'random' | 'transport'>;
+  readonly pool?: Omit<PoolOptions, 'clock' | 'random' | 'transport' | 'inspect'>;
+  /**
+   * XState's inspection callback: called with every actor of this runtime as it is created, and with its events and snapshots.
+   * Actors of sessions, jobs and agents' own charts are named `{tenant}/{session}`; the node, its agents, endpoints, breakers,
+   * budgets and shards have actors too. It is called while a session decides, so it should only take notes.
+   */
+  readonly inspect?: Inspect;
   /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */
-  readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
+  readonly cluster?: Omit<ClusterOptions, 'transport' | 'clock' | 'log' | 'inspect'>;
   /** Charts of the application, for viewers: `GET /v1/machines` shows them, and transitions can be computed there. */
   readonly machines?: Readonly<Record<string, OwnMachine>>;
   /** Time limit per part of a session's state after which the session counts as stuck, ms. Defaults: `STUCK_MS`. */

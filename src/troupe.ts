@@ -49,7 +49,18 @@ import type { Outcome } from './sessions/outcome.ts';
 import { mcpTools } from './tools/mcp.ts';
 import type { Tool, ToolSource } from './tools/tool.ts';
 import { memoryTransport } from './transport/memory.ts';
-import type { Transport } from './transport/transport.ts';
+import {
+  type MessageBody,
+  publishOn,
+  type RequestSubjectOptions,
+  requestOn,
+  type SubjectHandler,
+  type SubjectMessage,
+  type SubjectOptions,
+  type SubscribeOptions,
+  subscribeTo,
+} from './transport/messages.ts';
+import type { Subscription, Transport } from './transport/transport.ts';
 
 export type { TroupeOptions } from './options.ts';
 
@@ -99,12 +110,13 @@ export class Troupe {
 
   constructor(options: TroupeOptions) {
     const { agents = [], handleNoMatch, clock = realClock, random, log = silent, journal = memoryJournal() } = options;
+    const { inspect } = options;
     this.journal = journal;
     this.log = log;
     this.clock = clock;
     this.#agentProtocol = options.agent_protocol === true ? {} : options.agent_protocol || undefined;
     this.transport = options.transport ?? memoryTransport({ clock });
-    this.models = openModels(options.llm, { clock, journal });
+    this.models = openModels(options.llm, { clock, journal, inspect });
     this.access = new Access(options.authorize);
     const permit = this.access.asks ? (call: AgentCall) => permitCall(this.access, call) : undefined;
     this.pool = new AgentPool({
@@ -114,6 +126,7 @@ export class Troupe {
       random,
       transport: this.transport,
       permit,
+      inspect,
     });
     this.charts = new Charts(options.machines, agents);
     for (const agent of agents) this.#declare(agent);
@@ -134,7 +147,8 @@ export class Troupe {
     this.orchestration = new Orchestration(this, clock, options.orchestrators);
     const limits = options.drain_ms === undefined ? {} : { release_ms: options.drain_ms };
     const cluster =
-      options.cluster && this.#joining({ ...options.cluster, limits: { ...limits, ...options.cluster.limits } });
+      options.cluster &&
+      this.#joining({ ...options.cluster, inspect, limits: { ...limits, ...options.cluster.limits } });
     const elsewhere = cluster && new OtherNodes(cluster, this.transport);
     this.cluster = cluster;
     this.orchestrator = new Orchestrator({
@@ -150,6 +164,7 @@ export class Troupe {
       log,
       passivate_ms: options.passivate_ms ?? 60_000,
       max_resident: options.max_resident ?? 10_000,
+      inspect,
     });
     elsewhere?.serve(this.orchestrator);
     const shardOf = cluster && ((key: Key) => cluster.shardOf(key));
@@ -314,6 +329,31 @@ export class Troupe {
     options: EnqueueOptions & { readonly tenant?: string } = {},
   ): Promise<{ readonly job_id: string; readonly duplicate: boolean }> {
     return this.jobs.enqueue(orchestrator, payload, options);
+  }
+
+  /**
+   * Publishes a message: text and bytes as they are, anything else as JSON. At most once, as NATS has it. Throws `Refused`:
+   * `bad_subject`, `message_too_large`.
+   */
+  publish(subject: string, body: MessageBody, options?: SubjectOptions): void {
+    publishOn(this.transport, subject, body, options);
+  }
+
+  /**
+   * Calls `handler` with every message from now on whose subject matches; `*` stands for one token, a last `>` for one or more.
+   * What it throws is reported by the transport. Throws `Refused('bad_subject')`.
+   */
+  subscribe(subject: string, handler: SubjectHandler, options?: SubscribeOptions): Subscription {
+    return subscribeTo(this.transport, subject, handler, options);
+  }
+
+  /**
+   * Publishes a message and resolves with the first reply, within `timeout_ms` (5,000 ms unless told): a session's verbs
+   * (`troupe.<tenant>.session.<id>.message`), an agent, or any other subscriber. Rejects with `Refused`: `bad_subject`,
+   * `no_responders` at once where nobody is subscribed, `timed_out`, `message_too_large`, `subject_denied`.
+   */
+  request(subject: string, body: MessageBody, options?: RequestSubjectOptions): Promise<SubjectMessage> {
+    return requestOn(this.transport, subject, body, options);
   }
 
   /** The agents at work for a tenant: its open runs. */

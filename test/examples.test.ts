@@ -1,6 +1,6 @@
 // Every example runs, without a key and without a network.
 import { execFile, spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -41,6 +41,12 @@ test('every example is tested here', () => {
     'transitions.test.ts',
     'trip.ts',
   ]);
+});
+
+test('an example imports the package by its name, so that it runs wherever it is copied to', () => {
+  const files = readdirSync(examples, { encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const imported = files.flatMap((name) => [...readFileSync(at(name), 'utf8').matchAll(/ from '(\.[^']*)'/g)]);
+  expect(imported.map(([, path]) => path).filter((path) => !path!.startsWith('./'))).toEqual([]);
 });
 
 test('the front desk books a table, looks up an order and fetches a person', async () => {

@@ -73,7 +73,9 @@ test('charts import no actor and nothing of the runtime but types', () => {
 
 test('only what the library gives lies loose in src', () => {
   expect(files.filter((file) => /^src\/[^/]+$/.test(file)).sort()).toEqual([
+    'src/http.ts',
     'src/index.ts',
+    'src/nats.ts',
     'src/options.ts',
     'src/serve.ts',
     'src/testing.ts',

@@ -1,5 +1,6 @@
 // One instance of an agent on this node: its chart, its breaker, and the metrics of its calls.
-import { type Actor, createActor, type InspectionEvent, type SnapshotFrom } from 'xstate';
+import { type Actor, createActor, type SnapshotFrom } from 'xstate';
+import type { Inspect } from '../../actors/durable.ts';
 import type { Performer } from '../../actors/performer.ts';
 import type { BreakerEvent, BreakerInput } from '../../machines/breaker/events.ts';
 import { breakerMachine } from '../../machines/breaker/machine.ts';
@@ -43,7 +44,7 @@ export interface EndpointSettings {
   readonly breaker?: BreakerInput;
   /** Milliseconds between health checks; without it there are none. */
   readonly check_ms?: number;
-  readonly inspect?: (event: InspectionEvent) => void;
+  readonly inspect?: Inspect;
   /** Called after any change of the chart or the breaker. */
   readonly changed?: () => void;
 }

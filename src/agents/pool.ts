@@ -1,6 +1,6 @@
 // The agents that this node can call: their registration per tenant, and single calls of them.
 import { isDeepStrictEqual } from 'node:util';
-import type { InspectionEvent } from 'xstate';
+import type { Inspect } from '../../actors/durable.ts';
 import { asFailed, type CallIO, type ToolStep } from '../../actors/performer.ts';
 import type { BreakerInput } from '../../machines/breaker/events.ts';
 import type { Emitted } from '../journal/journal.ts';
@@ -41,7 +41,7 @@ export interface PoolOptions {
   /** Called before every call, which fails with its rejection. */
   readonly permit?: (call: AgentCall) => Promise<void>;
   /** Gets every event and snapshot of every agent, endpoint and breaker. */
-  readonly inspect?: (event: InspectionEvent) => void;
+  readonly inspect?: Inspect;
 }
 
 export interface Registration {
@@ -174,7 +174,7 @@ export class AgentPool {
    * its `steps` and the events to emit (`told`), if any.
    */
   async call(call: AgentCall, io: CallIO): Promise<Performed> {
-    const { part, history, remember, tools } = io;
+    const { inspect } = this.#options;
     const agent = this.get(call.tenant, call.agent_id);
     if (!agent) throw this.#unknown(call);
     if (io.signal.aborted) throw asFailed(io.signal.reason, io.signal, call.agent_id);
@@ -188,7 +188,7 @@ export class AgentPool {
     const { signal, end } = this.#within(agent.definition.timeout_ms, io.signal);
     let result: AgentResult;
     try {
-      result = await endpoint.definition.perform(call, { signal, part, history, remember, tools, steps, told, events });
+      result = await endpoint.definition.perform(call, { ...io, signal, steps, told, events, inspect });
     } catch (error) {
       const failed = asFailed(error, signal, call.agent_id);
       const ms = failed.code === 'aborted' ? endpoint.abandoned(ticket) : endpoint.failed(ticket, failed);

@@ -1,5 +1,6 @@
 // This node in the cluster: the shards that it owns, and the owner of every other shard.
 import { type Actor, createActor, fromPromise } from 'xstate';
+import type { Inspect } from '../../actors/durable.ts';
 import { type ShardLimits, shardLimits } from '../../machines/shard/events.ts';
 import { shardMachine } from '../../machines/shard/machine.ts';
 import type { Key, Row } from '../journal/journal.ts';
@@ -17,6 +18,8 @@ export interface ClusterOptions extends Omit<MembersOptions, 'bucket'> {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly log: Log;
+  /** Sees the actors of this node's shards. */
+  readonly inspect?: Inspect;
   /** Fixed when the cluster was created. */
   readonly shards: number;
   readonly limits?: Partial<ShardLimits>;
@@ -80,7 +83,7 @@ export class Cluster {
       },
     });
     this.#actors = Array.from({ length: shards }, (_, shard) => {
-      const actor = createActor(machine, { clock, input: { shard, limits } });
+      const actor = createActor(machine, { clock, inspect: options.inspect, input: { shard, limits } });
       let was = 'unowned';
       actor.subscribe(({ value }) => {
         if (value === was) return;

@@ -27,7 +27,7 @@ export interface NatsNodeOptions {
 export interface NatsNode {
   readonly journal: Journal;
   readonly transport: Transport;
-  readonly cluster: Omit<ClusterOptions, 'transport' | 'clock' | 'log'>;
+  readonly cluster: Omit<ClusterOptions, 'transport' | 'clock' | 'log' | 'inspect'>;
   /** Closes the connection; close the runtime first. */
   close(): Promise<void>;
 }

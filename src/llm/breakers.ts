@@ -1,5 +1,6 @@
 // A circuit breaker for each endpoint of models.
 import { type Actor, createActor, type SnapshotFrom } from 'xstate';
+import type { Inspect } from '../../actors/durable.ts';
 import type { BreakerInput } from '../../machines/breaker/events.ts';
 import { breakerMachine } from '../../machines/breaker/machine.ts';
 import { recoveryTime } from '../../machines/breaker/rules.ts';
@@ -16,6 +17,8 @@ export interface BreakersOptions {
   readonly limits?: BreakerInput;
   /** Maximum of endpoints with a breaker; default 1,000. */
   readonly most?: number;
+  /** Sees every breaker's actor. */
+  readonly inspect?: Inspect;
 }
 
 /** The view of an endpoint. */
@@ -37,12 +40,14 @@ export class Breakers {
   readonly #clock: Clock;
   readonly #limits: BreakerInput;
   readonly #most: number;
+  readonly #inspect: Inspect | undefined;
   readonly #guarded = new Map<string, Guarded>();
 
-  constructor({ clock = realClock, limits = {}, most = 1_000 }: BreakersOptions = {}) {
+  constructor({ clock = realClock, limits = {}, most = 1_000, inspect }: BreakersOptions = {}) {
     this.#clock = clock;
     this.#limits = limits;
     this.#most = most;
+    this.#inspect = inspect;
   }
 
   /** Admits a call. Throws `Failed('model_unavailable')`, with `retry_after_s`, while the breaker is open. */
@@ -77,7 +82,11 @@ export class Breakers {
       oldest[1].breaker.stop();
       this.#guarded.delete(oldest[0]);
     }
-    const breaker = createActor(breakerMachine, { clock: quiet(this.#clock), input: this.#limits });
+    const breaker = createActor(breakerMachine, {
+      clock: quiet(this.#clock),
+      inspect: this.#inspect,
+      input: this.#limits,
+    });
     const guarded = { breaker, openedAt: 0 };
     let opened = 0;
     breaker.subscribe(({ context }) => {

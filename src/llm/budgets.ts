@@ -1,5 +1,6 @@
 // Budgets of sessions, users, agents and tenants for models, each a chart that refuses calls beyond its limit.
-import { type Actor, createActor, type InspectionEvent } from 'xstate';
+import { type Actor, createActor } from 'xstate';
+import type { Inspect } from '../../actors/durable.ts';
 import type { Spending } from '../../machines/budget/events.ts';
 import { budgetMachine } from '../../machines/budget/machine.ts';
 import { reached } from '../../machines/budget/rules.ts';
@@ -37,7 +38,7 @@ export interface BudgetsOptions {
   /** The journal that holds the sessions. Without it the spending of earlier processes does not count. */
   readonly journal?: Pick<Journal, 'tail'>;
   /** Gets every event and snapshot of every budget. */
-  readonly inspect?: (event: InspectionEvent) => void;
+  readonly inspect?: Inspect;
 }
 
 interface Book {

@@ -5,6 +5,7 @@ import type {
   ChatCompletionChunk,
   ChatCompletionCreateParams,
 } from 'openai/resources/chat/completions';
+import type { Inspect } from '../../actors/durable.ts';
 import type { Journal } from '../journal/journal.ts';
 import { type Clock, realClock } from '../platform/clock.ts';
 import { Failed, Refused } from '../platform/errors.ts';
@@ -49,6 +50,8 @@ export interface OpenOptions {
   readonly journal?: Pick<Journal, 'tail'>;
   /** Default `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Sees the actors of budgets and of the endpoints' breakers. */
+  readonly inspect?: Inspect;
 }
 
 /**
@@ -57,14 +60,16 @@ export interface OpenOptions {
  */
 export function openModels(
   settings: LlmSettings = {},
-  { clock, journal, env = process.env }: OpenOptions = {},
+  { clock, journal, env = process.env, inspect }: OpenOptions = {},
 ): OpenAiModels {
   const encryptionKey = env.TROUPE_ENCRYPTION_KEY || undefined;
   const checked = parse(llmProgram, settings, 'llm');
   if (encryptionKey !== undefined) readKey(encryptionKey);
   else if (hasSealed(checked)) throw noKey();
-  const budgets = new Budgets({ clock, journal });
-  return new OpenAiModels({ settings: checked, environment: environmentLevel(env), encryptionKey, clock, budgets });
+  const budgets = new Budgets({ clock, journal, inspect });
+  const breakers = new Breakers({ clock, inspect });
+  const environment = environmentLevel(env);
+  return new OpenAiModels({ settings: checked, environment, encryptionKey, clock, budgets, breakers });
 }
 
 const noKey = (): Refused =>

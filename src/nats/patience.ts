@@ -1,9 +1,6 @@
 // Retries of the NATS client's own calls while the servers of a cluster elect a leader, or another node creates the
 // same stream.
 import { setTimeout as pause } from 'node:timers/promises';
-import { JetStreamApiError } from '@nats-io/jetstream';
-import { errors } from '@nats-io/transport-node';
-import { BEING_CREATED, PASSING } from './jetstream.ts';
 
 /** The retry window, ms: an election takes up to 9 s. */
 const LONGEST = 20_000;
@@ -18,7 +15,7 @@ export async function whileNobodyLeads<T>(attempt: () => Promise<T>): Promise<T>
     try {
       return await attempt();
     } catch (error) {
-      if (!mayPass(error) || performance.now() > end) throw error;
+      if (!(await mayPass(error)) || performance.now() > end) throw error;
     }
   }
 }
@@ -26,7 +23,11 @@ export async function whileNobodyLeads<T>(attempt: () => Promise<T>): Promise<T>
 /**
  * For a stream without a leader the client reports that JetStream is not enabled, with "no responders" as the cause.
  */
-function mayPass(error: unknown): boolean {
+async function mayPass(error: unknown): Promise<boolean> {
+  // Here and not above: every runtime imports what a cluster is made of, and most are in none.
+  const { BEING_CREATED, PASSING } = await import('./jetstream.ts');
+  const { JetStreamApiError } = await import('@nats-io/jetstream');
+  const { errors } = await import('@nats-io/transport-node');
   if (error instanceof JetStreamApiError) return PASSING.has(error.code) || BEING_CREATED.has(error.code);
   if (error instanceof errors.TimeoutError) return true;
   if (error instanceof errors.RequestError) return error.isNoResponders() || error.cause instanceof errors.TimeoutError;
