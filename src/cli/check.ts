@@ -40,7 +40,7 @@ export const check = storedOptions(new Command('check'))
         bar.add();
       }
       bar.done();
-      tell(findings, options.json);
+      print(findings, options.json);
     } finally {
       await stored.close();
     }
@@ -59,7 +59,7 @@ async function examine(stored: Stored, key: Key, changed?: AnyStateMachine): Pro
   }
 }
 
-function tell(findings: readonly Finding[], json: boolean | undefined): void {
+function print(findings: readonly Finding[], json: boolean | undefined): void {
   const trouble = findings.filter(({ verdict }) => !HARMLESS.has(verdict));
   if (trouble.length > 0) process.exitCode = 1;
   const counts = Object.fromEntries(

@@ -47,7 +47,7 @@ export async function run(args: readonly string[]): Promise<void> {
     await program.exitOverride().parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-    else if (!isTold(error)) throw error;
+    else if (!isExpected(error)) throw error;
     else {
       console.error(`${styleText('red', '✗', { stream: process.stderr })} ${error.message} (${error.code})`);
       process.exitCode = 1;
@@ -56,7 +56,7 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 /** Errors that a person can act on; any other is a defect and prints its stack. */
-const isTold = (error: unknown): error is Complaint | Refused | JournalError | NatsError =>
+const isExpected = (error: unknown): error is Complaint | Refused | JournalError | NatsError =>
   error instanceof Complaint ||
   error instanceof Refused ||
   error instanceof JournalError ||

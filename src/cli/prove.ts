@@ -62,7 +62,7 @@ const failover = new Command('failover')
       read: () => bar.add(),
     });
     bar.done();
-    console.log(json ? JSON.stringify(proof, null, 2) : told(proof, late(proof)));
+    console.log(json ? JSON.stringify(proof, null, 2) : reportOf(proof, late(proof)));
     if (!holds(proof)) process.exitCode = 1;
   });
 
@@ -74,7 +74,7 @@ function count(name: string, text: string, least: number): number {
   throw new Complaint('bad_option', `--${name} takes a whole number from ${least} on, not "${text}"`);
 }
 
-function told(proof: Proof, late: readonly ServerKill[]): string {
+function reportOf(proof: Proof, late: readonly ServerKill[]): string {
   const { options, blows, servers, recovery, upgrade } = proof;
   const never = (label: string, what: readonly string[]): string =>
     [verdict(label, what.length), ...what.slice(0, 10).map((one) => `      ${one}`)].join('\n');

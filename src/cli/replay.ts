@@ -37,7 +37,7 @@ export const replay = storedOptions(new Command('replay'))
       }
       bar.done();
       if (options.json) console.log(JSON.stringify({ sessions: keys.length, entries, differing }, null, 2));
-      else tell(keys.length, entries, differing);
+      else print(keys.length, entries, differing);
       if (differing.length > 0) process.exitCode = 1;
     } finally {
       await stored.close();
@@ -55,7 +55,7 @@ async function refolded(stored: Stored, key: Key): Promise<Refolding> {
   }
 }
 
-function tell(sessions: number, entries: number, differing: readonly Differing[]): void {
+function print(sessions: number, entries: number, differing: readonly Differing[]): void {
   for (const { at, why, ...key } of differing) console.log(`✗ ${keyName(key)}${at > 0 ? `, entry ${at}` : ''}: ${why}`);
   const verdict = differing.length === 0 ? 'all identical' : `${differing.length} differ`;
   console.log(`${sessions} sessions, ${entries} entries: ${verdict}`);

@@ -11,7 +11,7 @@ export function viewOf(service: Service, session: string): Promise<SessionView |
   });
 }
 
-type Hear = (told: Told) => void | Promise<void>;
+type OnEvent = (told: Told) => void | Promise<void>;
 
 export class Watch {
   /** Resolves when the session has ended or the watch was stopped; rejects when the service refuses. */
@@ -21,7 +21,7 @@ export class Watch {
   #seen: number;
 
   /** Prints the events after entry `after`, and awaits `hear` with each. */
-  constructor(service: Service, session: string, screen: Screen, after: number, hear: Hear = () => {}) {
+  constructor(service: Service, session: string, screen: Screen, after: number, hear: OnEvent = () => {}) {
     this.#seen = after;
     this.ended = this.#follow(service, session, screen, hear);
     const stop = () => this.stop();
@@ -41,7 +41,7 @@ export class Watch {
     this.#wake();
   }
 
-  async #follow(service: Service, session: string, screen: Screen, hear: Hear): Promise<void> {
+  async #follow(service: Service, session: string, screen: Screen, hear: OnEvent): Promise<void> {
     const { signal } = this.#stop;
     const events = service.follow(`/v1/sessions/${session}/events`, {
       after: String(this.#seen),

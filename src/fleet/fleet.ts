@@ -83,13 +83,13 @@ export class Fleet {
     const move = { from: before?.state ?? null, to: state, event: event.type };
     const step = { session_id: key.session, n, at, event: event.type, before: move.from, after: state };
     this.#of(key.tenant).took(move);
-    this.#tell(key, move, step);
+    this.#notify(key, move, step);
   }
 
   /** Counts a session that was created with copied entries, such as a fork. */
   came(key: Key, { state, at }: Pick<Row, 'state' | 'at'>, event: string): void {
     this.#moved(key, undefined, state, at);
-    this.#tell(key, { from: null, to: state, event });
+    this.#notify(key, { from: null, to: state, event });
   }
 
   /** Counts the removal of a session. */
@@ -97,7 +97,7 @@ export class Fleet {
     if (!isSession(key)) return;
     this.#count(key, state, -1);
     for (const part of partsOf(state)) this.#stays.leave(part, keyName(key));
-    this.#tell(key, { from: state, to: null, event });
+    this.#notify(key, { from: state, to: null, event });
   }
 
   /** Counts the changes that another node made to a session after this node had read its shard. */
@@ -214,7 +214,7 @@ export class Fleet {
     return within(this.#counts, 0, () => new Map<string, Counts>());
   }
 
-  #tell({ tenant }: Key, move: Move, step?: Step): void {
+  #notify({ tenant }: Key, move: Move, step?: Step): void {
     for (const listener of this.#listeners) listener(tenant, move, step);
   }
 

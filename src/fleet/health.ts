@@ -50,7 +50,7 @@ const DISK = { warning: 0.9, degraded: 0.98 };
 /** 99th percentile of the event loop's delay, ms. */
 const LAG = { warning: 200, degraded: 1_000 };
 /** Timeout of a dependency's check, ms. */
-const PATIENCE = 2_000;
+const TIMEOUT = 2_000;
 /** Time for which a result is cached, ms, so that frequent requests cost nothing. */
 const FRESH = 1_000;
 /** Longest window of the event loop's delays, ms. */
@@ -141,12 +141,12 @@ export class Health {
     const { journal, clock } = this.#host;
     let timer: unknown;
     const late = new Promise<never>((_, reject) => {
-      timer = clock.setTimeout(() => reject(new Error(`no answer within ${PATIENCE} ms`)), PATIENCE);
+      timer = clock.setTimeout(() => reject(new Error(`no answer within ${TIMEOUT} ms`)), TIMEOUT);
     });
     try {
       await Promise.race([journal.last({ tenant: 'default', session: '@health' }), late]);
       const value = Math.round(performance.now() - began);
-      return { name: 'journal', status: 'healthy', value, limit: PATIENCE, unit: 'ms' };
+      return { name: 'journal', status: 'healthy', value, limit: TIMEOUT, unit: 'ms' };
     } catch (error) {
       return { name: 'journal', status: 'degraded', detail: (error as Error).message };
     } finally {

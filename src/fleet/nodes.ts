@@ -71,7 +71,7 @@ const movesSubject = (node: string): string => `troupe.node.${node}.moves`;
 const decode = <T>(data: Uint8Array): T => JSON.parse(new TextDecoder().decode(data));
 
 /** A frame of one tenant, as nodes publish it. */
-type Told = FrameView & { readonly tenant: string };
+type TenantFrame = FrameView & { readonly tenant: string };
 
 export class FleetNodes {
   readonly #side: FleetSide;
@@ -145,7 +145,7 @@ export class FleetNodes {
    */
   listen(tenant: string, into: Frame, changed: () => void): () => void {
     const { cluster, fleet, transport } = this.#side;
-    const unhear = fleet.onMove((of, move, step) => {
+    const unsubscribe = fleet.onMove((of, move, step) => {
       if (of !== tenant) return;
       into.add(move, step);
       changed();
@@ -154,13 +154,13 @@ export class FleetNodes {
       cluster &&
       transport.subscribe(movesSubject('*'), ({ subject, data }) => {
         if (subject === movesSubject(cluster.id)) return;
-        const told = decode<Told>(data);
+        const told = decode<TenantFrame>(data);
         if (told.tenant !== tenant) return;
         into.merge(told);
         changed();
       });
     return () => {
-      unhear();
+      unsubscribe();
       others?.unsubscribe();
     };
   }
@@ -203,7 +203,7 @@ export class FleetNodes {
   #relay(tenant: string): void {
     const { cluster, fleet, transport } = this.#side;
     const publish = (frame: FrameView): void =>
-      transport.publish(movesSubject(cluster!.id), JSON.stringify({ tenant, ...frame } satisfies Told));
+      transport.publish(movesSubject(cluster!.id), JSON.stringify({ tenant, ...frame } satisfies TenantFrame));
     const relay = this.#relays.get(tenant) ?? new Relay(fleet, tenant, publish, () => this.#relays.delete(tenant));
     this.#relays.set(tenant, relay);
     relay.extend();
@@ -228,7 +228,7 @@ const silent = (node: string): Report => ({
 
 /** Publishes this node's transitions of a tenant to the other nodes, for as long as one of them asks. */
 class Relay {
-  readonly #unhear: () => void;
+  readonly #unsubscribe: () => void;
   readonly #ended: () => void;
   #timer: NodeJS.Timeout | undefined;
   #over: NodeJS.Timeout | undefined;
@@ -236,7 +236,7 @@ class Relay {
   constructor(fleet: Fleet, tenant: string, publish: (frame: FrameView) => void, ended: () => void) {
     const frame = new Frame();
     this.#ended = ended;
-    this.#unhear = fleet.onMove((of, move, step) => {
+    this.#unsubscribe = fleet.onMove((of, move, step) => {
       if (of !== tenant) return;
       frame.add(move, step);
       this.#timer ??= setTimeout(() => {
@@ -254,7 +254,7 @@ class Relay {
   end(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#over);
-    this.#unhear();
+    this.#unsubscribe();
     this.#ended();
   }
 }

@@ -37,7 +37,7 @@ const EVENTS = 50;
 const ACTORS = 1_000;
 const CHARACTERS = 32 * 1024 * 1024;
 
-interface Known {
+interface Stored {
   view: ForeignActor;
   readonly tenant: string;
   /** Its size, about, in characters. */
@@ -47,7 +47,7 @@ interface Known {
 
 export class ForeignActors {
   // In the order of their last news.
-  readonly #actors = new Map<string, Known>();
+  readonly #actors = new Map<string, Stored>();
   readonly #listeners = new Set<(tenant: string, told: object) => void>();
   readonly #now: () => number;
   #size = 0;
@@ -133,7 +133,7 @@ export class ForeignActors {
 
 const idOf = ({ id }: Source, name: string): string => `${id}.${name}`;
 
-function fresh(source: Source, session_id: string, at: number): Known {
+function fresh(source: Source, session_id: string, at: number): Stored {
   const view: ForeignActor = {
     actor_id: idOf(source, session_id),
     name: session_id,
@@ -149,7 +149,7 @@ function fresh(source: Source, session_id: string, at: number): Known {
   return { view, tenant: source.tenant, size: 0, sizes: { definition: 0, snapshot: 0, events: [] } };
 }
 
-function announce(known: Known, source: Source, told: Extract<Inspection, { type: '@xstate.actor' }>): void {
+function announce(known: Stored, source: Source, told: Extract<Inspection, { type: '@xstate.actor' }>): void {
   const { name, parentId, definition } = told;
   known.view = {
     ...known.view,
@@ -161,7 +161,7 @@ function announce(known: Known, source: Source, told: Extract<Inspection, { type
   stand(known, told.snapshot);
 }
 
-function stand(known: Known, snapshot: Inspection['snapshot']): void {
+function stand(known: Stored, snapshot: Inspection['snapshot']): void {
   const { status = 'active', value = null, context, output } = (snapshot ?? {}) as Partial<AnyMachineSnapshot>;
   const length = lengthOf([value, context, output]);
   const short = length <= LONGEST_SNAPSHOT;
@@ -176,7 +176,7 @@ function stand(known: Known, snapshot: Inspection['snapshot']): void {
   weigh(known);
 }
 
-function remember(known: Known, event: { readonly type: string }, at: number): void {
+function remember(known: Stored, event: { readonly type: string }, at: number): void {
   const length = lengthOf(event);
   const short = length <= LONGEST_EVENT ? event : { type: event.type, left_out: `${length} characters` };
   known.view = { ...known.view, events: [...known.view.events, { at, type: event.type, event: short }].slice(-EVENTS) };
@@ -184,7 +184,7 @@ function remember(known: Known, event: { readonly type: string }, at: number): v
   weigh(known);
 }
 
-function weigh(known: Known): void {
+function weigh(known: Stored): void {
   const { definition, snapshot, events } = known.sizes;
   known.size = events.reduce((sum, size) => sum + size, definition + snapshot);
 }

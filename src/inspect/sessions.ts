@@ -32,7 +32,7 @@ export class WatchedSessions {
   async start(): Promise<void> {
     const { journal, orchestrator } = this.#troupe;
     const heard = (key: Key, { entry }: { entry: Entry }): void => {
-      if (key.tenant === this.#tenant && isSession(key)) this.#hear(key.session, entry);
+      if (key.tenant === this.#tenant && isSession(key)) this.#entry(key.session, entry);
     };
     const key = this.#only === undefined ? undefined : { tenant: this.#tenant, session: this.#only };
     this.#unfollow = journal.follow(key ?? '*', heard);
@@ -53,7 +53,7 @@ export class WatchedSessions {
     this.#unfollow?.();
   }
 
-  #hear(session: string, { n, at, event, snapshot }: Entry): void {
+  #entry(session: string, { n, at, event, snapshot }: Entry): void {
     if (!this.#announced.has(session)) this.#announce(session, snapshot, at);
     const base = { ...baseOf(session, at), id: `${session}#${n}`, event };
     this.#tell({ type: '@xstate.event', ...base, sourceId: undefined });

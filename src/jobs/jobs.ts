@@ -217,7 +217,7 @@ export class Jobs {
   /** True if the job existed already. */
   async #create(key: Key, order: Order): Promise<boolean> {
     try {
-      await this.#tell(key, { type: 'enqueue', ...order });
+      await this.#send(key, { type: 'enqueue', ...order });
       return false;
     } catch (error) {
       if (!isIllegal(error)) throw error;
@@ -245,11 +245,11 @@ export class Jobs {
     const { access } = this.#host;
     if (access.asks)
       await access.check({ tenant: key.tenant, action: `${event.type}_job`, orchestrator, by: event.by });
-    await this.#tell(key, event);
+    await this.#send(key, event);
     return viewOf(await this.#last(key));
   }
 
-  #tell(key: Key, event: JobEvent): Promise<void> {
+  #send(key: Key, event: JobEvent): Promise<void> {
     return this.#host.conversations.tell(key, event);
   }
 

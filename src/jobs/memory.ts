@@ -16,9 +16,9 @@ export class JobMemory implements RunMemory {
   readonly #work: Work;
   readonly #clock: Clock;
   readonly #done = new Map<string, unknown>();
-  #said: { progress: number; note?: string } | undefined;
+  #latest: { progress: number; note?: string } | undefined;
   #timer: unknown;
-  #told = Number.NEGATIVE_INFINITY;
+  #reported = Number.NEGATIVE_INFINITY;
 
   constructor(stored: readonly Stored[], work: Work, clock: Clock) {
     this.#work = work;
@@ -39,7 +39,7 @@ export class JobMemory implements RunMemory {
         `step "${name}" came to ${length} characters of JSON, and ${LONGEST} are the most: keep it elsewhere and refer to it`,
         false,
       );
-    await this.#tell({ type: 'step_done', name, result });
+    await this.#send({ type: 'step_done', name, result });
   }
 
   /**
@@ -47,11 +47,11 @@ export class JobMemory implements RunMemory {
    * loop.
    */
   progress(progress: number, note?: string): void {
-    this.#said = { progress, ...(note !== undefined && { note }) };
+    this.#latest = { progress, ...(note !== undefined && { note }) };
     if (this.#timer !== undefined) return;
-    const wait = this.#told + SLOWEST - this.#clock.now();
-    if (wait <= 0) this.#say();
-    else this.#timer = this.#clock.setTimeout(() => this.#say(), wait);
+    const wait = this.#reported + SLOWEST - this.#clock.now();
+    if (wait <= 0) this.#report();
+    else this.#timer = this.#clock.setTimeout(() => this.#report(), wait);
   }
 
   /** The attempt is over: cancels the pending report. */
@@ -59,14 +59,14 @@ export class JobMemory implements RunMemory {
     this.#clock.clearTimeout(this.#timer);
   }
 
-  #say(): void {
+  #report(): void {
     this.#timer = undefined;
-    this.#told = this.#clock.now();
+    this.#reported = this.#clock.now();
     // A rejection means that the attempt has ended, and its progress no longer matters.
-    this.#tell({ type: 'progressed', ...this.#said! }).catch(() => {});
+    this.#send({ type: 'progressed', ...this.#latest! }).catch(() => {});
   }
 
-  async #tell(event: JobEvent): Promise<void> {
+  async #send(event: JobEvent): Promise<void> {
     await this.#work.tell(event as EventObject);
   }
 }

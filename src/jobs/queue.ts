@@ -39,7 +39,7 @@ export class JobQueue {
   /** Jobs that were sent `start` and have not reported `running` yet. */
   readonly #starting = new Set<string>();
   readonly #running = new Set<string>();
-  readonly #unhear: () => void;
+  readonly #unsubscribe: () => void;
   #open = false;
   #pumping = false;
   #pause: unknown;
@@ -47,8 +47,8 @@ export class JobQueue {
   constructor(orchestrator: Orchestrator, options: QueueOptions) {
     this.#orchestrator = orchestrator;
     this.#options = options;
-    this.#unhear = orchestrator.hearAll((key, { state, at }) => {
-      if (key.session.startsWith(JOB)) this.#heard(key, state, at);
+    this.#unsubscribe = orchestrator.hearAll((key, { state, at }) => {
+      if (key.session.startsWith(JOB)) this.#onEntry(key, state, at);
     });
   }
 
@@ -67,7 +67,7 @@ export class JobQueue {
   /** Stops starting jobs. */
   close(): void {
     this.#open = false;
-    this.#unhear();
+    this.#unsubscribe();
     this.#options.clock.clearTimeout(this.#pause);
   }
 
@@ -92,7 +92,7 @@ export class JobQueue {
     this.#pump();
   }
 
-  #heard(key: Key, state: string, at: number): void {
+  #onEntry(key: Key, state: string, at: number): void {
     const name = keyName(key);
     const priority = priorityOf(state);
     for (const one of priorities) if (one !== priority) this.#waiting[one].delete(name);

@@ -92,7 +92,7 @@ export async function callAgents(calling: Calling, asked: Asked): Promise<Answer
     why = error;
   });
   signal.throwIfAborted();
-  return agents.map((agent, n) => calls.cameOf(`${n + 1}`, agent, why));
+  return agents.map((agent, n) => calls.resultOf(`${n + 1}`, agent, why));
 }
 
 /** As `callAgents` with one agent; rejects with its `Failed`. */
@@ -113,7 +113,7 @@ class Calls {
   readonly random = Math.random;
   readonly #calling: Calling;
   readonly #asked: Asked;
-  readonly #came = new Map<string, Omit<Answered, 'asked' | 'ms'>>();
+  readonly #results = new Map<string, Omit<Answered, 'asked' | 'ms'>>();
   readonly #tries = new Map<string, number>();
   readonly #began: number;
   readonly #ended = new Map<string, number>();
@@ -136,24 +136,28 @@ class Calls {
       const { result, endpoint: instance } = done;
       if (result.type === 'answer') {
         this.#asked.check?.(result.final_message);
-        this.#came.set(step, { agent, instance, text: result.final_message });
+        this.#results.set(step, { agent, instance, text: result.final_message });
       } else if (result.type !== 'transfer') {
         const error = new Failed('agent_asks', `agent "${agent}" ${asks[result.type]}, and nobody is there`, false);
-        this.#came.set(step, { agent, instance, error });
+        this.#results.set(step, { agent, instance, error });
         throw error;
       }
       return done;
     } catch (error) {
       if (error instanceof Failed)
-        this.#came.set(step, { agent, instance: error.details.endpoint as string | undefined, error: said(error) });
+        this.#results.set(step, {
+          agent,
+          instance: error.details.endpoint as string | undefined,
+          error: publicFailure(error),
+        });
       throw error;
     } finally {
       this.#ended.set(step, this.clock.now());
     }
   };
 
-  cameOf(step: string, asked: string, why: unknown): Answered {
-    const came = this.#came.get(step) ?? { agent: asked, error: notCalled(asked, why) };
+  resultOf(step: string, asked: string, why: unknown): Answered {
+    const came = this.#results.get(step) ?? { agent: asked, error: notCalled(asked, why) };
     const ms = (this.#ended.get(step) ?? this.#began) - this.#began;
     return { asked, ...came, ms };
   }
@@ -182,7 +186,7 @@ const notCalled = (agent: string, why: unknown): Failed =>
 const stepOf = ({ step = '' }: AgentCall): string => step.split('~', 1)[0]!;
 
 /** A failure without the details that only the pool needs. */
-function said(error: Failed): Failed {
+function publicFailure(error: Failed): Failed {
   const { retry_after_s } = error.details;
   const failed = new Failed(error.code, error.message, error.retryable, {
     ...(retry_after_s !== undefined && { retry_after_s }),

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../testing/random.ts';
 
 /** Timeout of one attempt, after which the caller tries another node, ms. */
-const PATIENCE = 2_000;
+const TIMEOUT = 2_000;
 /** Time after which a request has failed, ms. */
 const LONGEST = 60_000;
 
@@ -66,7 +66,7 @@ export class Caller {
 /** Undefined if the connection broke or timed out. */
 async function ask(url: string, path: string, init: RequestInit): Promise<Omit<Answered, 'url'> | undefined> {
   try {
-    const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(PATIENCE) });
+    const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(TIMEOUT) });
     return { status: response.status, body: await response.json() };
   } catch {
     return undefined;

@@ -19,7 +19,7 @@ export class Load {
   readonly #random: Random;
   readonly #sessions: number;
   readonly #callers: Promise<void>[];
-  #said = 0;
+  #sent = 0;
   #over = false;
 
   constructor(caller: Caller, ledger: Ledger, random: Random, { sessions, callers }: LoadOptions) {
@@ -43,8 +43,8 @@ export class Load {
 
   /** Sends one message; resolves when it is acknowledged or has failed. */
   async say(session: string): Promise<Said> {
-    this.#said += 1;
-    const content = `message ${this.#said}`;
+    this.#sent += 1;
+    const content = `message ${this.#sent}`;
     const said = this.#ledger.begin(session, content);
     try {
       const asked = (url: string) => {

@@ -14,7 +14,7 @@ const JOURNAL = 'troupe-journal';
 /** The streams that a node needs. */
 const STREAMS = [JOURNAL, 'KV_troupe-nodes', 'KV_troupe-shards'];
 /** A started server reads its store and catches up within this time, or the proof fails, ms. */
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 /** A cluster forms within seconds; beyond this time a new attempt is better, ms. */
 const FORMING = 20_000;
 const TRIES = 3;
@@ -70,7 +70,7 @@ export class NatsCluster implements AsyncDisposable {
 
   /** The server that leads the journal's stream. */
   async leader(): Promise<NatsServer> {
-    const name = await eventually(PATIENCE, 'the journal has no leader', async () => {
+    const name = await eventually(TIMEOUT, 'the journal has no leader', async () => {
       return (await this.#info(JOURNAL)).cluster?.leader;
     });
     return this.servers.find((server) => server.name === name)!;
@@ -80,7 +80,7 @@ export class NatsCluster implements AsyncDisposable {
   async whole(): Promise<void> {
     const waits = (stream: string) => `the stream ${stream} does not get its ${COPIES} copies back`;
     for (const stream of STREAMS)
-      await eventually(PATIENCE, waits(stream), async () => {
+      await eventually(TIMEOUT, waits(stream), async () => {
         const { leader, replicas = [] } = (await this.#info(stream)).cluster ?? {};
         return leader && replicas.filter(({ current, offline }) => current && !offline).length === COPIES - 1;
       });

@@ -10,7 +10,7 @@ import { freePort } from './ports.ts';
 
 const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './node.ts' : './node.js', import.meta.url));
 /** Time within which a process reports that it listens, ms. */
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 /** Longer than a node takes to hand over its sessions and end its last requests, ms. */
 const LEAVING = 60_000;
 
@@ -21,7 +21,7 @@ export class Node {
   /** Path of the older version's program, until the upgrade. */
   #older: string | undefined;
   readonly #name: string;
-  readonly #hear: (node: Node, report: Report) => void;
+  readonly #onReport: (node: Node, report: Report) => void;
   /** The sessions whose answers this node is streaming, by idempotency key of the call. */
   readonly working = new Map<string, string>();
   #child: ChildProcess | undefined;
@@ -39,7 +39,7 @@ export class Node {
     this.#older = program;
     this.#name = name;
     this.url = `http://127.0.0.1:${port}`;
-    this.#hear = hear;
+    this.#onReport = hear;
   }
 
   get name(): string {
@@ -63,7 +63,7 @@ export class Node {
     });
     await new Promise<void>((listens, reject) => {
       const refuse = (why: string) => reject(new Refused('no_node', `a node ${why}\n${said}`, 503));
-      const late = setTimeout(() => refuse('does not come up'), PATIENCE);
+      const late = setTimeout(() => refuse('does not come up'), TIMEOUT);
       child.once('exit', (code, signal) => {
         this.working.clear();
         clearTimeout(late);
@@ -76,7 +76,7 @@ export class Node {
           clearTimeout(late);
           listens();
         }
-        this.#hear(this, report);
+        this.#onReport(this, report);
       });
     });
   }

@@ -129,7 +129,7 @@ export function isSpokenAfter({ end, acknowledged, shown }: Late, words: readonl
 class Listener {
   readonly #stop: AbortController;
   readonly #first = Promise.withResolvers<void>();
-  #told: number | undefined;
+  #acknowledged: number | undefined;
   #shown = false;
   open = true;
   /** Deltas after the takeover. */
@@ -137,7 +137,7 @@ class Listener {
 
   private constructor(stop: AbortController, response: Response) {
     this.#stop = stop;
-    void this.#hear(response);
+    void this.#read(response);
   }
 
   /** Undefined if the node does not answer or does not know the session. */
@@ -162,7 +162,7 @@ class Listener {
   }
 
   acknowledged(): void {
-    this.#told = Date.now();
+    this.#acknowledged = Date.now();
   }
 
   close(): void {
@@ -170,12 +170,12 @@ class Listener {
     this.#stop.abort();
   }
 
-  async #hear(response: Response): Promise<void> {
+  async #read(response: Response): Promise<void> {
     const events = response.body!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
     try {
       for await (const { event, data } of events) {
         if (event === 'agent_stream_delta') {
-          if (this.#told !== undefined || this.#shown) {
+          if (this.#acknowledged !== undefined || this.#shown) {
             const { offset, text, ...of } = JSON.parse(data) as {
               run_id: string;
               attempt: number;
@@ -183,7 +183,7 @@ class Listener {
               text: string;
             };
             const place = { attempt: attemptOf(of), end: offset + text.length };
-            this.late.push({ ...place, heard: Date.now(), acknowledged: this.#told, shown: this.#shown });
+            this.late.push({ ...place, heard: Date.now(), acknowledged: this.#acknowledged, shown: this.#shown });
           }
           this.#first.resolve();
         }

@@ -16,11 +16,11 @@ interface Line {
 }
 
 /** Answers that had to wait for a release may take this long, ms. */
-const PATIENCE = 20_000;
+const TIMEOUT = 20_000;
 
-/** Reads a session until every acknowledged message has its answer, or `PATIENCE` is over. */
+/** Reads a session until every acknowledged message has its answer, or `TIMEOUT` is over. */
 export async function readBack(caller: Caller, session: string, said: readonly Said[]): Promise<Verdict> {
-  for (const end = Date.now() + PATIENCE; ; await pause(100)) {
+  for (const end = Date.now() + TIMEOUT; ; await pause(100)) {
     const { status, body } = await caller.get(`/v1/sessions/${session}/messages?view=full`);
     const verdict = judge(session, status === 200 ? (body.messages as Line[]) : [], said);
     if (verdict.lost.length === 0 || Date.now() > end) return verdict;

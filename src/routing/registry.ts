@@ -29,7 +29,7 @@ const AGAIN = 1_000;
 export class Registry {
   readonly #options: RegistryOptions;
   /** The agents registered with the pool, by tenant. */
-  readonly #known = new Map<string, Set<string>>();
+  readonly #registered = new Map<string, Set<string>>();
   #changes: Subscription | undefined;
   #stopped = false;
 
@@ -56,7 +56,7 @@ export class Registry {
    */
   async register(tenant: string, agent: Registered, join: boolean): Promise<void> {
     checkAgent(definitionOf(agent));
-    await this.#tell(tenant, { type: 'register', agent, join }).catch((error) => {
+    await this.#send(tenant, { type: 'register', agent, join }).catch((error) => {
       // The same registration exists already.
       if (!isIllegal(error)) throw error;
     });
@@ -65,13 +65,13 @@ export class Registry {
 
   /** Rejects with `Refused('unknown_agent')`. */
   async deregister(tenant: string, agent_id: string): Promise<void> {
-    await this.#tell(tenant, { type: 'deregister', agent_id }).catch((error) => {
+    await this.#send(tenant, { type: 'deregister', agent_id }).catch((error) => {
       throw isIllegal(error) ? new Refused('unknown_agent', `no agent "${agent_id}" is registered`, 404) : error;
     });
     await this.#changed(tenant);
   }
 
-  #tell(tenant: string, event: RegistryEvent): Promise<void> {
+  #send(tenant: string, event: RegistryEvent): Promise<void> {
     return this.#options.conversations.tell({ tenant, session: REGISTRY }, event);
   }
 
@@ -92,12 +92,12 @@ export class Registry {
     const { journal, pool } = this.#options;
     const stored = await journal.last({ tenant, session: REGISTRY });
     const { agents } = (stored?.entry.snapshot.context ?? { agents: {} }) as RegistryContext;
-    for (const agent of Object.values(agents)) this.#know(tenant, agent);
-    for (const gone of this.#known.get(tenant) ?? []) if (!(gone in agents)) pool.deregister(tenant, gone);
-    this.#known.set(tenant, new Set(Object.keys(agents)));
+    for (const agent of Object.values(agents)) this.#registerInPool(tenant, agent);
+    for (const gone of this.#registered.get(tenant) ?? []) if (!(gone in agents)) pool.deregister(tenant, gone);
+    this.#registered.set(tenant, new Set(Object.keys(agents)));
   }
 
-  #know(tenant: string, agent: Registered): void {
+  #registerInPool(tenant: string, agent: Registered): void {
     const { pool } = this.#options;
     const definition = definitionOf(agent);
     if (definition.kind === 'http') pool.amend(tenant, definition);

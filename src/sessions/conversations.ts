@@ -145,7 +145,7 @@ export class Conversations {
   }
 
   async view(key: Key): Promise<SessionView> {
-    return standing(await this.#known(key));
+    return standing(await this.#existing(key));
   }
 
   /**
@@ -225,7 +225,7 @@ export class Conversations {
     return { agent: agent_id, route: this.#directory.routeNow(key, { content, agent_id }) };
   }
 
-  async #known(key: Key): Promise<Session> {
+  async #existing(key: Key): Promise<Session> {
     const session = await this.#orchestrator.find(key);
     if (!session || session.position.n === 0) throw unknownSession(key);
     return session;

@@ -45,13 +45,13 @@ export const outcomes: Record<string, Outcome['status'] | undefined> = {
 
 /** Waits for the outcome of one message: subscribes to the session's entries before the message is sent. */
 export class Waiting {
-  readonly #heard: Entry[] = [];
+  readonly #received: Entry[] = [];
   readonly #end: () => void;
   readonly #unstop: () => void;
   readonly #orchestrator: Orchestrator;
   readonly #key: Key;
   readonly #trace: RunEvent[] = [];
-  #hear: ((entry: Entry) => void) | undefined;
+  #onEntry: ((entry: Entry) => void) | undefined;
   #stop: (() => void) | undefined;
   #moved: () => void = () => {};
   #signal: AbortSignal | undefined;
@@ -64,8 +64,8 @@ export class Waiting {
     this.#signal = signal;
     this.#end = orchestrator.hear(key, {
       entry: (entry) => {
-        if (this.#hear) this.#hear(entry);
-        else this.#heard.push(entry);
+        if (this.#onEntry) this.#onEntry(entry);
+        else this.#received.push(entry);
       },
       moved: () => this.#moved(),
     });
@@ -84,7 +84,7 @@ export class Waiting {
     const past = duplicate ? await this.#orchestrator.journal.read(this.#key, accepted.n) : [];
     // Entries received during the read may be in its result too.
     const read = past.at(-1)?.entry.n ?? accepted.n - 1;
-    const entries = [...past.map(({ entry }) => entry), ...this.#heard.filter(({ n }) => n > read)];
+    const entries = [...past.map(({ entry }) => entry), ...this.#received.filter(({ n }) => n > read)];
     for (const entry of entries) {
       const outcome = this.#take(entry, session);
       if (outcome) return outcome;
@@ -96,7 +96,7 @@ export class Waiting {
       this.#moved = () => reject(moved(this.#key));
       if (this.#signal?.aborted) reject(this.#signal.reason);
       this.#signal?.addEventListener('abort', () => reject(this.#signal!.reason), { once: true });
-      this.#hear = (entry) => {
+      this.#onEntry = (entry) => {
         const outcome =
           this.#take(entry, session) ??
           (leaves(entry) && stays(session, message_id) ? this.#outcome('accepted', session) : undefined);

@@ -136,17 +136,17 @@ function taking(pure: Stepper, from: GraphState, event: EventObject): Step {
   try {
     return pure.step(from.snapshot, event);
   } catch (error) {
-    throw new CounterExample(`the chart throws on ${told(event)}: ${(error as Error).message}`, from);
+    throw new CounterExample(`the chart throws on ${textOf(event)}: ${(error as Error).message}`, from);
   }
 }
 
 /** One line per step: the event, and the states it led to. */
 function describe(path: readonly GraphEdge[], at: GraphState): string {
   const first = path[0]?.from ?? at;
-  return [`  ${first.name}`, ...path.map(({ event, to }) => `  ${told(event)} → ${to.name}`)].join('\n');
+  return [`  ${first.name}`, ...path.map(({ event, to }) => `  ${textOf(event)} → ${to.name}`)].join('\n');
 }
 
-function told({ type, ...data }: EventObject): string {
+function textOf({ type, ...data }: EventObject): string {
   const { actorId: _, ...rest } = data as { actorId?: string };
   return Object.keys(rest).length > 0 ? `${type} ${JSON.stringify(rest)}` : type;
 }

@@ -62,7 +62,7 @@ const USUAL = 'default/s1';
 const QUIET = 3;
 
 class Stage {
-  readonly #told: string[] = [];
+  readonly #lines: string[] = [];
   readonly #sessions = new Map<string, { readonly handle: SessionHandle; heard: number }>();
   readonly #begin: (() => Promise<Troupe>) | undefined;
   #listening = new AbortController();
@@ -86,12 +86,12 @@ class Stage {
   async play(script: readonly ScriptLine[]): Promise<string> {
     for (const line of script) {
       const { words } = line;
-      if (words === '' || words.startsWith('#')) this.#told.push(line.text);
+      if (words === '' || words.startsWith('#')) this.#lines.push(line.text);
       else if (await this.#carryOut(line)) await this.#settle();
       else if (!TELLING.test(words)) throw new Error(`line ${line.number} is nothing that can be played: ${words}`);
     }
-    for (const name of this.#waiting.values()) this.#tell(name, 'unanswered');
-    return this.#told.join('\n');
+    for (const name of this.#waiting.values()) this.#write(name, 'unanswered');
+    return this.#lines.join('\n');
   }
 
   async end(): Promise<void> {
@@ -104,15 +104,15 @@ class Stage {
     const [, question, view] = /^(state|history)(?:\((full|llm)\))?:/.exec(words) ?? [];
     if (question) {
       const { handle } = this.#session(name);
-      if (question === 'state') this.#tell(name, `state: ${await stateOf(this.#troupe, handle)}`);
-      else this.#tell(name, await historyOf(handle, view as 'full' | 'llm'));
+      if (question === 'state') this.#write(name, `state: ${await stateOf(this.#troupe, handle)}`);
+      else this.#write(name, await historyOf(handle, view as 'full' | 'llm'));
       return true;
     }
     const [, agent] = /^agent\(([a-z0-9_-]+)\) goes on$/.exec(words) ?? [];
     const [, time] = /^advance (\S+)$/.exec(words) ?? [];
     const act = directionOf(words);
     if (!(agent || time || words === 'restart' || act)) return false;
-    this.#told.push(text);
+    this.#lines.push(text);
     if (agent) this.#scripted(name, agent).step();
     else if (time) await this.#advance(milliseconds(time));
     else if (words === 'restart') await this.#restart();
@@ -126,7 +126,7 @@ class Stage {
     const token = {};
     waiting.set(token, name);
     const tell = (line: string): void => {
-      if (waiting === this.#waiting) this.#tell(name, line);
+      if (waiting === this.#waiting) this.#write(name, line);
     };
     act(this.#session(name).handle)
       .then(
@@ -187,13 +187,13 @@ class Stage {
     for await (const item of session.handle.events({ after: session.heard, signal: this.#listening.signal })) {
       this.#moves += 1;
       if (item.type === 'entry') session.heard = item.entry.n;
-      for (const line of linesOf(item)) this.#tell(name, line);
+      for (const line of linesOf(item)) this.#write(name, line);
     }
   }
 
-  #tell(name: string, line: string): void {
+  #write(name: string, line: string): void {
     this.#moves += 1;
-    this.#told.push(name === USUAL ? line : `${name}> ${line}`);
+    this.#lines.push(name === USUAL ? line : `${name}> ${line}`);
   }
 
   /** Resolves when no event follows. Everything here runs in this process, so a few turns of the event loop suffice. */

@@ -94,7 +94,7 @@ class A2aDoor {
       if (method === 'SendStreamingMessage' || method === 'SubscribeToTask') {
         const items =
           method === 'SubscribeToTask' ? methods.subscribe(input, ending(reply)) : methods.stream(input, ending(reply));
-        return await this.#tell(reply, items, id, dialect);
+        return await this.#stream(reply, items, id, dialect);
       }
       return { jsonrpc: '2.0', id, result: await methods.call(method, input, dialect, leaving(reply)) };
     } catch (error) {
@@ -105,7 +105,12 @@ class A2aDoor {
   }
 
   /** Refusals are thrown before the stream is opened, so that the client gets a plain response. */
-  async #tell(reply: FastifyReply, items: AsyncGenerator<Batch>, id: unknown, dialect: Dialect): Promise<FastifyReply> {
+  async #stream(
+    reply: FastifyReply,
+    items: AsyncGenerator<Batch>,
+    id: unknown,
+    dialect: Dialect,
+  ): Promise<FastifyReply> {
     const first = await items.next();
     const frame = (member: object) => `data: ${JSON.stringify({ jsonrpc: '2.0', id, ...member })}\n\n`;
     const { log } = this.#troupe;

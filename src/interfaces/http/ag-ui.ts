@@ -115,7 +115,7 @@ class AgUiRun {
         'no_message',
         'the last message must be the user’s, or the result of a tool that was asked for',
       );
-    return this.#said(wordsOf(last));
+    return this.#message(wordsOf(last));
   }
 
   async #open(): Promise<SessionView['run']> {
@@ -127,14 +127,14 @@ class AgUiRun {
     }
   }
 
-  async *#said(content: string): AsyncGenerator<Batch, void, undefined> {
+  async *#message(content: string): AsyncGenerator<Batch, void, undefined> {
     const { agent_id, signal, buffer } = this.#options;
     const { orchestrator, conversations } = this.#troupe;
     const options = { idempotencyKey: this.#cause, signal, buffer };
     const items = turn(orchestrator, conversations, this.#key, { content, agent_id }, options);
     const { value: accepted } = await items.next();
     if (accepted?.type !== 'accepted') return;
-    yield* this.#told(items, new RunTelling(this.#input, accepted.run_id));
+    yield* this.#events(items, new RunTelling(this.#input, accepted.run_id));
   }
 
   async #resumed(resume: readonly Resumed[]): Promise<AsyncGenerator<Batch, void, undefined>> {
@@ -174,10 +174,10 @@ class AgUiRun {
     const { orchestrator, conversations } = this.#troupe;
     const { signal, buffer } = this.#options;
     const items = continuation(orchestrator, this.#key, question, act, { conversations, signal, buffer });
-    return this.#told(items, new RunTelling(this.#input, question.run_id, shown));
+    return this.#events(items, new RunTelling(this.#input, question.run_id, shown));
   }
 
-  async *#told(
+  async *#events(
     items: AsyncIterable<TurnItem | ContinuationItem>,
     telling: RunTelling,
   ): AsyncGenerator<Batch, void, undefined> {

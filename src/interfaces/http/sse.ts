@@ -19,7 +19,7 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 };
 /** Time that a client has to read the final frame before its socket is destroyed, ms. */
-const LAST_WORDS = 10_000;
+const FINAL_FRAME = 10_000;
 
 export class EventStream {
   readonly #raw: ServerResponse;
@@ -90,7 +90,7 @@ export class EventStream {
     if (this.#raw.writableEnded) return;
     this.#raw.end();
     const { socket } = this.#raw;
-    const timer = setTimeout(() => socket?.destroy(), LAST_WORDS).unref();
+    const timer = setTimeout(() => socket?.destroy(), FINAL_FRAME).unref();
     this.#raw.once('close', () => clearTimeout(timer));
   }
 

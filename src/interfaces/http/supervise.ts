@@ -81,7 +81,7 @@ class Supervisor {
     socket.on('pong', () => {
       this.#alive = true;
     });
-    socket.on('message', (data, binary) => void this.#hear(binary ? '' : data.toString()));
+    socket.on('message', (data, binary) => void this.#receive(binary ? '' : data.toString()));
     socket.on('error', () => socket.terminate());
     socket.on('close', () => {
       clearInterval(beat);
@@ -96,7 +96,7 @@ class Supervisor {
     this.#socket.ping();
   }
 
-  async #hear(text: string): Promise<void> {
+  async #receive(text: string): Promise<void> {
     let id: unknown;
     try {
       const frame = readFrame(text);
@@ -130,7 +130,7 @@ class Supervisor {
     const watch = new AbortController();
     this.#watched.set(key.session, watch);
     void this.#send({ id, ok: true, state });
-    void this.#tell(key, seen, watch);
+    void this.#stream(key, seen, watch);
   }
 
   #unwatch(id: unknown, { session }: Key, _body: object): void {
@@ -139,7 +139,7 @@ class Supervisor {
     void this.#send({ id, ok: true });
   }
 
-  async #tell(key: Key, seen: Position, watch: AbortController): Promise<void> {
+  async #stream(key: Key, seen: Position, watch: AbortController): Promise<void> {
     const { session } = key;
     const { orchestrator, log } = this.#troupe;
     const options = { after: wholeBefore(seen), signal: watch.signal, buffer: this.#buffer };

@@ -85,7 +85,7 @@ class Serving {
       endpoints: VERBS.map((name) => ({ name, subject: requestSubject('*', '*', name), queue_group })),
     });
     this.#subscriptions = [
-      this.#hearRequests(),
+      this.#subscribeToRequests(),
       transport.subscribe(HEARTBEATS, (message) => this.#heartbeat(message)),
     ];
   }
@@ -97,7 +97,7 @@ class Serving {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  #hearRequests(): Subscription {
+  #subscribeToRequests(): Subscription {
     const { cluster, clock } = this.#troupe;
     const transport = this.#transport;
     if (!cluster) return transport.subscribe(REQUESTS, (message) => void this.#request(message), { queue: QUEUE });

@@ -9,7 +9,7 @@ export class TaskTelling {
   #run: string;
   #attempt = 0;
   /** The answer's text that the client has. */
-  #said = '';
+  #sent = '';
 
   constructor(taskId: string, contextId: string) {
     this.#task = { taskId, contextId };
@@ -19,34 +19,34 @@ export class TaskTelling {
   /** Maps a delta of the answer: appended to the client's text, or in place of it if the text before it changed. */
   part({ run_id, attempt, offset, text }: Piece): StreamResponse[] {
     if (run_id !== this.#run) return [];
-    const before = this.#attempt === attempt ? this.#said : '';
+    const before = this.#attempt === attempt ? this.#sent : '';
     this.#attempt = attempt;
     return this.#become(before.slice(0, offset) + text, false);
   }
 
   entry({ at, emitted }: Entry): StreamResponse[] {
-    const told: StreamResponse[] = [];
+    const updates: StreamResponse[] = [];
     for (const one of emitted) {
       if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into as string;
       if (one.run_id !== this.#run) continue;
       if (one.type === 'run_started' || one.type === 'question_answered')
-        told.push({
+        updates.push({
           statusUpdate: {
             ...this.#task,
             status: { state: 'TASK_STATE_WORKING', timestamp: new Date(at).toISOString() },
           },
         });
       if (one.type === 'agent_invoke_done' && typeof one.final_message === 'string')
-        told.push(...this.#become(one.final_message, true));
+        updates.push(...this.#become(one.final_message, true));
     }
-    return told;
+    return updates;
   }
 
   #become(whole: string, lastChunk: boolean): StreamResponse[] {
-    const append = this.#said !== '' && whole.startsWith(this.#said);
-    const text = append ? whole.slice(this.#said.length) : whole;
-    if (text === '' && !(lastChunk && this.#said !== whole)) return [];
-    this.#said = whole;
+    const append = this.#sent !== '' && whole.startsWith(this.#sent);
+    const text = append ? whole.slice(this.#sent.length) : whole;
+    if (text === '' && !(lastChunk && this.#sent !== whole)) return [];
+    this.#sent = whole;
     const artifact = answerOf(this.#task.taskId, text);
     return [{ artifactUpdate: { ...this.#task, artifact, append, lastChunk } }];
   }

@@ -36,7 +36,7 @@ export class RunTelling {
   readonly #messages: object[];
   #writing: Writing | undefined;
   /** The streaming attempt and its text so far. */
-  #heard = { attempt: 0, text: '' };
+  #streamed = { attempt: 0, text: '' };
   /** The part of this run's answer that the client received before the question. */
   readonly #seen: string;
   #serial = 0;
@@ -49,22 +49,22 @@ export class RunTelling {
     this.#input = input;
     this.#run = run_id;
     this.#calls = new Set(before);
-    this.#seen = before ? saidBefore(input.messages) : '';
+    this.#seen = before ? lastAnswer(input.messages) : '';
     this.#messages = [...(input.messages as AgUiMessage[])];
   }
 
   /** Maps a delta. The protocol only appends, so text that no longer holds is withdrawn as a whole. */
   part({ run_id, attempt, offset, text }: Part): AgUiEvent[] {
     if (run_id !== this.#run) return [];
-    if (this.#heard.attempt !== attempt) {
-      if (this.#writing) this.#takeBack();
-      this.#heard = { attempt, text: '' };
+    if (this.#streamed.attempt !== attempt) {
+      if (this.#writing) this.#withdraw();
+      this.#streamed = { attempt, text: '' };
     }
-    this.#heard.text = this.#heard.text.slice(0, offset) + text;
+    this.#streamed.text = this.#streamed.text.slice(0, offset) + text;
     // An attempt that streams again from the beginning is behind the client's text for a while.
-    const whole = this.#unseen(this.#heard.text);
+    const whole = this.#unseen(this.#streamed.text);
     if (!this.#writing?.text.startsWith(whole)) this.#write(whole);
-    return this.#told();
+    return this.#flush();
   }
 
   entry(entry: Entry): AgUiEvent[] {
@@ -72,25 +72,25 @@ export class RunTelling {
     for (const one of entry.emitted) {
       if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into as string;
       else if (one.type === 'supervisor_message' && one.mode === 'speak') this.#spoken(one);
-      else if (one.type === 'control_changed') this.#tell({ type: 'CUSTOM', name: one.type, value: one });
+      else if (one.type === 'control_changed') this.#emit({ type: 'CUSTOM', name: one.type, value: one });
       // A call that the client makes is sent once, under the id that its result must carry.
       else if (one.run_id === this.#run && !(one.type === 'tool_called' && one.name === atCaller))
         this.#ofRun(one, entry);
     }
-    return this.#told();
+    return this.#flush();
   }
 
   /** The last event of the run. */
   end(status: string): AgUiEvent[] {
-    if (this.#writing) this.#takeBack();
+    if (this.#writing) this.#withdraw();
     const { threadId, runId } = this.#input;
     const usage = this.#usage && [usageOf(this.#usage)];
-    if (this.#error) this.#tell({ type: 'RUN_ERROR', ...this.#error, usage });
+    if (this.#error) this.#emit({ type: 'RUN_ERROR', ...this.#error, usage });
     else {
       const outcome = this.#interrupt ? { type: 'interrupt', interrupts: [this.#interrupt] } : { type: 'success' };
-      this.#tell({ type: 'RUN_FINISHED', threadId, runId, outcome, result: { status, run_id: this.#run }, usage });
+      this.#emit({ type: 'RUN_FINISHED', threadId, runId, outcome, result: { status, run_id: this.#run }, usage });
     }
-    return this.#told();
+    return this.#flush();
   }
 
   #ofRun(one: Emitted, entry: Entry): void {
@@ -146,9 +146,9 @@ export class RunTelling {
     if (this.#calls.has(id)) return;
     this.#calls.add(id);
     const written = JSON.stringify(args ?? {});
-    this.#tell({ type: 'TOOL_CALL_START', toolCallId: id, toolCallName: name });
-    this.#tell({ type: 'TOOL_CALL_ARGS', toolCallId: id, delta: written });
-    this.#tell({ type: 'TOOL_CALL_END', toolCallId: id });
+    this.#emit({ type: 'TOOL_CALL_START', toolCallId: id, toolCallName: name });
+    this.#emit({ type: 'TOOL_CALL_ARGS', toolCallId: id, delta: written });
+    this.#emit({ type: 'TOOL_CALL_END', toolCallId: id });
     const call = { id, type: 'function', function: { name, arguments: written } };
     this.#messages.push({ id, role: 'assistant', toolCalls: [call] });
   }
@@ -158,31 +158,31 @@ export class RunTelling {
     if (!this.#calls.has(id)) return;
     const content = typeof value === 'string' ? value : JSON.stringify(value ?? null);
     const messageId = `${id}-result`;
-    this.#tell({ type: 'TOOL_CALL_RESULT', messageId, toolCallId: id, content, role: 'tool' });
+    this.#emit({ type: 'TOOL_CALL_RESULT', messageId, toolCallId: id, content, role: 'tool' });
     this.#messages.push({ id: messageId, role: 'tool', toolCallId: id, content });
   }
 
   #spoken({ by, content }: Emitted): void {
     const said = content as string;
-    if (this.#writing) this.#takeBack();
+    if (this.#writing) this.#withdraw();
     const id = this.#messageId();
-    this.#tell({ type: 'TEXT_MESSAGE_START', messageId: id, role: 'assistant', name: by });
-    this.#tell({ type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta: said });
-    this.#tell({ type: 'TEXT_MESSAGE_END', messageId: id });
+    this.#emit({ type: 'TEXT_MESSAGE_START', messageId: id, role: 'assistant', name: by });
+    this.#emit({ type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta: said });
+    this.#emit({ type: 'TEXT_MESSAGE_END', messageId: id });
     this.#messages.push({ id, role: 'assistant', name: by, content: said });
   }
 
   /** Brings the client's text to `whole`. */
   #write(whole: string): void {
-    if (this.#writing && !whole.startsWith(this.#writing.text)) this.#takeBack();
+    if (this.#writing && !whole.startsWith(this.#writing.text)) this.#withdraw();
     if (whole === '') return;
     if (!this.#writing) {
       this.#writing = { id: this.#messageId(), text: '' };
-      this.#tell({ type: 'TEXT_MESSAGE_START', messageId: this.#writing.id, role: 'assistant' });
+      this.#emit({ type: 'TEXT_MESSAGE_START', messageId: this.#writing.id, role: 'assistant' });
     }
     const { id, text } = this.#writing;
     if (whole.length > text.length)
-      this.#tell({ type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta: whole.slice(text.length) });
+      this.#emit({ type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta: whole.slice(text.length) });
     this.#writing.text = whole;
   }
 
@@ -202,16 +202,16 @@ export class RunTelling {
   #close(): void {
     if (!this.#writing) return;
     const { id, text } = this.#writing;
-    this.#tell({ type: 'TEXT_MESSAGE_END', messageId: id });
+    this.#emit({ type: 'TEXT_MESSAGE_END', messageId: id });
     this.#messages.push({ id, role: 'assistant', content: text });
     this.#writing = undefined;
   }
 
   /** Withdraws the streaming message: the client gets a snapshot of its messages without it. */
-  #takeBack(): void {
-    this.#tell({ type: 'TEXT_MESSAGE_END', messageId: this.#writing!.id });
+  #withdraw(): void {
+    this.#emit({ type: 'TEXT_MESSAGE_END', messageId: this.#writing!.id });
     this.#writing = undefined;
-    this.#tell({ type: 'MESSAGES_SNAPSHOT', messages: [...this.#messages] });
+    this.#emit({ type: 'MESSAGES_SNAPSHOT', messages: [...this.#messages] });
   }
 
   #messageId(): string {
@@ -219,11 +219,11 @@ export class RunTelling {
     return `${this.#input.runId}-m${this.#serial}`;
   }
 
-  #tell(event: AgUiEvent): void {
+  #emit(event: AgUiEvent): void {
     this.#events.push(event);
   }
 
-  #told(): AgUiEvent[] {
+  #flush(): AgUiEvent[] {
     const events = this.#events;
     this.#events = [];
     return events;
@@ -237,7 +237,7 @@ const usageOf = ({ input_tokens, output_tokens, total_tokens }: Usage) => ({
 });
 
 /** The last text of the assistant. */
-function saidBefore(messages: readonly AgUiMessage[]): string {
+function lastAnswer(messages: readonly AgUiMessage[]): string {
   const last = messages.findLast(({ role, content }) => role === 'assistant' && typeof content === 'string');
   return (last?.content as string | undefined) ?? '';
 }

@@ -55,7 +55,7 @@ export class ChatConversations {
     }
     for (const [name, value] of Object.entries(headers)) reply.raw.setHeader(name, value);
     const chunks = new Chunks(header, body.stream_options?.include_usage === true);
-    await this.#streams.open(reply).tell(told(items, chunks, run_id), ({ text }) => text);
+    await this.#streams.open(reply).tell(framesOf(items, chunks, run_id), ({ text }) => text);
     return reply;
   }
 
@@ -130,7 +130,7 @@ async function* continued(
     if (state.control === 'automated') return;
     // The run continues when the AI has the floor again; there is no telling when that is.
     kept = state;
-    throw KEPT;
+    throw QUEUED;
   };
   const items = continuation(orchestrator, key, question, hand, { conversations, signal, buffer });
   const trace: RunEvent[] = [];
@@ -144,20 +144,23 @@ async function* continued(
       else {
         const state = await conversations.view(key);
         const agent_id = (item.told.agent_id ?? null) as string | null;
-        yield { type: 'outcome', outcome: { ...common, ...cameTo(item.told, trace), agent_id, trace, state } };
+        yield { type: 'outcome', outcome: { ...common, ...outcomeOf(item.told, trace), agent_id, trace, state } };
       }
     }
     signal.throwIfAborted();
   } catch (error) {
-    if (error !== KEPT) throw error;
+    if (error !== QUEUED) throw error;
     yield { type: 'accepted', run_id, message_id: '' };
     yield { type: 'outcome', outcome: { ...common, status: 'accepted', trace: [], state: kept! } };
   }
 }
 
-const KEPT = new Error('kept');
+const QUEUED = new Error('kept');
 
-function cameTo(told: Emitted, trace: readonly RunEvent[]): Pick<Outcome, 'status' | 'answer' | 'error' | 'question'> {
+function outcomeOf(
+  told: Emitted,
+  trace: readonly RunEvent[],
+): Pick<Outcome, 'status' | 'answer' | 'error' | 'question'> {
   const status = outcomes[told.type]!;
   const { code, message, reason, retry_after_s, prompt } = told as Record<string, any>;
   const done = trace.findLast(({ type }) => type === 'agent_invoke_done');
@@ -176,7 +179,7 @@ async function lastOf(items: AsyncIterable<TurnItem>): Promise<Outcome> {
 }
 
 /** The chunks of a turn's items. An error after the stream has begun is sent as its last event. */
-async function* told(
+async function* framesOf(
   items: AsyncIterable<TurnItem>,
   chunks: Chunks,
   run_id: string,
