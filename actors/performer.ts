@@ -26,7 +26,7 @@ export interface CallIO {
    * Finds what a flow names and is not among the agent's own tools: one tool, all of a source's where the name is a source's, or
    * none. Rejects with `Failed` when a source cannot be asked.
    */
-  readonly tools?: (name: string) => Promise<readonly Tool<any>[]>;
+  readonly tools?: (name: string) => Promise<readonly Tool[]>;
 }
 
 /** One tool call of an attempt, for the trace. `started_at` is ms since the epoch; either `output` or `error` is there. */

@@ -11,7 +11,7 @@ export interface Calling {
   readonly pool: AgentPool;
   readonly clock: Clock;
   /** The tools that a name stands for; none where there is no such thing. */
-  readonly tools: (tenant: string, name: string) => Promise<readonly Tool<any>[]>;
+  readonly tools: (tenant: string, name: string) => Promise<readonly Tool[]>;
 }
 
 export interface Asked {

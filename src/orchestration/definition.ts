@@ -7,7 +7,7 @@ import type { RunContext } from './context.ts';
 import type { EnvelopeRecord } from './envelope.ts';
 
 /** A thin controller over agents: it says who is called with what, and which records come of it. */
-export interface OrchestratorDefinition<Payload = any> {
+export interface OrchestratorDefinition<Payload = unknown> {
   /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
   readonly name: string;
   /** Stands in the envelope of every run. */

@@ -47,7 +47,7 @@ export class Access {
 }
 
 /** The tool, whose calls are asked about first. One that runs at the caller is not ours to guard. */
-export function guarded(tool: Tool<any>, access: Access): Tool<any> {
+export function guarded(tool: Tool, access: Access): Tool {
   const { execute } = tool;
   if (!access.asks || !execute) return tool;
   return {
@@ -61,7 +61,7 @@ export function guarded(tool: Tool<any>, access: Access): Tool<any> {
 }
 
 /** The same of tools and of all tools of sources, as they come. */
-export const guardedTools = (tools: readonly (Tool<any> | ToolSource)[], access: Access): (Tool<any> | ToolSource)[] =>
+export const guardedTools = (tools: readonly (Tool | ToolSource)[], access: Access): (Tool | ToolSource)[] =>
   tools.map((one) => ('tools' in one ? guardedSource(one, access) : guarded(one, access)));
 
 const guardedSource = (source: ToolSource, access: Access): ToolSource => ({
@@ -72,7 +72,7 @@ const guardedSource = (source: ToolSource, access: Access): ToolSource => ({
 
 /** The agent, whose own tools are asked about before they are called. */
 export function guardedAgent<A extends AgentDefinition>(agent: A, access: Access): A {
-  const { tools } = agent as { tools?: readonly (Tool<any> | string)[] };
+  const { tools } = agent as { tools?: readonly (Tool | string)[] };
   if (!access.asks || !tools) return agent;
   return { ...agent, tools: tools.map((tool) => (typeof tool === 'string' ? tool : guarded(tool, access))) };
 }

@@ -23,6 +23,10 @@ export interface ToolContext {
   readonly call: ToolCall;
 }
 
+/** Declared as a method, as `execute` is, so that a tool of any input is a `Tool`. */
+type Approval<Input> = { asks(input: Input): boolean | string }['asks'];
+
+/** A tool; `Tool` alone is one of whatever input. */
 export interface Tool<Input = unknown> {
   /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
   readonly name: string;
@@ -35,7 +39,7 @@ export interface Tool<Input = unknown> {
    * Whether a person must say yes to this call first; a text is what that person reads of it. Only agents that call models
    * ask by themselves: an agent that is a function asks with `approval_required`.
    */
-  readonly approval?: boolean | ((input: Input) => boolean | string);
+  readonly approval?: boolean | Approval<Input>;
   /** How long a call may take, ms; 60,000 unless told where a model calls. */
   readonly timeout_ms?: number;
   /** The caller runs it: the run waits for the result, and there is no `execute`. */
@@ -47,13 +51,13 @@ export interface Tool<Input = unknown> {
 /** How long a tool that a model calls may take, unless the tool says otherwise, ms. */
 export const TOOL_TIMEOUT_MS = 60_000;
 
-const shown = new WeakMap<Tool<any>, Readonly<Record<string, unknown>>>();
+const shown = new WeakMap<Tool, Readonly<Record<string, unknown>>>();
 
 /**
  * The JSON schema of a tool's arguments, as models are shown it: always that of an object. Throws `Refused('bad_tool')` when
  * the tool takes something else, which no model can send.
  */
-export function parametersOf(tool: Tool<any>): Readonly<Record<string, unknown>> {
+export function parametersOf(tool: Tool): Readonly<Record<string, unknown>> {
   const known = tool.parameters ?? shown.get(tool);
   if (known) return known;
   // A model writes what the schema takes, not what it makes of it.
@@ -82,7 +86,7 @@ export interface ToolSource {
    * The tools as they are now; whoever keeps them is asked when that is needed. Rejects with `Failed('tools_unavailable')` when
    * it cannot be asked and nothing is known of it from before.
    */
-  tools(): Promise<readonly Tool<any>[]>;
+  tools(): Promise<readonly Tool[]>;
   /** Ends what it keeps open: connections, processes. It is not used any more afterwards. */
   close(): Promise<void>;
 }

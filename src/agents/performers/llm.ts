@@ -51,7 +51,7 @@ class Turn {
   readonly #options: LlmOptions;
   readonly #call: AgentCall;
   readonly #io: PerformerIO;
-  readonly #tools: ReadonlyMap<string, Tool<any>>;
+  readonly #tools: ReadonlyMap<string, Tool>;
   readonly #transfers: readonly string[];
   #history: Promise<HistoryMessage[]> | undefined;
   /** Whether listeners have what was said before this attempt. */
@@ -62,7 +62,7 @@ class Turn {
     options: LlmOptions,
     call: AgentCall,
     io: PerformerIO,
-    tools: ReadonlyMap<string, Tool<any>>,
+    tools: ReadonlyMap<string, Tool>,
   ) {
     this.#agent = agent;
     this.#options = options;
@@ -182,7 +182,7 @@ const transferParameters = {
 };
 
 /** The tools it may use: its own, or exactly those that the flow lists; a name may stand for all tools of a source. */
-async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promise<Map<string, Tool<any>>> {
+async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promise<Map<string, Tool>> {
   const own = (agent.tools ?? []).filter((one) => typeof one !== 'string');
   const wanted = call.tools ?? (agent.tools ?? []).map((one) => (typeof one === 'string' ? one : one.name));
   const found = await Promise.all(
@@ -195,7 +195,7 @@ async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promi
 }
 
 /** Stands for a tool that was there when the model called it, and is not any more. */
-const gone = (name: string): Tool<any> => ({
+const gone = (name: string): Tool => ({
   name,
   description: '',
   input: { safeParseAsync: async (data: unknown) => ({ success: true, data }) } as never,

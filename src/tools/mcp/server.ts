@@ -23,7 +23,7 @@ export class McpServer implements ToolSource {
   readonly #options: McpOptions;
   readonly #clock: Clock;
   #connection: Promise<Client> | undefined;
-  #known: { readonly tools: readonly Tool<any>[]; readonly until: number } | undefined;
+  #known: { readonly tools: readonly Tool[]; readonly until: number } | undefined;
   #closed = false;
 
   constructor(name: string, options: McpOptions, clock: Clock) {
@@ -32,7 +32,7 @@ export class McpServer implements ToolSource {
     this.#clock = clock;
   }
 
-  async tools(): Promise<readonly Tool<any>[]> {
+  async tools(): Promise<readonly Tool[]> {
     if (!this.#known || this.#known.until <= this.#clock.now()) await this.#list();
     return this.#known!.tools;
   }
