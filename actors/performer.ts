@@ -29,7 +29,7 @@ export interface CallIO {
    * Resolves a tool name of a flow that is not among the agent's own tools: to one tool, to all tools of a source when
    * the name is a source's, or to none. Rejects with `Failed` when a source does not reply.
    */
-  readonly tools?: (name: string) => Promise<readonly Tool<any>[]>;
+  readonly tools?: (name: string) => Promise<readonly Tool[]>;
 }
 
 /**

@@ -30,12 +30,13 @@ export type {
   HistoryMessage,
   HttpAgent,
   LlmAgent,
+  MachineActor,
   MachineAgent,
   MachineWork,
   NatsAgent,
   Usage,
 } from './agents/definition.ts';
-export type { Field } from './agents/fields.ts';
+export type { Field, Fields, FormValues } from './agents/fields.ts';
 export type { HttpOptions } from './agents/performers/http.ts';
 export type { PoolOptions } from './agents/pool.ts';
 export type { OwnMachine } from './charts/charts.ts';

@@ -1,7 +1,9 @@
 // The options of a runtime.
 
+import { z } from 'zod';
 import type { Inspect } from '../actors/durable.ts';
 import type { HookFunctions } from '../actors/hooks.ts';
+import { breakerLimits } from '../machines/breaker/events.ts';
 import type { Settings } from '../machines/session/events.ts';
 import type { AgentDefinition, AgentFunction } from './agents/definition.ts';
 import type { PoolOptions } from './agents/pool.ts';
@@ -20,11 +22,36 @@ import type { McpOptions } from './tools/mcp.ts';
 import type { Tool, ToolSource } from './tools/tool.ts';
 import type { Transport } from './transport/transport.ts';
 
+const given = z.unknown().optional();
+
+/** The names of all options. What stands under them is checked where it is used. */
+export const troupeOptions = z.strictObject({
+  ...{ agents: given, flows: given, tools: given, mcp: given, orchestrators: given, machines: given },
+  ...{ authorize: given, shouldProcess: given, prepareContext: given, postProcess: given, inspect: given },
+  ...{ routing: given, routing_threshold: given, routing_model: given, default_agent: given, handleNoMatch: given },
+  ...{ journal: given, transport: given, clock: given, random: given, log: given, settings: given, llm: given },
+  ...{ max_concurrent_requests: given, request_timeout_ms: given, drain_ms: given, passivate_ms: given },
+  ...{ max_resident: given, stuck_ms: given },
+  agent_protocol: z.union([z.boolean(), z.strictObject({ tenant: given, interval_s: given })]).optional(),
+  jobs: z.strictObject({ workers: given }).optional(),
+  pool: z
+    .strictObject({
+      ...{ balancing: given, models: given, permit: given },
+      breaker: breakerLimits.strict().optional(),
+      checks: z.strictObject({ interval_ms: given, timeout_ms: given }).optional(),
+      http: z.strictObject({ maxAnswerBytes: given, idleMs: given }).optional(),
+    })
+    .optional(),
+  cluster: z
+    .strictObject({ id: given, buckets: given, shards: given, limits: given, scan: given, timing: given })
+    .optional(),
+} satisfies Record<keyof TroupeOptions, z.ZodType>);
+
 export interface TroupeOptions extends HookFunctions {
   readonly agents?: readonly AgentDefinition[];
   readonly flows?: Readonly<Record<string, Flow>>;
   /** Tools, and sources of tools; agents and flows refer to them by name. */
-  readonly tools?: readonly (Tool<any> | ToolSource)[];
+  readonly tools?: readonly (Tool | ToolSource)[];
   /** MCP servers by name; their tools are called `{name}_{tool}`, and the name alone stands for all of them. */
   readonly mcp?: Readonly<Record<string, McpOptions>>;
   /** Serves the agents on NATS by the Synadia Agent Protocol (`agents.prompt.troupe.…`) too. Default: no. */

@@ -21,7 +21,7 @@ import { Jobs } from './jobs/jobs.ts';
 import { type Entry, isSession, type Journal, type Key, keyName, type Row } from './journal/journal.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { type OpenAiModels, openModels } from './llm/models.ts';
-import type { TroupeOptions } from './options.ts';
+import { type TroupeOptions, troupeOptions } from './options.ts';
 import type { Catalog } from './orchestration/catalog.ts';
 import { agentCatalog, type ToolView, toolCatalog } from './orchestration/catalogs.ts';
 import type { EnqueueOptions } from './orchestration/context.ts';
@@ -109,6 +109,7 @@ export class Troupe {
   #unoffer: (() => void) | undefined;
 
   constructor(options: TroupeOptions) {
+    parse(troupeOptions, options, 'createTroupe');
     const { agents = [], handleNoMatch, clock = realClock, random, log = silent, journal = memoryJournal() } = options;
     const { inspect } = options;
     this.journal = journal;
@@ -289,7 +290,7 @@ export class Troupe {
   }
 
   /** The tools that agents, flows and orchestrators name. */
-  get tools(): Catalog<Tool<any>, ToolView> {
+  get tools(): Catalog<Tool, ToolView> {
     return toolCatalog(this.directory, (tool) => guarded(tool, this.access));
   }
 

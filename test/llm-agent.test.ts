@@ -155,7 +155,7 @@ test.each([
   const strict = defineTool({ name: 'strict', description: '', input: z.object({ n: z.number() }), execute: () => 1 });
   const { say, server } = await serving([{ calls: [{ name, arguments: {} }] }, 'Sorry.'], { tools: [boom, strict] });
   expect((await say('do it')).answer).toBe('Sorry.');
-  expect(server.requests[1]!.body.messages.at(-1).content).toMatch(told);
+  expect(server.requests[1]!.body.messages.at(-1)!.content).toMatch(told);
 });
 
 test('a model that is asked again with words that were steered into the run is asked under another key', async () => {
@@ -187,7 +187,7 @@ test('a call that needs a yes waits for a person; approved, it is made once, wit
   await troupe.session('s1').approve({ approval, decision: 'approve', by: 'ann', arguments: { amount: 20 } });
   await settled(troupe);
   expect((await troupe.session('s1').history('llm')).at(-1)!.content).toBe('Done.');
-  expect(server.requests[1]!.body.messages.at(-1).content).toMatch(/changed by ann.*\n.*paid 20/s);
+  expect(server.requests[1]!.body.messages.at(-1)!.content).toMatch(/changed by ann.*\n.*paid 20/s);
 });
 
 test('a call that a person rejects is never made, and the model is told who and why', async () => {
@@ -200,7 +200,7 @@ test('a call that a person rejects is never made, and the model is told who and 
     .session('s1')
     .approve({ approval: question!.approval as string, decision: 'reject', by: 'ann', reason: 'too much' });
   await settled(troupe);
-  expect(server.requests[1]!.body.messages.at(-1).content).toBe('Not done: rejected by ann: too much');
+  expect(server.requests[1]!.body.messages.at(-1)!.content).toBe('Not done: rejected by ann: too much');
 });
 
 test('a tool of the caller waits for the caller', async () => {
@@ -209,7 +209,7 @@ test('a tool of the caller waits for the caller', async () => {
   expect(asked).toMatchObject({ status: 'awaiting_tool', question: { name: 'locate' } });
   await troupe.session('s1').toolResult({ call: asked.question!.call as string, result: { city: 'Oslo' } });
   await settled(troupe);
-  expect(server.requests[1]!.body.messages.at(-1).content).toBe('{"city":"Oslo"}');
+  expect(server.requests[1]!.body.messages.at(-1)!.content).toBe('{"city":"Oslo"}');
 });
 
 test('after max_steps the model is asked once more, without tools', async () => {
@@ -255,7 +255,7 @@ test('a run is given to another agent, and comes back when that one cannot take 
   server.say(transfer, 'Nobody is there.');
   const back = await say('my invoice');
   expect(back).toMatchObject({ answer: 'Nobody is there.', agent_id: 'helper' });
-  expect(server.requests.at(-1)!.body.messages.at(-1).content).toMatch(/^Not done: billing could not take/);
+  expect(server.requests.at(-1)!.body.messages.at(-1)!.content).toMatch(/^Not done: billing could not take/);
 });
 
 test('a whisper is read by the next call of the model, and not by the one after', async () => {
@@ -279,7 +279,11 @@ test('a flow narrows the tools and sets the parameters', async () => {
   );
   await troupe.session('s1').send('hello', { flow: 'calm' });
   const { tools, temperature, model } = server.requests[0]!.body;
-  expect([tools.map((tool: any) => tool.function.name), temperature, model]).toEqual([['pay'], 0, 'small']);
+  expect([tools!.map((tool) => tool.type === 'function' && tool.function.name), temperature, model]).toEqual([
+    ['pay'],
+    0,
+    'small',
+  ]);
 });
 
 test('a takeover in the middle of a turn ends it; when the AI is back it goes on from what was remembered', async () => {

@@ -6,20 +6,34 @@ import { Refused } from '../platform/errors.ts';
 import { parse } from '../platform/parse.ts';
 import type { Flow } from '../routing/directory.ts';
 import type { Tool } from '../tools/tool.ts';
-import { type AgentDefinition, agentKinds, type FlowAgent, type MachineAgent } from './definition.ts';
+import {
+  type AgentDefinition,
+  agentKinds,
+  type FlowAgent,
+  type FormAgent,
+  type FunctionAgent,
+  type HttpAgent,
+  type LlmAgent,
+  type MachineAgent,
+  type NatsAgent,
+} from './definition.ts';
+import type { Fields, OnlyFields } from './fields.ts';
 
-const declared = z.looseObject({
+const declared = z.strictObject({
   id: token,
+  kind: z.enum(agentKinds).optional(),
+  version: z.string().optional(),
   description: z.string().optional(),
   triggers: z.array(z.string().min(1)).optional(),
   capabilities: z.array(z.string().min(1)).optional(),
   fallbacks: z.array(token).optional(),
   timeout_ms: z.int().positive().optional(),
+  tools: z.array(z.unknown()).optional(),
 });
 const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
 const schema = z.custom((value) => value instanceof z.ZodType, 'must be a zod schema');
 const tool = z
-  .looseObject({
+  .strictObject({
     name: token,
     description: z.string(),
     input: schema,
@@ -50,8 +64,20 @@ const kinds = {
   form: declared.extend({
     run: callable,
     fields: z
-      .record(z.string(), z.looseObject({ prompt: z.string().min(1), schema }))
+      .record(
+        z.string(),
+        z.strictObject({
+          prompt: z.string().min(1),
+          schema,
+          invalid: z.string().optional(),
+          optional: z.boolean().optional(),
+        }),
+      )
       .refine((fields) => Object.keys(fields).length > 0, 'must name at least one field'),
+    extract: callable.optional(),
+    confirm: z.boolean().optional(),
+    cancelWords: z.array(z.string()).optional(),
+    cancelled: z.string().optional(),
   }),
   llm: declared.extend({
     instructions: z.union([z.string(), callable], 'must be text, or a function that gives text').optional(),
@@ -86,7 +112,15 @@ const kinds = {
   nats: declared.extend({ idle_ms: z.int().positive().optional() }),
   http: declared.extend({
     idle_ms: z.int().positive().optional(),
-    endpoints: z.array(z.looseObject({ id: token, url: z.url({ protocol: /^https?$/ }) })).min(1),
+    endpoints: z
+      .array(
+        z.strictObject({
+          id: token,
+          url: z.url({ protocol: /^https?$/ }),
+          weight: z.number().positive().optional(),
+        }),
+      )
+      .min(1),
   }),
 };
 
@@ -96,7 +130,18 @@ const kinds = {
  * 'flow', mode, steps }` is a flow over other agents, `{ kind: 'http', endpoints }` is remote, `{ kind: 'nats' }`
  * subscribes to its subject. Throws `Refused('bad_request')`, which names the invalid member.
  */
-export function defineAgent<A extends AgentDefinition>(agent: A): A {
+export function defineAgent(agent: FunctionAgent): FunctionAgent;
+export function defineAgent<const F extends Fields>(
+  agent: FormAgent<F> & { readonly fields: OnlyFields<F> },
+): FormAgent<F>;
+export function defineAgent(agent: LlmAgent): LlmAgent;
+export function defineAgent(agent: MachineAgent): MachineAgent;
+export function defineAgent(agent: FlowAgent): FlowAgent;
+export function defineAgent(agent: HttpAgent): HttpAgent;
+export function defineAgent(agent: NatsAgent): NatsAgent;
+// The last one is what the compiler speaks of where none fits: of all kinds it finds the one that is meant.
+export function defineAgent(agent: AgentDefinition): AgentDefinition;
+export function defineAgent(agent: AgentDefinition): AgentDefinition {
   checkAgent(agent);
   return agent;
 }
@@ -148,7 +193,7 @@ export function defineTool<Input>(definition: Tool<Input>): Tool<Input> {
   return definition;
 }
 
-export function checkTool(definition: Tool<any>): void {
+export function checkTool(definition: Tool): void {
   parse(tool, definition, `tool "${definition.name}"`);
 }
 

@@ -3,7 +3,7 @@ import type { AnyStateMachine, EventObject } from 'xstate';
 import type { StepResult } from '../../machines/flow/events.ts';
 import type { Decision } from '../../machines/session/events.ts';
 import type { Tool } from '../tools/tool.ts';
-import type { Field } from './fields.ts';
+import type { Fields, FormValues } from './fields.ts';
 
 /** Tokens spent, as the OpenAI API counts them; an agent reports the counts that it has. */
 export interface Usage {
@@ -116,7 +116,7 @@ interface Declared {
   /** Agents to try, in order, when this one has failed for good. */
   readonly fallbacks?: readonly string[];
   /** The tools that it may use when no flow narrows them. */
-  readonly tools?: readonly Tool<any>[];
+  readonly tools?: readonly Tool[];
 }
 
 /** An agent that is a function in this process. */
@@ -126,11 +126,11 @@ export interface FunctionAgent extends Declared {
 }
 
 /** An agent that collects fields turn by turn, then runs (B3). */
-export interface FormAgent extends Declared {
+export interface FormAgent<F extends Fields = Fields> extends Declared {
   readonly kind: 'form';
-  readonly fields: Readonly<Record<string, Field>>;
+  readonly fields: F;
   /** Called when every field is collected and valid. */
-  readonly run: (values: Record<string, any>, context: AgentContext) => AgentReturn | Promise<AgentReturn>;
+  run(values: FormValues<F>, context: AgentContext): AgentReturn | Promise<AgentReturn>;
   /**
    * Extracts values from the message that started the form; the form does not ask for a field whose value fits its
    * schema. Returned values pass the schema like a user's text, so they are the schema's input, not its output.
@@ -157,7 +157,7 @@ export interface LlmAgent extends Omit<Declared, 'tools'> {
   readonly temperature?: number;
   readonly max_output_tokens?: number;
   /** Its tools, or the names of tools that the runtime has. */
-  readonly tools?: readonly (Tool<any> | string)[];
+  readonly tools?: readonly (Tool | string)[];
   /** Agents to which it may transfer the run. */
   readonly transfers?: readonly string[];
   /** Maximum of model replies with tool calls before the model must conclude; default 10. */
@@ -189,8 +189,11 @@ export interface MachineAgent extends Declared {
    * By the `src` of its invokes: resolves to the output. An actor that fails in a state without `onError` fails the
    * attempt.
    */
-  readonly actors?: Readonly<Record<string, (input: any, work: MachineWork) => unknown | Promise<unknown>>>;
+  readonly actors?: Readonly<Record<string, MachineActor>>;
 }
+
+/** Performs an invoke of a chart. Its input is what the chart made for it, whatever type this is written with. */
+export type MachineActor = { perform(input: unknown, work: MachineWork): unknown }['perform'];
 
 /** One step of a flow. */
 export interface FlowStep {
@@ -248,4 +251,12 @@ export interface NatsAgent extends Declared {
 export const agentKinds = ['function', 'form', 'llm', 'machine', 'flow', 'http', 'nats'] as const;
 export type AgentKind = (typeof agentKinds)[number];
 
-export type AgentDefinition = FunctionAgent | FormAgent | LlmAgent | MachineAgent | FlowAgent | HttpAgent | NatsAgent;
+/** An agent of any kind; `F` are the fields of a form. */
+export type AgentDefinition<F extends Fields = Fields> =
+  | FunctionAgent
+  | FormAgent<F>
+  | LlmAgent
+  | MachineAgent
+  | FlowAgent
+  | HttpAgent
+  | NatsAgent;

@@ -18,6 +18,7 @@ import { shard } from '../../machines/shard/samples.ts';
 import type { AgentDefinition } from '../agents/definition.ts';
 import { type ChartGraph, chartGraph } from '../diagram/graph.ts';
 import { Refused } from '../platform/errors.ts';
+import { parse } from '../platform/parse.ts';
 
 /** A chart of the application: the machine alone, or with schemas of its events and its input. */
 export type OwnMachine = AnyStateMachine | ({ readonly machine: AnyStateMachine } & Described);
@@ -75,9 +76,20 @@ export class Charts {
   }
 }
 
+const given = z.unknown().optional();
+const ownMachine = z.strictObject({
+  machine: given,
+  events: given,
+  input: given,
+  sample_input: given,
+  samples: given,
+  outputs: given,
+} satisfies Record<'machine' | keyof Described, z.ZodType>);
+
 function ownChart(name: string, given: OwnMachine): Chart {
   const { machine, ...described } = isMachine(given) ? { machine: given } : given;
   if (!isMachine(machine)) throw new Refused('bad_machine', `machine "${name}" is no XState machine`);
+  if (!isMachine(given)) parse(ownMachine, given, `machine "${name}"`);
   return { ...described, name, machine, origin: 'user' };
 }
 

@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import type { Settings } from '../../machines/session/events.ts';
 import type { NatsNodeOptions } from '../cluster/node.ts';
 import { Refused } from '../platform/errors.ts';
+import { issuesOf } from '../platform/parse.ts';
 import type { TroupeOptions } from '../troupe.ts';
 import { type ConfigFile, dataFile, environment, type LogLevel, programFile } from './schemas.ts';
 import { withVariables } from './variables.ts';
@@ -168,7 +169,7 @@ function readEnvironment(env: NonNullable<LoadOptions['env']>) {
 function check<S extends z.ZodType>(schema: S, input: unknown, name?: string): z.output<S> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`);
+  const issues = issuesOf(schema, parsed.error).map(({ field, message }) => `${field || 'the file'}: ${message}`);
   throw bad((name === undefined ? issues : issues.map((issue) => `${name}: ${issue}`)).join('\n'));
 }
 

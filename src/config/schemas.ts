@@ -140,7 +140,7 @@ export const programFile = dataFile.extend({
   machines: z.record(z.string(), object<OwnMachine>('an XState machine, or { machine, events, … }')).optional(),
   orchestrators: z.array(object<OrchestratorDefinition>('an orchestrator: { name, version, payload, run }')).optional(),
   agents: z.array(object<AgentDefinition>('an agent: { id, run } or another kind')).optional(),
-  tools: z.array(object<Tool<any> | ToolSource>('a tool: { name, description, input, execute }')).optional(),
+  tools: z.array(object<Tool | ToolSource>('a tool: { name, description, input, execute }')).optional(),
   routing: z
     .custom<RoutingStrategy>(
       (value) => strategies.includes(value as 'trigger') || typeof value === 'function',

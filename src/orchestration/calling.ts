@@ -11,7 +11,7 @@ export interface Calling {
   readonly pool: AgentPool;
   readonly clock: Clock;
   /** The tools of a name; empty if there are none. */
-  readonly tools: (tenant: string, name: string) => Promise<readonly Tool<any>[]>;
+  readonly tools: (tenant: string, name: string) => Promise<readonly Tool[]>;
 }
 
 export interface Asked {

@@ -36,10 +36,7 @@ export const agentCatalog = (
 });
 
 /** The tools that agents, flows and orchestrators name, without those of MCP servers and other sources. */
-export const toolCatalog = (
-  directory: Directory,
-  guard: (tool: Tool<any>) => Tool<any>,
-): Catalog<Tool<any>, ToolView> => {
+export const toolCatalog = (directory: Directory, guard: (tool: Tool) => Tool): Catalog<Tool, ToolView> => {
   const find = (name: string) => directory.declared().find((tool) => tool.name === name);
   return {
     register: (name, tool) => directory.declare(guard({ ...tool, name })),
@@ -61,7 +58,7 @@ export const toolCatalog = (
   };
 };
 
-const toolView = (tool: Tool<any>): ToolView => ({
+const toolView = (tool: Tool): ToolView => ({
   name: tool.name,
   description: tool.description,
   parameters: parametersOf(tool),

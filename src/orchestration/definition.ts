@@ -7,7 +7,7 @@ import type { RunContext } from './context.ts';
 import type { EnvelopeRecord } from './envelope.ts';
 
 /** A thin controller over agents: decides which agent gets which input, and which records follow. */
-export interface OrchestratorDefinition<Payload = any> {
+export interface OrchestratorDefinition<Payload = unknown> {
   /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
   readonly name: string;
   /** Written into the envelope of every run. */

@@ -49,7 +49,7 @@ export class Access {
 }
 
 /** The tool with an access check before each call. A tool that runs at the caller stays as it is. */
-export function guarded(tool: Tool<any>, access: Access): Tool<any> {
+export function guarded(tool: Tool, access: Access): Tool {
   const { execute } = tool;
   if (!access.asks || !execute) return tool;
   return {
@@ -63,7 +63,7 @@ export function guarded(tool: Tool<any>, access: Access): Tool<any> {
 }
 
 /** The same for tools, and for each tool of a source as it is listed. */
-export const guardedTools = (tools: readonly (Tool<any> | ToolSource)[], access: Access): (Tool<any> | ToolSource)[] =>
+export const guardedTools = (tools: readonly (Tool | ToolSource)[], access: Access): (Tool | ToolSource)[] =>
   tools.map((one) => ('tools' in one ? guardedSource(one, access) : guarded(one, access)));
 
 const guardedSource = (source: ToolSource, access: Access): ToolSource => ({
@@ -74,7 +74,7 @@ const guardedSource = (source: ToolSource, access: Access): ToolSource => ({
 
 /** The agent with an access check before each call of its own tools. */
 export function guardedAgent<A extends AgentDefinition>(agent: A, access: Access): A {
-  const { tools } = agent as { tools?: readonly (Tool<any> | string)[] };
+  const { tools } = agent as { tools?: readonly (Tool | string)[] };
   if (!access.asks || !tools) return agent;
   return { ...agent, tools: tools.map((tool) => (typeof tool === 'string' ? tool : guarded(tool, access))) };
 }

@@ -22,7 +22,7 @@ export interface Flow {
 export interface DirectoryOptions {
   readonly pool: AgentPool;
   readonly flows?: Readonly<Record<string, Flow>>;
-  readonly tools?: readonly (Tool<any> | ToolSource)[];
+  readonly tools?: readonly (Tool | ToolSource)[];
   /** `trigger` (the default), `llm`, `hybrid`, or a custom function that may return `'default'` to defer to triggers. */
   readonly routing?: RoutingStrategy;
   /** Models for `llm` and `hybrid`. */
@@ -58,7 +58,7 @@ interface Wish {
 
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #tools = new Map<string, Tool<any>>();
+  readonly #tools = new Map<string, Tool>();
   readonly #sources = new Map<string, ToolSource>();
   readonly #flows = new Map<string, ReadonlyMap<string, Flow>>();
   readonly #triggers = new Map<string, { generation: number; match: (message: string) => Route | null }>();
@@ -86,7 +86,7 @@ export class Directory {
    * The tools of a name: one tool, or all tools of a source; empty if there is neither. Rejects with `Failed` if the source
    * cannot be reached.
    */
-  async tools(_tenant: string, name: string): Promise<readonly Tool<any>[]> {
+  async tools(_tenant: string, name: string): Promise<readonly Tool[]> {
     const declared = this.#tools.get(name);
     if (declared) return [declared];
     const source = this.#sourceOf(name);
@@ -96,7 +96,7 @@ export class Directory {
   }
 
   /** Declares a tool or a source of tools. Throws `Refused`: `duplicate_tool`, or as `defineTool` does. */
-  declare(tool: Tool<any> | ToolSource): void {
+  declare(tool: Tool | ToolSource): void {
     const { name } = tool;
     if (this.#tools.has(name) || this.#sources.has(name))
       throw new Refused('duplicate_tool', `tool "${name}" is declared twice`);
@@ -109,7 +109,7 @@ export class Directory {
   }
 
   /** The declared tools, without those of sources. */
-  declared(): Tool<any>[] {
+  declared(): Tool[] {
     return [...this.#tools.values()];
   }
 
@@ -241,7 +241,7 @@ export class Directory {
   }
 }
 
-const isSource = (tool: Tool<any> | ToolSource): tool is ToolSource =>
+const isSource = (tool: Tool | ToolSource): tool is ToolSource =>
   typeof (tool as Partial<ToolSource>).tools === 'function';
 
 const list = (names: readonly string[]): string => (names.length > 0 ? names.join(', ') : 'none');

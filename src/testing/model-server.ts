@@ -1,7 +1,9 @@
 // An HTTP server that speaks the OpenAI API and answers from a test's script.
+
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause, setImmediate as yielded } from 'node:timers/promises';
+import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
 import { type Completion, chunksOf, completionOf, type Said } from './completions.ts';
 
 /** A received request. */
@@ -9,7 +11,7 @@ export interface ModelServerRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   /** Parsed JSON. */
-  readonly body: any;
+  readonly body: ChatCompletionCreateParams;
 }
 
 /** How an answer is transmitted. */

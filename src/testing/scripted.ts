@@ -93,5 +93,7 @@ export function scripted(
     oldest();
   };
 
-  return { id, description: id, ...more, run: run as AgentFunction, calls, step };
+  const agent: FunctionAgent = { id, description: id, ...more, run: run as AgentFunction };
+  // Not enumerable: they are no members of a declaration.
+  return Object.defineProperties(agent, { calls: { value: calls }, step: { value: step } }) as ScriptedAgent;
 }

@@ -37,7 +37,7 @@ export type Arguments<Input> = { readonly input: Input } | Extract<ToolOutcome, 
  * `bad_tool_input`, `tool_timed_out`, `tool_failed`, `client_tool`, or the code of the `Failed` or `Refused` that the
  * tool threw. Rejects only when `io.signal` is aborted, at once and with its reason.
  */
-export async function performTool(tool: Tool<any>, raw: unknown, io: ToolIO): Promise<ToolOutcome> {
+export async function performTool(tool: Tool, raw: unknown, io: ToolIO): Promise<ToolOutcome> {
   io.signal.throwIfAborted();
   if (!tool.execute)
     return told(
@@ -99,7 +99,7 @@ export function approvalOf<Input>(tool: Tool<Input>, input: Input): string | und
   return `${tool.name} ${JSON.stringify(tellable(input, 500).output)}`;
 }
 
-async function withinTime(tool: Tool<any>, input: unknown, io: ToolIO): Promise<unknown> {
+async function withinTime(tool: Tool, input: unknown, io: ToolIO): Promise<unknown> {
   const { signal, tenant, session_id, idempotency_key, call, clock = realClock } = io;
   const limit = tool.timeout_ms ?? io.timeout_ms;
   const over = new AbortController();
@@ -134,7 +134,7 @@ function readJson(text: string): { value: unknown } | { problem: string } {
   }
 }
 
-const bad = (tool: Tool<any>, why: string) =>
+const bad = (tool: Tool, why: string) =>
   told(new Failed('bad_tool_input', short(`tool "${tool.name}" does not take this input: ${why}`), false));
 
 const told = (failed: Failed) => ({ error: { code: failed.code, message: failed.message }, failed });

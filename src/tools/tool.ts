@@ -28,6 +28,10 @@ export interface ToolContext {
   readonly call: ToolCall;
 }
 
+/** Declared as a method, as `execute` is, so that a tool of any input is a `Tool`. */
+type Approval<Input> = { asks(input: Input): boolean | string }['asks'];
+
+/** A tool; `Tool` alone is one of whatever input. */
 export interface Tool<Input = unknown> {
   /** A token: `[a-z0-9_-]`, 1 to 63 characters. */
   readonly name: string;
@@ -40,7 +44,7 @@ export interface Tool<Input = unknown> {
    * Whether a person must approve this call first; a text is the summary that the person reads. Only agents that call
    * models ask by themselves: an agent that is a function asks with `approval_required`.
    */
-  readonly approval?: boolean | ((input: Input) => boolean | string);
+  readonly approval?: boolean | Approval<Input>;
   /** Time limit of a call, ms; default 60,000 when a model calls it. */
   readonly timeout_ms?: number;
   /** The caller executes it: the run waits for the result, and there is no `execute`. */
@@ -52,15 +56,15 @@ export interface Tool<Input = unknown> {
 /** Default time limit of a tool that a model calls, ms. */
 export const TOOL_TIMEOUT_MS = 60_000;
 
-const shown = new WeakMap<Tool<any>, Readonly<Record<string, unknown>>>();
+const shown = new WeakMap<Tool, Readonly<Record<string, unknown>>>();
 
 /**
  * The JSON schema of a tool's arguments for models: always that of an object. Throws `Refused('bad_tool')` when the
  * tool takes another type, which no model can send.
  */
-export function parametersOf(tool: Tool<any>): Readonly<Record<string, unknown>> {
-  const cached = tool.parameters ?? shown.get(tool);
-  if (cached) return cached;
+export function parametersOf(tool: Tool): Readonly<Record<string, unknown>> {
+  const known = tool.parameters ?? shown.get(tool);
+  if (known) return known;
   // A model writes the schema's input, not its output.
   const { $schema, ...made } = z.toJSONSchema(tool.input, { io: 'input', unrepresentable: 'any' });
   const branches = made.anyOf ?? made.oneOf ?? made.allOf;
@@ -87,7 +91,7 @@ export interface ToolSource {
    * The current tools; call it each time instead of storing the list. Rejects with `Failed('tools_unavailable')` when
    * the source cannot be reached and no earlier list is cached.
    */
-  tools(): Promise<readonly Tool<any>[]>;
+  tools(): Promise<readonly Tool[]>;
   /** Closes its connections and processes. It must not be used afterwards. */
   close(): Promise<void>;
 }

@@ -180,7 +180,7 @@ const campaign = ({ live }: Mode) =>
 const model = ({ live }: Mode): Promise<ModelServer> =>
   modelServer(
     ({ body }) => {
-      const { role, content } = body.messages.at(-1);
+      const { role, content } = body.messages.at(-1)!;
       if (role === 'tool') return live ? 'All is done.' : never();
       if (String(content).includes('weather'))
         return { calls: [{ id: 'c1', name: 'weather', arguments: { city: 'Oslo' } }] };

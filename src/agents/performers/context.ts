@@ -17,11 +17,11 @@ export class WorkContext implements AgentContext {
   /** The text streamed so far. */
   said = '';
   readonly #io: PerformerIO;
-  readonly #own: readonly Tool<any>[];
+  readonly #own: readonly Tool[];
   readonly #clock: Clock;
   #tools = 0;
 
-  constructor(call: AgentCall, io: PerformerIO, own: readonly Tool<any>[], clock: Clock) {
+  constructor(call: AgentCall, io: PerformerIO, own: readonly Tool[], clock: Clock) {
     this.call = call;
     this.agentId = call.agent_id;
     this.signal = io.signal;
@@ -60,7 +60,7 @@ export class WorkContext implements AgentContext {
   // key.
   async #perform(name: string, input: unknown, n: number): Promise<ToolOutcome> {
     const { run_id, agent_id, attempt, idempotency_key, tenant, session_id } = this.call;
-    let tool: Tool<any>;
+    let tool: Tool;
     try {
       tool = await unlessAborted(this.#find(name), this.signal);
     } catch (error) {
@@ -80,7 +80,7 @@ export class WorkContext implements AgentContext {
 
   // A flow's list of tools replaces the agent's own, also when it is empty. A name in it may be that of a source, for
   // all its tools.
-  async #find(name: string): Promise<Tool<any>> {
+  async #find(name: string): Promise<Tool> {
     const allowed = this.call.tools ?? this.#own.map((tool) => tool.name);
     if (allowed.includes(name)) {
       const found = this.#own.find((tool) => tool.name === name) ?? (await this.#io.tools?.(name))?.[0];

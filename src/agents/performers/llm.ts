@@ -52,7 +52,7 @@ class Turn {
   readonly #options: LlmOptions;
   readonly #call: AgentCall;
   readonly #io: PerformerIO;
-  readonly #tools: ReadonlyMap<string, Tool<any>>;
+  readonly #tools: ReadonlyMap<string, Tool>;
   readonly #transfers: readonly string[];
   #history: Promise<HistoryMessage[]> | undefined;
   /** Whether subscribers have the text of the replies before this attempt. */
@@ -63,7 +63,7 @@ class Turn {
     options: LlmOptions,
     call: AgentCall,
     io: PerformerIO,
-    tools: ReadonlyMap<string, Tool<any>>,
+    tools: ReadonlyMap<string, Tool>,
   ) {
     this.#agent = agent;
     this.#options = options;
@@ -192,7 +192,7 @@ const transferParameters = {
  * The tools that it may use: its own, or exactly those that the flow lists; a name may be that of a source, for all its
  * tools.
  */
-async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promise<Map<string, Tool<any>>> {
+async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promise<Map<string, Tool>> {
   const own = (agent.tools ?? []).filter((one) => typeof one !== 'string');
   const wanted = call.tools ?? (agent.tools ?? []).map((one) => (typeof one === 'string' ? one : one.name));
   const found = await Promise.all(
@@ -205,7 +205,7 @@ async function toolsOf(agent: LlmAgent, call: AgentCall, io: PerformerIO): Promi
 }
 
 /** Replaces a tool that was removed after the model called it. */
-const gone = (name: string): Tool<any> => ({
+const gone = (name: string): Tool => ({
   name,
   description: '',
   input: { safeParseAsync: async (data: unknown) => ({ success: true, data }) } as never,

@@ -12,7 +12,7 @@ export interface Mounting {
 }
 
 /** Converts all tools of a server, in its order, each with a unique name. */
-export function mount(definitions: readonly Definition[], mounting: Mounting): Tool<any>[] {
+export function mount(definitions: readonly Definition[], mounting: Mounting): Tool[] {
   const { server, approval, timeout_ms, call } = mounting;
   const taken = new Set<string>();
   return definitions.map((definition) => {
