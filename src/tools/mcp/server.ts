@@ -23,7 +23,7 @@ export class McpServer implements ToolSource {
   readonly #options: McpOptions;
   readonly #clock: Clock;
   #connection: Promise<Client> | undefined;
-  #known: { readonly tools: readonly Tool[]; readonly until: number } | undefined;
+  #cached: { readonly tools: readonly Tool[]; readonly until: number } | undefined;
   #closed = false;
 
   constructor(name: string, options: McpOptions, clock: Clock) {
@@ -33,8 +33,8 @@ export class McpServer implements ToolSource {
   }
 
   async tools(): Promise<readonly Tool[]> {
-    if (!this.#known || this.#known.until <= this.#clock.now()) await this.#list();
-    return this.#known!.tools;
+    if (!this.#cached || this.#cached.until <= this.#clock.now()) await this.#list();
+    return this.#cached!.tools;
   }
 
   async close(): Promise<void> {
@@ -52,18 +52,18 @@ export class McpServer implements ToolSource {
       const client = await this.#connected();
       this.#cache((await client.listTools()).tools);
     } catch (error) {
-      const { tools } = this.#cache ?? {};
+      const { tools } = this.#cached ?? {};
       if (!tools) throw this.#unavailable(error);
       // Keeps the cached list for another interval: calls report that the server is down, and lists need not wait for
       // it each time.
-      this.#cache = { tools, until: this.#clock.now() + LIST_MS };
+      this.#cached = { tools, until: this.#clock.now() + LIST_MS };
     }
   }
 
   #cache(definitions: readonly Definition[]): void {
     const { approval, timeout_ms } = this.#options;
     const call = this.#call.bind(this);
-    this.#cache = {
+    this.#cached = {
       tools: mount(definitions, { server: this.name, approval, timeout_ms, call }),
       until: this.#clock.now() + LIST_MS,
     };
@@ -142,7 +142,7 @@ export class McpServer implements ToolSource {
 
   /** Expires the cached list, so that the next caller fetches it. */
   #forget(): void {
-    if (this.#cache) this.#cache = { ...this.#cache, until: 0 };
+    if (this.#cached) this.#cached = { ...this.#cached, until: 0 };
   }
 
   #drop(client: Client): void {
