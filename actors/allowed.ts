@@ -4,7 +4,9 @@ import type { AnyMachineSnapshot } from 'xstate';
 import type { SessionContext, SessionEvent, Verb } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import type { Entry } from '../src/journal/journal.ts';
+import { Refused } from '../src/platform/errors.ts';
 import { stepper } from './durable.ts';
+import { migrated } from './versions.ts';
 
 /**
  * The verbs that the chart accepts now. The state may change before a verb arrives, so only its reply says whether it
@@ -17,10 +19,15 @@ export function allowedIn(snapshot: AnyMachineSnapshot): Verb[] {
     .map(({ type }) => type);
 }
 
-/** The verbs that the chart accepts after this entry; none when another version of the chart wrote the entry. */
-export function allowedAfter({ machine, snapshot }: Entry): Verb[] {
-  const pure = stepper(sessionMachine);
-  return machine === pure.name && snapshot.status === undefined ? allowedIn(pure.restore(snapshot)) : [];
+/** The verbs that the chart accepts after this entry; none when the entry cannot be migrated to this version of the chart. */
+export function allowedAfter(entry: Entry): Verb[] {
+  if (entry.snapshot.status !== undefined) return [];
+  try {
+    return allowedIn(stepper(sessionMachine).restore(migrated(entry, sessionMachine, 'the entry').snapshot));
+  } catch (error) {
+    if (error instanceof Refused) return [];
+    throw error;
+  }
 }
 
 /** The smallest event of each verb, sent by a caller who is not the holder and who answers the open question. */

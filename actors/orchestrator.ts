@@ -1,12 +1,13 @@
 // The orchestrator of one node: spawns, wakes and passivates sessions, routes events to them and performs their owed
 // effects.
 import { type AnyStateMachine, createActor, type EventObject } from 'xstate';
+import { machines } from '../machines/index.ts';
 import type { JobRun } from '../machines/job/events.ts';
 import { jobMachine } from '../machines/job/machine.ts';
 import type { OrchestratorEvent } from '../machines/orchestrator/events.ts';
 import { orchestratorMachine } from '../machines/orchestrator/machine.ts';
 import { registryMachine } from '../machines/registry/machine.ts';
-import type { Failure, Settings } from '../machines/session/events.ts';
+import type { Failure, SessionContext, Settings } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import type { AgentPool } from '../src/agents/pool.ts';
 import { type Entry, isSession, type Journal, type Key, keyName, type Row } from '../src/journal/journal.ts';
@@ -23,6 +24,7 @@ import { failureOf } from './performer.ts';
 import { Performing } from './performing.ts';
 import { Recent } from './recent.ts';
 import { type Host, type Receipt, Session, type Work } from './session.ts';
+import { checkTasks } from './task.ts';
 
 export interface OrchestratorOptions {
   readonly journal: Journal;
@@ -268,6 +270,13 @@ export class Orchestrator implements Host {
     return this.#resident.get(name) ?? this.#waking.get(name) ?? this.#wake(key);
   }
 
+  /** A run that an agent's chart cannot continue here keeps its session from being woken: nothing of it is lost meanwhile. */
+  #checkTasks(key: Key, { snapshot }: Entry): void {
+    const { run } = (snapshot.context ?? {}) as Partial<SessionContext>;
+    if (!run || !isSession(key)) return;
+    checkTasks(run, [...Object.values(machines), ...this.#options.pool.charts(key.tenant)], `session ${keyName(key)}`);
+  }
+
   /** Returns an existing session or creates one; a new session is journaled with its first event. */
   async open(key: Key, birth: Birth = {}): Promise<Session> {
     // Checked again after the read: two concurrent first messages must not create two actors.
@@ -400,6 +409,7 @@ export class Orchestrator implements Host {
       .then((stored) => {
         if (this.#waking.get(name) !== woken) throw moved(key);
         if (!stored) throw unknownSession(key);
+        this.#checkTasks(key, stored.entry);
         const session = Session.wake(key, this, machineOf(key), stored);
         this.counts.woken += 1;
         this.#alarms.clear(name);

@@ -60,6 +60,45 @@ export type TaskRecord = z.infer<typeof taskRecord>;
 /** The record in an agent's `task`; undefined when it is something else. */
 export const taskOf = (task: unknown): TaskRecord | undefined => taskRecord.safeParse(task).data;
 
+/** The records of an open run's tasks: its agent's own, the one that a transfer comes back to, and those of a flow's steps. */
+function tasksOf({ task, transfer, back }: Holder): TaskRecord[] {
+  const record = taskOf(task);
+  const { steps } = (record?.snapshot.context ?? {}) as { steps?: unknown };
+  const others = [transfer, back].flatMap((giver) => (giver ? tasksOf({ task: giver.task }) : []));
+  const inner = Array.isArray(steps) ? (steps as Holder[]).flatMap(tasksOf) : [];
+  return record ? [record, ...inner, ...others] : others;
+}
+
+/** A run, or a step of a flow. */
+interface Holder {
+  readonly task?: unknown;
+  readonly transfer?: { readonly task?: unknown };
+  readonly back?: { readonly task?: unknown };
+}
+
+/**
+ * Throws `Refused('machine_version')` where the open run has a task that an earlier version of a chart began and that none of
+ * `charts` with its id can continue: the run would be lost. A task whose chart is not among them is left to its agent.
+ */
+export function checkTasks(run: unknown, charts: Iterable<AnyStateMachine>, what: string): void {
+  for (const record of tasksOf((run ?? {}) as Holder)) {
+    const id = record.machine.slice(0, record.machine.lastIndexOf('@'));
+    const refusals: Refused[] = [];
+    let goesOn = false;
+    for (const chart of charts) {
+      if (chart.id !== id) continue;
+      try {
+        migrated(record as TaskRecord & Position, chart, `the open run of ${what}`);
+        goesOn = true;
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        refusals.push(error);
+      }
+    }
+    if (!goesOn && refusals.length > 0) throw refusals[0];
+  }
+}
+
 /**
  * Performs one attempt of an agent that is a chart, from the start or from the run's record. Resolves with the output
  * of the chart's final state, or with its question. An invoke that fails in a state without `onError` fails the

@@ -6,9 +6,10 @@ import { refunds } from '../examples/refund.ts';
 import { performed } from '../machines/performed.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import type { AgentDefinition } from '../src/agents/definition.ts';
+import type { Journal } from '../src/journal/journal.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
 import { Refused } from '../src/platform/errors.ts';
-import { refold } from '../src/sessions/replay.ts';
+import { judge, refold } from '../src/sessions/replay.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 
 const orders = [
@@ -124,33 +125,67 @@ const asker = (version: string, migrate?: Migrations) =>
     output: ({ context }) => ({ type: 'answer', final_message: context.thanks }),
   });
 
-/** What comes of a run that the first version began, when the second one has the answer. */
-async function answeredBy(machine: AnyStateMachine) {
+/** A journal in which the first version of the chart has begun a run and asks, and a runtime on it with another one. */
+async function begun() {
   const journal = { ...memoryJournal(), close: async () => {} };
-  const first = await createTroupe({ journal, agents: [{ id: 'asker', kind: 'machine', machine: asker('1') }] });
-  await first.session('s1').send('hi', { agent_id: 'asker' });
-  await first.close();
-  const second = await running({ id: 'asker', kind: 'machine', machine }, { journal });
-  return second.session('s1').send('well');
+  const on = async (machine: AnyStateMachine) => {
+    const troupe = await createTroupe({ journal, agents: [{ id: 'asker', kind: 'machine', machine }] });
+    onTestFinished(() => troupe.close());
+    return troupe.session('s1');
+  };
+  await (await on(asker('1'))).send('hi', { agent_id: 'asker' });
+  return { journal, on };
 }
 
+const thankful: Migrations = {
+  '1': ({ context, ...rest }) => ({ ...rest, context: { ...(context as object), thanks: 'many thanks' } }),
+};
+
 test('a run that an earlier version of the chart began goes on as the chart migrates it', async () => {
-  const migrate: Migrations = {
-    '1': ({ context, ...rest }) => ({ ...rest, context: { ...(context as object), thanks: 'many thanks' } }),
-  };
-  expect(await answeredBy(asker('2', migrate))).toMatchObject({ status: 'done', answer: 'many thanks' });
+  const { on } = await begun();
+  expect(await (await on(asker('2', thankful))).send('well')).toMatchObject({ status: 'done', answer: 'many thanks' });
 });
 
-test('a run that another version of the chart began is refused with what to do where there is no migration', async () => {
-  expect(await answeredBy(asker('2'))).toMatchObject({
-    status: 'failed',
-    error: {
-      code: 'machine_version',
-      message:
-        'the run of agent "asker" was written by asker@1, and this is asker@2: its chart has no `meta.migrate`; cancel it and say it again',
-    },
+test.each<[string, AnyStateMachine, string]>([
+  ['has no migration', asker('2'), 'its chart has no `meta.migrate`'],
+  ['migrates other versions only', asker('3', { '2': thankful['1']! }), 'its chart migrates from version 2 only'],
+  ['leads to no state', asker('2', { '1': (dump) => ({ ...dump, value: 'nirvana' }) }), 'its migration failed: '],
+])('a run is refused and stays as it is while the chart %s', async (_, machine, why) => {
+  const { journal, on } = await begun();
+  const session = await on(machine);
+  const before = (await journal.last(session.key))!.entry.n;
+  const refused = { code: 'machine_version', status: 409, message: expect.stringContaining(why) };
+  await expect(session.send('well')).rejects.toMatchObject(refused);
+  await expect(session.state()).rejects.toMatchObject(refused);
+  expect((await journal.last(session.key))!.entry.n).toBe(before);
+  expect(judge(await entriesOf(journal), sessionMachine, [machine])).toMatchObject({
+    verdict: 'stuck',
+    why: refused.message,
   });
+  expect(judge(await entriesOf(journal), sessionMachine, [asker('2', thankful)])).toMatchObject({
+    verdict: 'identical',
+  });
+  expect(await (await on(asker('2', thankful))).send('well')).toMatchObject({ status: 'done', answer: 'many thanks' });
 });
+
+test('a flow one of whose steps has such a run is refused too', async () => {
+  const journal = { ...memoryJournal(), close: async () => {} };
+  const on = async (machine: AnyStateMachine) => {
+    const agents: AgentDefinition[] = [
+      { id: 'asker', kind: 'machine', machine },
+      { id: 'both', kind: 'flow', mode: 'sequential', steps: ['asker'] },
+    ];
+    const troupe = await createTroupe({ journal, agents });
+    onTestFinished(() => troupe.close());
+    return troupe.session('s1');
+  };
+  await (await on(asker('1'))).send('hi', { agent_id: 'both' });
+  await expect((await on(asker('2'))).send('well')).rejects.toMatchObject({ code: 'machine_version', status: 409 });
+  expect(await (await on(asker('2', thankful))).send('well')).toMatchObject({ status: 'done', answer: 'many thanks' });
+});
+
+const entriesOf = async (journal: Journal) =>
+  (await journal.read({ tenant: 'default', session: 's1' })).map(({ entry }) => entry);
 
 test('a chart with an invoke that nobody performs is refused when it is declared', async () => {
   const { actors: _, ...bare } = refunds([], async () => '');

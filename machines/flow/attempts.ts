@@ -1,5 +1,5 @@
 // The bodies of the flow chart's names that are about attempts. What follows from a failure is the policy's to say.
-import type { Verdict } from '../attempt/events.ts';
+import type { Plan, Verdict } from '../attempt/events.ts';
 import { LONGEST_BACKOFF, type Policy, verdictGuards } from '../attempt/policy.ts';
 import type { FlowContext, Step } from './events.ts';
 import { type Args, ended, moved, nothingLeft, type Of, record, stepAtWork } from './step.ts';
@@ -12,9 +12,20 @@ const TRANSFERS = 8;
 
 type Failed = Of<'step.failed'>;
 
-const verdictOf = (policy: Policy, context: FlowContext, { failure }: Failed, { plan }: Step): Verdict => {
+/** The plan of a step whose attempt failed: an agent that the step was transferred to has no place in the chain, and none after it. */
+const planOf = ({ plan, agent }: Step, { chain }: Failed): Plan => ({
+  ...plan,
+  next: chain.includes(agent) ? chain.slice(chain.indexOf(agent) + 1) : [],
+});
+
+const verdictOf = (policy: Policy, context: FlowContext, event: Failed, step: Step): Verdict => {
   const { attempts = ATTEMPTS, backoff_ms = BACKOFF_MS } = context;
-  return policy.judge(policy.fail(plan, failure), failure, { attempts, backoff_ms, longest_ms: LONGEST_BACKOFF });
+  const { failure } = event;
+  return policy.judge(policy.fail(planOf(step, event), failure), failure, {
+    attempts,
+    backoff_ms,
+    longest_ms: LONGEST_BACKOFF,
+  });
 };
 
 const errorOf = ({ failure: { code, message } }: Failed) => ({ code, message });
@@ -60,8 +71,11 @@ export const attemptActions = (policy: Policy) => ({
     ],
   ),
   nextAgent: record<'step.failed'>(
-    (_, step, context) => ({ ...afresh(step, context), agent: step.plan.next[0]!, plan: policy.advance(step.plan) }),
-    (event, step) => [moved(step, step.plan.next[0]!, `${step.agent}: ${reasonOf(event)}`)],
+    (event, step, context) => {
+      const plan = planOf(step, event);
+      return { ...afresh(step, context), agent: plan.next[0]!, plan: policy.advance(plan) };
+    },
+    (event, step) => [moved(step, planOf(step, event).next[0]!, `${step.agent}: ${reasonOf(event)}`)],
   ),
   transfer: record<'step.transferred'>(
     ({ agent, reason, task }, step, context) => ({

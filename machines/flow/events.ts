@@ -8,8 +8,6 @@ const declaredStep = z.object({
   id: z.string(),
   agent: z.string(),
   timeout_ms: z.int().positive().optional(),
-  /** Agents to try, in order, when its own has failed for good. */
-  fallbacks: z.array(z.string()).optional(),
 });
 
 const error = z.object({ code: z.string(), message: z.string() });
@@ -90,8 +88,8 @@ export const flowEvent = z.discriminatedUnion('type', [
   decided,
   /** The agent of a step got so far that it must not do it again. */
   ofStep('step.progressed', { task: z.unknown() }),
-  /** An attempt of its agent failed; the attempt policy says what follows. `at` is ms since the epoch. */
-  ofStep('step.failed', { failure, at: z.number(), ms: z.number() }),
+  /** An attempt of its agent failed. `chain`: the agent it was declared with and then its fallbacks; `at`: ms since the epoch. */
+  ofStep('step.failed', { failure, chain: z.array(z.string()), at: z.number(), ms: z.number() }),
   /** Its agent gave it to another one, which begins afresh; `task` is what the giver goes on with should that one fail. */
   ofStep('step.transferred', { agent: z.string(), reason: z.string(), task: z.unknown().optional(), ms: z.number() }),
   ofStep('step.finished', { output: z.string(), usage: usage.optional(), ms: z.number() }),

@@ -6,7 +6,7 @@ import type { FlowContext, Step } from './events.ts';
 type Step1 = Omit<Step, 'plan'> & { readonly tries: number; readonly tried: string[] };
 
 export const migrate = {
-  /** Version 2: the attempts of a step are the attempt policy's plan. Version 1 asked for fallbacks only when it needed one. */
+  /** Version 2: the attempts of a step are the attempt policy's plan. */
   '1': ({ context, ...rest }: Dump): Dump => {
     const { steps, ...flow } = context as Omit<FlowContext, 'steps'> & { steps: Step1[] };
     const planned = steps.map(({ tries, tried, ...step }) => {

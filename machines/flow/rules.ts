@@ -25,13 +25,13 @@ import {
 export const initialContext = ({ input }: { input: FlowInput }): FlowContext => {
   const { mode, on_failure, attempts, backoff_ms, aggregate } = input;
   const last = typeof aggregate === 'object' ? [{ ...aggregate, aggregates: true }] : [];
-  const steps = [...input.steps, ...last].map(({ fallbacks, ...step }) => ({
+  const steps = [...input.steps, ...last].map((step) => ({
     ...step,
     state: 'waiting' as const,
     words: [],
     moves: 0,
     failures: 0,
-    plan: policy.begin(fallbacks),
+    plan: policy.begin(),
   }));
   return {
     mode,

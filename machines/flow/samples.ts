@@ -23,7 +23,7 @@ export const flow = {
     'step.progressed': { step: 'research', task: {} },
     'step.transferred': { step: 'research', agent: 'librarian', reason: 'knows more', ms: 9 },
     'step.finished': { step: 'research', output: 'Owls hunt at night.', ms: 9 },
-    'step.failed': { step: 'research', failure, at: 0, ms: 9 },
+    'step.failed': { step: 'research', failure, chain: ['researcher'], at: 0, ms: 9 },
     'step.asked': { step: 'research', question: { type: 'input_required', prompt: 'Which owls?' } },
     'step.handed_over': { step: 'research', final_message: 'Ann takes over.', reason: 'too hard' },
   },

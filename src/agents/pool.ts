@@ -1,5 +1,6 @@
 // The agents that this node can call: their registration per tenant, and single calls of them.
 import { isDeepStrictEqual } from 'node:util';
+import type { AnyStateMachine } from 'xstate';
 import type { Inspect } from '../../actors/durable.ts';
 import { asFailed, type CallIO, type ToolStep } from '../../actors/performer.ts';
 import type { BreakerInput } from '../../machines/breaker/events.ts';
@@ -137,6 +138,12 @@ export class AgentPool {
   /** The agent of that id as this tenant sees it. */
   get(tenant: string, agent_id: string): PooledAgent | undefined {
     return this.#tenants.get(tenant)?.get(agent_id) ?? this.#tenants.get(ALL_TENANTS)?.get(agent_id);
+  }
+
+  /** The charts of the agents of kind `machine` that this tenant sees. */
+  charts(tenant: string): AnyStateMachine[] {
+    const agents = [tenant, ALL_TENANTS].flatMap((one) => [...(this.#tenants.get(one)?.values() ?? [])]);
+    return agents.flatMap(({ definition }) => (definition.kind === 'machine' ? [definition.machine] : []));
   }
 
   /** The tenants that have agents of their own, and `*` if there are agents for all. */

@@ -3,9 +3,11 @@ import { pathToFileURL } from 'node:url';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import type { AnyStateMachine } from 'xstate';
+import { machines } from '../../machines/index.ts';
 import { type Key, keyName } from '../journal/journal.ts';
 import { judge } from '../sessions/replay.ts';
 import type { AccessOptions } from './access.ts';
+import { configured } from './configured.ts';
 import { progress } from './progress.ts';
 import { Complaint } from './service.ts';
 import { chartOf, isUnreadable, type Stored, storedOf, storedOptions } from './stored.ts';
@@ -30,13 +32,14 @@ export const check = storedOptions(new Command('check'))
   .option('--json', 'for programs')
   .action(async (options: CheckOptions) => {
     const changed = options.machine === undefined ? undefined : await chartIn(options.machine);
+    const charts = await chartsOf(changed);
     const stored = await storedOf(options);
     try {
       const keys = await stored.keys();
       const bar = progress('check', keys.length);
       const findings: Finding[] = [];
       for (const key of keys) {
-        findings.push({ ...key, ...(await examine(stored, key, changed)) });
+        findings.push({ ...key, ...(await examine(stored, key, charts)) });
         bar.add();
       }
       bar.done();
@@ -47,11 +50,15 @@ export const check = storedOptions(new Command('check'))
   });
 
 /** The verdict on one session. A session that cannot be read is a finding too, because the gate covers every session. */
-async function examine(stored: Stored, key: Key, changed?: AnyStateMachine): Promise<Pick<Finding, 'verdict' | 'why'>> {
+async function examine(
+  stored: Stored,
+  key: Key,
+  charts: readonly AnyStateMachine[],
+): Promise<Pick<Finding, 'verdict' | 'why'>> {
   try {
     const entries = await stored.entries(key);
     const chart = chartOf(entries[0]!);
-    const { verdict, why } = judge(entries, changed?.id === chart.id ? changed : chart);
+    const { verdict, why } = judge(entries, charts.find(({ id }) => id === chart.id) ?? chart, charts);
     return { verdict, ...(why && { why }) };
   } catch (error) {
     if (isUnreadable(error)) return { verdict: 'unreadable', why: error.message };
@@ -75,6 +82,14 @@ function print(findings: readonly Finding[], json: boolean | undefined): void {
   console.log(
     `${findings.length} sessions: ${told.map(([verdict, count]) => `${count} ${verdict}`).join(', ') || 'none'}`,
   );
+}
+
+/** The charts that go on with what is stored: the changed one, those of the configured agents, and the runtime's own. */
+async function chartsOf(changed: AnyStateMachine | undefined): Promise<AnyStateMachine[]> {
+  const { agents = [] } = (await configured()).troupe;
+  const own = agents.flatMap((agent) => (agent.kind === 'machine' ? [agent.machine] : []));
+  const others = [...own, ...Object.values(machines)].filter(({ id }) => id !== changed?.id);
+  return changed ? [changed, ...others] : others;
 }
 
 async function chartIn(file: string): Promise<AnyStateMachine> {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { type Step, type Stepper, stepper } from '../../actors/durable.ts';
 import { acceptable, CREATE } from '../../actors/session.ts';
+import { checkTasks } from '../../actors/task.ts';
 import { messagesOf } from '../../actors/transcript.ts';
 import { migrated } from '../../actors/versions.ts';
 import { machines } from '../../machines/index.ts';
@@ -111,18 +112,37 @@ export interface Verdict {
   readonly refolding: Refolding;
 }
 
-/** The upgrade gate for one session: judges whether this chart can continue it. */
-export function judge(entries: readonly Entry[], machine: AnyStateMachine): Verdict {
+/**
+ * The upgrade gate for one session: judges whether this chart can continue it, and whether `charts` can continue the tasks of its
+ * open run.
+ */
+export function judge(
+  entries: readonly Entry[],
+  machine: AnyStateMachine,
+  charts: readonly AnyStateMachine[] = Object.values(machines),
+): Verdict {
   const last = entries.at(-1)!;
-  const refolding = refold(entries, machine);
+  const refolding = refold(entries, machine, charts);
   const base = { machine: last.machine, refolding };
   const here = stepper(machine).name;
+  const lost = lostTask(last, charts);
+  if (lost) return { ...base, verdict: 'stuck', why: lost };
   if (last.machine === here && refolding.identical) return { ...base, verdict: 'identical' };
   if (last.snapshot.status !== undefined && last.machine !== here) return { ...base, verdict: 'ended' };
   const obstacle = obstacleOf(last, machine);
   if (obstacle) return { ...base, verdict: 'stuck', why: obstacle };
   const verdict = last.machine === here ? 'different' : 'migrates';
   return { ...base, verdict, ...(!refolding.identical && { why: `entry ${refolding.at}: ${refolding.why}` }) };
+}
+
+/** The reason why the open run could not be continued; undefined if it can. */
+function lostTask({ snapshot }: Entry, charts: readonly AnyStateMachine[]): string | undefined {
+  try {
+    checkTasks((snapshot.context as { run?: unknown } | undefined)?.run, charts, 'it');
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** The reason why a chart cannot continue from an entry; undefined if it can. */

@@ -2,6 +2,7 @@
 import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, EventObject, InputFrom } from 'xstate';
 import { type Step, type Stepper, stepper } from '../../actors/durable.ts';
 import { stateName } from '../../machines/state-name.ts';
+import { descend } from '../diagram/graph.ts';
 
 /** A possible result of an invoke. */
 export type Result = { readonly output: unknown } | { readonly error: unknown };
@@ -70,6 +71,7 @@ export class CounterExample extends Error {
 export function explore<M extends AnyStateMachine>(machine: M, options: ExploreOptions<M>): Graph {
   const { input, serialize = ({ value, context }) => [value, context], limit = 100_000 } = options;
   const pure = stepper(machine);
+  checkResults(machine, options.results);
   const found = new Map<string, GraphState>();
   const edges: GraphEdge[] = [];
 
@@ -111,6 +113,16 @@ export function pathTo(state: GraphState): readonly GraphEdge[] {
   const path: GraphEdge[] = [];
   for (let edge = state.via; edge; edge = edge.from.via) path.unshift(edge);
   return path;
+}
+
+/** Throws where `results` names an invoke that the chart has not: its work would come to nothing in silence. */
+export function checkResults(machine: AnyStateMachine, results: object = {}): void {
+  const ids = [...descend(machine.root)].flatMap(({ invoke }) => invoke.map(({ id }) => id));
+  const unknown = Object.keys(results).filter((id) => !ids.includes(id));
+  if (unknown.length === 0) return;
+  throw new Error(
+    `results: ${machine.id} has no invoke with the id ${unknown.join(', ')}; it has ${ids.join(', ') || 'none'}`,
+  );
 }
 
 /** Every event that is tried in a state: those from outside, its timers, and the results of its invokes. */

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import { type Step, stepper } from '../../actors/durable.ts';
 import { chartGraph } from '../diagram/graph.ts';
-import { type ExploreOptions, offered } from './explore.ts';
+import { checkResults, type ExploreOptions, offered } from './explore.ts';
 import { random } from './random.ts';
 
 /** Number of random walks per world, and events per walk. */
-const WALKS = 150;
-const STEPS = 30;
+const WALKS = 300;
+const STEPS = 50;
 
 /**
  * `definition.behaviour`, each 16 hexadecimal digits: the first of the chart's states and transitions by name, the second of the
@@ -32,6 +32,7 @@ function definitionOf(machine: AnyStateMachine): unknown {
 }
 
 function* behaviourOf<M extends AnyStateMachine>(machine: M, world: ExploreOptions<M>): Generator<unknown> {
+  checkResults(machine, world.results);
   const pure = stepper(machine);
   const { pick } = random(1);
   const seen = ({ snapshot, changed, effects, emitted }: Step) => [changed, pure.dump(snapshot), effects, emitted];

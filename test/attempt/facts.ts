@@ -104,6 +104,14 @@ export const attempts: Record<string, Fact> = {
       return code !== 'no_agent_available' || !another || outcome !== 'again';
     }),
 
+  'an agent that is out is waited for where no other could go on, as often as the settings say': (graph, name) =>
+    everyFailure(graph, name, ({ code }, outcome, edge) => {
+      const { giver, plan, failed } = before(edge);
+      const waits =
+        code === 'no_agent_available' && giver === null && plan.next.length === 0 && failed + 1 < limits.attempts;
+      return !waits || outcome === 'again' || outcome;
+    }),
+
   'the wait doubles up to the longest, jitter takes up to half of it, and an endpoint is left alone as long as it asks':
     (graph, name) =>
       everyFailure(graph, name, ({ jitter = 0, retry_after_s = 0 }, outcome, edge) => {

@@ -20,8 +20,8 @@ export const shapes: Shape[] = (['sequential', 'parallel'] as const).flatMap((mo
 );
 
 const steps = [
-  { id: 'a', agent: 'x', fallbacks: ['w'] },
-  { id: 'b', agent: 'y', fallbacks: ['w'] },
+  { id: 'a', agent: 'x' },
+  { id: 'b', agent: 'y' },
 ];
 
 export const inputOf = (shape: Shape): FlowInput => ({ ...shape, steps, input: ['hello'] });
@@ -54,7 +54,7 @@ const told = [{ type: 'tool_called', call: 'c1' }];
 
 function reportsOn(
   step: string,
-  { moves, failures: failed, back }: Pick<Step, 'moves' | 'failures' | 'back'>,
+  { agent, moves, failures: failed, back }: Pick<Step, 'agent' | 'moves' | 'failures' | 'back'>,
 ): FlowEvent[] {
   const mayMove = moves < 1 && step !== 'sum';
   const transferred = { type: 'step.transferred', step, agent: 'v', reason: 'knows more', task: 't0', ms: 1 } as const;
@@ -68,7 +68,14 @@ function reportsOn(
     Object.assign({ allowed: false }, transferred),
     ...offered.map(({ error }) => {
       const failure = { ...error, endpoint: 'x/1' };
-      return { type: 'step.failed' as const, step, failure, at: 10, ms: 1 };
+      return {
+        type: 'step.failed' as const,
+        step,
+        failure,
+        chain: ['x', 'y', 'v', 'w'].filter((one) => one === agent || one === 'w'),
+        at: 10,
+        ms: 1,
+      };
     }),
     { type: 'step.finished', step, output: `said by ${step}`, usage: { total_tokens: 1 }, ms: 1, told },
     ...(step === 'b' ? questions.slice(-1) : questions).map((question) => ({
@@ -87,7 +94,7 @@ function events({ context }: AnyMachineSnapshot): FlowEvent[] {
   const more = words.length < 2 || question?.type === 'input_required';
   return [
     ...steps.flatMap((step) => reportsOn(step.id, step)),
-    ...reportsOn('wrong', { moves: 0, failures: 0 }),
+    ...reportsOn('wrong', { agent: 'x', moves: 0, failures: 0 }),
     ...decisions.map((decision) => ({ type: 'decided' as const, decision })),
     ...(more ? [{ type: 'heard' as const, input: ['and quickly'] }] : []),
   ];

@@ -35,7 +35,6 @@ export function flowPerformer(agent: FlowAgent, agents: Agents): Performer {
         agent,
         declared,
         call.input.map(({ content }) => content),
-        (id) => agents.fallbacks(call.tenant, id),
       ),
       call,
       io,
@@ -44,9 +43,9 @@ export function flowPerformer(agent: FlowAgent, agents: Agents): Performer {
         steps: async (input: StepsInput, work) => {
           await Promise.all(
             input.steps.map((step) => {
-              const { prompt } = declared.find(({ id }) => id === step.id)!;
+              const { agent: first, prompt } = declared.find(({ id }) => id === step.id)!;
               const shown = step.id === answering;
-              return performStep({ step, input, work, call, io, agents, flow: agent, prompt, shown });
+              return performStep({ step, input, work, call, io, agents, flow: agent, first, prompt, shown });
             }),
           );
         },
@@ -79,17 +78,9 @@ function free(agent: string, used: ReadonlySet<string>): string {
   return id;
 }
 
-function inputOf(
-  agent: FlowAgent,
-  declared: readonly Declared[],
-  words: string[],
-  fallbacksOf: (agent_id: string) => readonly string[],
-): FlowInput {
+function inputOf(agent: FlowAgent, declared: readonly Declared[], words: string[]): FlowInput {
   const { mode, on_failure = 'stop', attempts, backoff_ms, aggregate } = agent;
-  const all = declared.map(({ id, agent, timeout_ms }) => {
-    const fallbacks = [...fallbacksOf(agent)];
-    return { id, agent, ...(timeout_ms && { timeout_ms }), ...(fallbacks.length > 0 && { fallbacks }) };
-  });
+  const all = declared.map(({ id, agent, timeout_ms }) => ({ id, agent, ...(timeout_ms && { timeout_ms }) }));
   const last = all.find(({ id }) => id === AGGREGATE);
   return {
     mode,

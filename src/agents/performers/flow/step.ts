@@ -28,6 +28,8 @@ export interface StepOptions {
   readonly io: PerformerIO;
   readonly agents: Agents;
   readonly flow: FlowAgent;
+  /** The agent that the step was declared with; it may have moved since. */
+  readonly first: string;
   readonly prompt: FlowStep['prompt'];
   /** Whether its answer is the flow's, so that its deltas are streamed. */
   readonly shown: boolean;
@@ -99,7 +101,13 @@ class StepWork {
       io.steps.push(...((failed.details.steps as ToolStep[] | undefined) ?? []));
       const { told: own, ...failure } = failureOf(failed, agents.random);
       const expired = this.#late.signal.aborted && { ...timedOut, message: this.#late.signal.reason.message };
-      report = { type: 'step.failed', failure: expired || failure, at: agents.clock.now(), ms: this.#ms };
+      report = {
+        type: 'step.failed',
+        failure: expired || failure,
+        chain: this.#chain,
+        at: agents.clock.now(),
+        ms: this.#ms,
+      };
       told = expired ? undefined : own;
     }
     await this.#report(report, told);
@@ -126,6 +134,11 @@ class StepWork {
         return { type: 'step.asked', question, task };
       }
     }
+  }
+
+  get #chain(): string[] {
+    const { agents, call, first } = this.#options;
+    return [first, ...agents.fallbacks(call.tenant, first)];
   }
 
   get #ms(): number {
