@@ -95,6 +95,18 @@ test('`inspect` sees the actors of the node, its agents, endpoints and breakers,
     );
 });
 
+test('an `inspect` that throws is logged, and the session goes on', async () => {
+  const logged: string[] = [];
+  const note = (_: object, message: string) => void logged.push(message);
+  const log = { debug() {}, info() {}, warn() {}, error: note };
+  const inspect = () => {
+    throw new Error('not today');
+  };
+  const troupe = await troupeOf({ inspect, log });
+  expect((await troupe.session('s1').send('hello')).answer).toBe('You said: hello');
+  expect(new Set(logged)).toEqual(new Set(['`inspect` failed']));
+});
+
 test('a program asks a session on its subject, hears what happens in it, and answers others', async () => {
   const troupe = await troupeOf();
   const heard: string[] = [];

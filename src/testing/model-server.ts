@@ -72,11 +72,23 @@ export interface ModelServer extends AsyncDisposable {
 }
 
 /**
- * Starts a server that gives these answers one after the other, or what a function makes of each request:
+ * Starts a server that gives these answers one after the other, or what a function makes of each request. When the answers are
+ * used up, requests fail with 400: nothing is to be tried again then.
  *
- *     await modelServer(['Hello!', { calls: [{ name: 'weather', arguments: { city: 'Oslo' } }] }, { status: 429, retry_after: 2 }])
+ * @example
+ * ```ts
+ * import { createTroupe } from 'troupe';
+ * import { modelServer } from 'troupe/testing';
  *
- * When the answers are used up, requests fail with 400: nothing is to be tried again then.
+ * const server = await modelServer([{ status: 429, retry_after: 0 }, 'Hello!']);
+ * const troupe = await createTroupe({
+ *   agents: [{ id: 'helper', kind: 'llm', triggers: ['hi'] }],
+ *   llm: { founder: { base_url: server.url, model: 'test-model' } },
+ * });
+ * console.log((await troupe.session('s1').send('hi')).answer, server.requests.length); // Hello! 2
+ * await troupe.close();
+ * await server.close();
+ * ```
  */
 export async function modelServer(
   script: readonly ModelAnswer[] | ((request: ModelServerRequest) => ModelAnswer | Promise<ModelAnswer>) = [],
