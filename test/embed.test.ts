@@ -86,9 +86,15 @@ test('`inspect` sees the actors of the node, its agents, endpoints and breakers,
   const troupe = await troupeOf({ agents: [echo, trip], inspect });
   await troupe.session('s1').send('hello');
   await troupe.session('s2').send('trip');
-  expect([...seen.keys()].sort()).toEqual(
-    ['agent', 'breaker', 'default/s1', 'default/s2', 'default/s2-r1/trip', 'endpoint', 'orchestrator'].sort(),
-  );
+  expect([...seen.keys()].sort()).toEqual([
+    'agent',
+    'breaker',
+    'default/s1',
+    'default/s2',
+    'default/s2-r1/trip',
+    'endpoint',
+    'orchestrator',
+  ]);
   for (const name of ['default/s1', 'default/s2-r1/trip', breakerMachine.id])
     expect([...seen.get(name)!]).toEqual(
       expect.arrayContaining(['@xstate.actor', '@xstate.event', '@xstate.snapshot']),

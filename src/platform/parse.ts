@@ -24,7 +24,7 @@ export const issuesOf = (schema: z.ZodType, error: z.ZodError, ...base: readonly
     message: issue.code === 'unrecognized_keys' ? issue.message + meant(issue.keys, schema, issue.path) : issue.message,
   }));
 
-/** Unknown members of one object that are compared with the known ones, and their longest name: requests come from anybody. */
+/** Unknown members of one object that are compared with the known ones, and the longest name: clients decide how many they send. */
 const MOST = 20;
 const LONGEST = 64;
 
