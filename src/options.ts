@@ -93,8 +93,9 @@ export interface TroupeOptions extends HookFunctions {
   readonly pool?: Omit<PoolOptions, 'clock' | 'random' | 'transport' | 'inspect'>;
   /**
    * XState's inspection callback: called with every actor of this runtime as it is created, and with its events and snapshots.
-   * Actors of sessions, jobs and agents' own charts are named `{tenant}/{session}`; the node, its agents, endpoints, breakers,
-   * budgets and shards have actors too. It is called while a session decides, so it should only take notes.
+   * The `id` of a session's actor is `{tenant}/{session}`, and begins so for agents' own charts; the node, its agents, endpoints,
+   * breakers, budgets and shards have actors too. It is called while a session decides, so it should only take notes; what it
+   * throws is logged.
    */
   readonly inspect?: Inspect;
   /** Makes this process a node of a cluster; journal and transport must be shared with the other nodes. */

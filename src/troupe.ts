@@ -1,5 +1,6 @@
 // The library: wires journal, agents and sessions into one runtime inside an application. It opens no port.
 
+import type { Inspect } from '../actors/durable.ts';
 import { Hooks } from '../actors/hooks.ts';
 import { Orchestrator } from '../actors/orchestrator.ts';
 import type { Registered } from '../machines/registry/events.ts';
@@ -68,6 +69,19 @@ const NO_MATCH = 'no-match';
 
 /**
  * Starts a runtime and resumes its owed effects. Rejects with `Refused` on a bad declaration, `JournalError` on a bad journal.
+ *
+ * @example
+ * ```ts
+ * import { createTroupe } from 'troupe';
+ *
+ * const troupe = await createTroupe({
+ *   agents: [{ id: 'echo', triggers: ['hello'], run: (text) => `You said: ${text}` }],
+ *   handleNoMatch: () => 'Say hello.',
+ * });
+ * const { answer } = await troupe.session('s1').send('hello');
+ * console.log(answer); // You said: hello
+ * await troupe.close();
+ * ```
  */
 export async function createTroupe(options: TroupeOptions = {}): Promise<Troupe> {
   const troupe = new Troupe(options);
@@ -111,7 +125,7 @@ export class Troupe {
   constructor(options: TroupeOptions) {
     parse(troupeOptions, options, 'createTroupe');
     const { agents = [], handleNoMatch, clock = realClock, random, log = silent, journal = memoryJournal() } = options;
-    const { inspect } = options;
+    const inspect = options.inspect && harmless(options.inspect, log);
     this.journal = journal;
     this.log = log;
     this.clock = clock;
@@ -468,6 +482,17 @@ export class Troupe {
     this.pool.register('*', guardedAgent(agent, this.access));
   }
 }
+
+/** What the program's callback throws is not a failure of the session that it watches. */
+const harmless =
+  (inspect: Inspect, log: Log): Inspect =>
+  (event) => {
+    try {
+      inspect(event);
+    } catch (error) {
+      log.error({ err: error }, '`inspect` failed');
+    }
+  };
 
 const serversOf = (mcp: TroupeOptions['mcp'] = {}, clock: Clock): ToolSource[] =>
   Object.entries(mcp).map(([name, server]) => mcpTools({ name, ...server }, clock));

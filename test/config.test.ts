@@ -190,7 +190,7 @@ test.each([
 });
 
 test.each([
-  ['http: { prot: 1 }', 'http.prot: is not known here; did you mean "port"?'],
+  ['http: { prot: 1 }', 'http: Unrecognized key: "prot"; did you mean "port"?'],
   ['http: { port: "80" }', 'http.port: must be a port: 0 to 65535'],
   ['breaker: { failure_threshold: 0 }', 'breaker.failure_threshold: Too small'],
   ['balancing: random', 'balancing: Invalid option: expected one of "round_robin"|"weighted_round_robin"'],
@@ -198,7 +198,7 @@ test.each([
   ['agents: [{ id: a }]', 'agents.0.endpoints: Invalid input: expected array'],
   ['agents: [{ id: a, endpoints: [{ id: x, url: ftp://x }] }]', 'agents.0.endpoints.0.url: must be a URL that begins'],
   ['agents: [{ id: A a, endpoints: [] }]', 'agents.0.id: must be 1 to 63 characters'],
-  ['shouldProcess: 1', 'shouldProcess: is not known here'],
+  ['shouldProcess: 1', 'the file: Unrecognized key: "shouldProcess"'],
   ['- a list', 'the file: Invalid input: expected object'],
   ['a: [', 'is no YAML'],
 ])('a file with %s is refused with the field', async (yaml, sentence) => {

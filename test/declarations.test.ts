@@ -31,109 +31,109 @@ test.each<[what: string, declare: () => unknown, message: string]>([
     'an agent that is a function',
     // @ts-expect-error
     () => defineAgent({ id: 'a', trigers: ['x'], run }),
-    'agent "a".trigers: is not known here; did you mean "triggers"?',
+    'agent "a": Unrecognized key: "trigers"; did you mean "triggers"?',
   ],
   [
     'a form',
     // @ts-expect-error
     () => defineAgent({ id: 'a', kind: 'form', fields: { city }, confrim: true, run }),
-    'agent "a".confrim: is not known here; did you mean "confirm"?',
+    'agent "a": Unrecognized key: "confrim"; did you mean "confirm"?',
   ],
   [
     'a field of a form',
     // @ts-expect-error
     () => defineAgent({ id: 'a', kind: 'form', fields: { city: { ...city, optonal: true } }, run }),
-    'agent "a".fields.city.optonal: is not known here; did you mean "optional"?',
+    'agent "a".fields.city: Unrecognized key: "optonal"; did you mean "optional"?',
   ],
   [
     'an agent that calls a model',
     // @ts-expect-error
     () => defineAgent({ id: 'a', kind: 'llm', instruction: 'Be brief.' }),
-    'agent "a".instruction: is not known here; did you mean "instructions"?',
+    'agent "a": Unrecognized key: "instruction"; did you mean "instructions"?',
   ],
   [
     'a flow of agents',
     // @ts-expect-error
     () => defineAgent({ id: 'a', kind: 'flow', mode: 'parallel', steps: ['b'], onFailure: 'stop' }),
-    'agent "a".onFailure: is not known here; did you mean "on_failure"?',
+    'agent "a": Unrecognized key: "onFailure"; did you mean "on_failure"?',
   ],
   [
     'an endpoint',
     // @ts-expect-error
     () => defineAgent({ id: 'a', kind: 'http', endpoints: [{ id: 'b', url: 'http://127.0.0.1:1', wait: 2 }] }),
-    'agent "a".endpoints.0.wait: is not known here',
+    'agent "a".endpoints.0: Unrecognized key: "wait"',
   ],
   [
     'an agent on a subject',
     // @ts-expect-error
     () => defineAgent({ id: 'a', kind: 'nats', idleMs: 1 }),
-    'agent "a".idleMs: is not known here; did you mean "idle_ms"?',
+    'agent "a": Unrecognized key: "idleMs"; did you mean "idle_ms"?',
   ],
   [
     'a tool',
     // @ts-expect-error
     () => defineTool({ ...tool, aproval: true }),
-    'tool "find".aproval: is not known here; did you mean "approval"?',
+    'tool "find": Unrecognized key: "aproval"; did you mean "approval"?',
   ],
   [
     'a flow',
     // @ts-expect-error
     () => defineFlow({ agent_type: 'a', tool: ['find'] }),
-    'flow.tool: is not known here; did you mean "tools"?',
+    'flow: Unrecognized key: "tool"; did you mean "tools"?',
   ],
   [
     'an orchestrator',
     // @ts-expect-error
     () => defineOrchestrator({ ...lead, timeout: 1 }),
-    'orchestrator "lead".timeout: is not known here; did you mean "timeout_ms"?',
+    'orchestrator "lead": Unrecognized key: "timeout"; did you mean "timeout_ms"?',
   ],
   [
     'a runtime',
     // @ts-expect-error
     () => createTroupe({ routng: 'llm' }),
-    'createTroupe.routng: is not known here; did you mean "routing"?',
+    'createTroupe: Unrecognized key: "routng"; did you mean "routing"?',
   ],
   [
     'the pool of a runtime',
     // @ts-expect-error
     () => createTroupe({ pool: { balance: 'round_robin' } }),
-    'createTroupe.pool.balance: is not known here; did you mean "balancing"?',
+    'createTroupe.pool: Unrecognized key: "balance"; did you mean "balancing"?',
   ],
   [
     'a breaker',
     // @ts-expect-error
     () => createTroupe({ pool: { breaker: { failures_threshold: 1 } } }),
-    'createTroupe.pool.breaker.failures_threshold: is not known here; did you mean "failure_threshold"?',
+    'createTroupe.pool.breaker: Unrecognized key: "failures_threshold"; did you mean "failure_threshold"?',
   ],
   [
     'settings',
     // @ts-expect-error
     () => createTroupe({ settings: { atempts: 1 } }),
-    'settings.atempts: is not known here; did you mean "attempts"?',
+    'settings: Unrecognized key: "atempts"; did you mean "attempts"?',
   ],
   [
     'an agent that is declared in place',
     // @ts-expect-error
     () => createTroupe({ agents: [{ id: 'a', capabilites: ['x'], run }] }),
-    'agent "a".capabilites: is not known here; did you mean "capabilities"?',
+    'agent "a": Unrecognized key: "capabilites"; did you mean "capabilities"?',
   ],
   [
     'a flow that is declared in place',
     // @ts-expect-error
     () => createTroupe({ flows: { f: { agent_type: 'a', agent_param: {} } } }),
-    'flow "f".agent_param: is not known here; did you mean "agent_params"?',
+    'flow "f": Unrecognized key: "agent_param"; did you mean "agent_params"?',
   ],
   [
     'a chart of the user',
     // @ts-expect-error
     () => createTroupe({ machines: { light: { machine: breakerMachine, sample: {} } } }),
-    'machine "light".sample: is not known here; did you mean "samples"?',
+    'machine "light": Unrecognized key: "sample"; did you mean "samples"?',
   ],
   [
     'how models are called',
     // @ts-expect-error
     () => createTroupe({ llm: { founders: {} } }),
-    'llm.founders: is not known here; did you mean "founder"?',
+    'llm: Unrecognized key: "founders"; did you mean "founder"?',
   ],
 ])('%s with a misspelt member is refused, with what was meant where that is close', async (_, declare, message) => {
   const refusal = await (async () => declare())().then(

@@ -86,13 +86,31 @@ test('`inspect` sees the actors of the node, its agents, endpoints and breakers,
   const troupe = await troupeOf({ agents: [echo, trip], inspect });
   await troupe.session('s1').send('hello');
   await troupe.session('s2').send('trip');
-  expect([...seen.keys()].sort()).toEqual(
-    ['agent', 'breaker', 'default/s1', 'default/s2', 'default/s2-r1/trip', 'endpoint', 'orchestrator'].sort(),
-  );
+  expect([...seen.keys()].sort()).toEqual([
+    'agent',
+    'breaker',
+    'default/s1',
+    'default/s2',
+    'default/s2-r1/trip',
+    'endpoint',
+    'orchestrator',
+  ]);
   for (const name of ['default/s1', 'default/s2-r1/trip', breakerMachine.id])
     expect([...seen.get(name)!]).toEqual(
       expect.arrayContaining(['@xstate.actor', '@xstate.event', '@xstate.snapshot']),
     );
+});
+
+test('an `inspect` that throws is logged, and the session goes on', async () => {
+  const logged: string[] = [];
+  const note = (_: object, message: string) => void logged.push(message);
+  const log = { debug() {}, info() {}, warn() {}, error: note };
+  const inspect = () => {
+    throw new Error('not today');
+  };
+  const troupe = await troupeOf({ inspect, log });
+  expect((await troupe.session('s1').send('hello')).answer).toBe('You said: hello');
+  expect(new Set(logged)).toEqual(new Set(['`inspect` failed']));
 });
 
 test('a program asks a session on its subject, hears what happens in it, and answers others', async () => {

@@ -1,5 +1,5 @@
 // The package as another project has it: built, packed, unpacked below its node_modules, type-checked and run there.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -14,8 +14,9 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { promisify, stripVTControlCharacters } from 'node:util';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startNats } from './nats.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -33,6 +34,26 @@ const run = async (program: string, args: string[], cwd: string): Promise<string
 };
 const tsc = join(root, 'node_modules', '.bin', 'tsc');
 const node = process.execPath;
+
+/** The code in text: what stands between fences of TypeScript. */
+const codeIn = (text: string): string[] => [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!);
+
+/** The `@example`s of what is exported, each by the name of what it is of, and the first files that the README shows. */
+const examples = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .flatMap((file) => [
+    ...readFileSync(join(root, 'src', file), 'utf8').matchAll(
+      /^ \* @example\n(.*?)^ \*\/\nexport (?:async )?(?:function|const) (\w+)/gms,
+    ),
+  ])
+  .map(([, comment, name]) => ({ name: name!, code: codeIn(comment!.replaceAll(/^ \*( |$)/gm, ''))[0]! }));
+const [configuration, inServer, opened] = codeIn(readFileSync(join(root, 'README.md'), 'utf8'));
+const written = [
+  ...examples.map(({ name, code }) => ({ name: `example-${name}.ts`, code })),
+  { name: 'troupe.config.ts', code: configuration! },
+  { name: 'in-server.ts', code: inServer! },
+  { name: 'opened.ts', code: opened! },
+];
 
 /** Builds, packs and unpacks it; the inspector's page is left out, which takes Vite longer than all the rest. */
 beforeAll(async () => {
@@ -74,6 +95,7 @@ beforeAll(async () => {
   cpSync(join(root, 'examples'), project, { recursive: true });
   cpSync(join(root, 'test', 'types'), join(project, 'types'), { recursive: true });
   writeFileSync(join(project, 'everything.ts'), everything);
+  for (const { name, code } of written) writeFileSync(join(project, name), code);
 }, 120_000);
 afterAll(() => rmSync(home, { recursive: true }));
 
@@ -138,9 +160,41 @@ test('a program of such a project runs with every entry point, and so do the exa
   expect(await run(node, ['transitions.test.ts'], project)).toMatch(/pass 2/);
 });
 
-test('the command of such a project checks a configuration that imports the package', async () => {
-  const bin = join(installed, 'bin', 'troupe.js');
-  expect(await run(node, [bin, 'agents', '--help'], project)).toMatch(/^Usage: troupe agents/);
-  writeFileSync(join(project, 'troupe.config.ts'), `export { default } from './trip.ts';\n`);
-  expect(await run(node, [bin, 'doctor'], project)).toMatch(/trip/);
+test('what users call most has an example, and each prints what it says', async () => {
+  expect(examples.map(({ name }) => name).sort()).toEqual([
+    ...['createServer', 'createTroupe', 'defineAgent', 'defineFlow', 'defineOrchestrator', 'defineTool', 'explore'],
+    ...['fingerprint', 'modelServer', 'natsNode', 'play', 'sqliteJournal', 'start'],
+  ]);
+  const server = await startNats({ jetstream: true });
+  onTestFinished(() => server.stop());
+  const env = { ...process.env, NATS_URL: server.url };
+  for (const { name, code } of examples) {
+    const said = [...code.matchAll(/^console\.log\(.*; \/\/ (.*)$/gm)].map(([, line]) => `${line}\n`).join('');
+    const { stdout } = await promisify(execFile)(node, [`example-${name}.ts`], { cwd: project, env });
+    expect({ name, stdout }).toEqual({ name, stdout: said });
+  }
+});
+
+test('the configuration that the README shows first serves its agent from the command', async () => {
+  expect(configuration!.trim().split('\n').length).toBeLessThanOrEqual(10);
+  const env = { ...process.env, HTTP_PORT: '0', NATS_PORT: 'off', DATABASE_URL: 'memory:' };
+  const service = spawn(node, [join(installed, 'bin', 'troupe.js'), 'start'], { cwd: project, env });
+  onTestFinished(() => void service.kill());
+  let printed = '';
+  const url = await new Promise<string>((resolve, reject) => {
+    const hear = (chunk: Buffer): void => {
+      printed += stripVTControlCharacters(String(chunk));
+      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];
+      if (found) resolve(found);
+    };
+    service.stdout.on('data', hear);
+    service.stderr.on('data', hear);
+    service.once('exit', (code) => reject(new Error(`it ended with ${code}: ${printed}`)));
+  });
+  const response = await fetch(`${url}/v1/sessions/s1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ content: 'good morning' }),
+  });
+  expect(await response.json()).toMatchObject({ answer: 'Hello! You said "good morning" in session s1.' });
 });

@@ -129,6 +129,29 @@ const kinds = {
  * 'llm', instructions, tools }` calls a model, `{ kind: 'machine', machine, actors }` is a user's own chart, `{ kind:
  * 'flow', mode, steps }` is a flow over other agents, `{ kind: 'http', endpoints }` is remote, `{ kind: 'nats' }`
  * subscribes to its subject. Throws `Refused('bad_request')`, which names the invalid member.
+ *
+ * @example
+ * ```ts
+ * import { createTroupe, defineAgent } from 'troupe';
+ * import { z } from 'zod';
+ *
+ * const booking = defineAgent({
+ *   id: 'booking',
+ *   kind: 'form',
+ *   triggers: ['book a table'],
+ *   fields: {
+ *     city: { prompt: 'In which city?', schema: z.string().min(2) },
+ *     people: { prompt: 'For how many?', schema: z.coerce.number().int() },
+ *   },
+ *   run: ({ city, people }) => `A table for ${people} in ${city}.`,
+ * });
+ * const troupe = await createTroupe({ agents: [booking] });
+ * const session = troupe.session('s1');
+ * console.log((await session.send('book a table')).answer); // In which city?
+ * console.log((await session.send('Kiel')).answer); // For how many?
+ * console.log((await session.send('4')).answer); // A table for 4 in Kiel.
+ * await troupe.close();
+ * ```
  */
 export function defineAgent(agent: FunctionAgent): FunctionAgent;
 export function defineAgent<const F extends Fields>(
@@ -187,6 +210,28 @@ const invoked = (node: AnyStateMachine['root']): string[] => [
  * Declares a tool: `defineTool({ name, description, input, execute })`, or `client: true` instead of `execute` for one
  * that runs at the caller. Types of `execute` and `approval` follow from `input`. Throws `Refused('bad_request')`,
  * which names the invalid member.
+ *
+ * @example
+ * ```ts
+ * import { createTroupe, defineAgent, defineTool } from 'troupe';
+ * import { z } from 'zod';
+ *
+ * const findOrder = defineTool({
+ *   name: 'find-order',
+ *   description: 'Says where an order is.',
+ *   input: z.object({ order: z.string() }),
+ *   execute: ({ order }) => ({ order, state: 'sent' }),
+ * });
+ * const orders = defineAgent({
+ *   id: 'orders',
+ *   triggers: ['my order'],
+ *   tools: [findOrder],
+ *   run: async (text, { tool }) => JSON.stringify(await tool('find-order', { order: /\d+/.exec(text)?.[0] })),
+ * });
+ * const troupe = await createTroupe({ agents: [orders] });
+ * console.log((await troupe.session('s1').send('where is my order 1234?')).answer); // {"order":"1234","state":"sent"}
+ * await troupe.close();
+ * ```
  */
 export function defineTool<Input>(definition: Tool<Input>): Tool<Input> {
   checkTool(definition);
@@ -205,6 +250,19 @@ const flow = z.strictObject({
 
 /**
  * Declares a flow: `{ agent_type, tools, agent_params }`. The agent that it runs may use only the tools that it lists.
+ *
+ * @example
+ * ```ts
+ * import { createTroupe, defineFlow } from 'troupe';
+ *
+ * const formal = defineFlow({ agent_type: 'greeter', agent_params: { greeting: 'Good day' } });
+ * const troupe = await createTroupe({
+ *   agents: [{ id: 'greeter', run: (_, { call }) => `${call.params?.greeting ?? 'Hi'}!` }],
+ *   flows: { formal },
+ * });
+ * console.log((await troupe.session('s1').send('hello', { flow: 'formal' })).answer); // Good day!
+ * await troupe.close();
+ * ```
  */
 export const defineFlow = (definition: Flow): Flow => parse(flow, definition, 'flow');
 

@@ -45,6 +45,24 @@ const ATTEMPT = 2_000;
 /**
  * Connects and opens the journal and the buckets. Rejects with `NatsError` or `JournalError`, which name the failed
  * step and its remedy.
+ *
+ * @example
+ * ```ts
+ * import { createTroupe } from 'troupe';
+ * import { createServer } from 'troupe/http';
+ * import { natsNode } from 'troupe/nats';
+ *
+ * const node = await natsNode({ url: process.env.NATS_URL ?? 'nats://127.0.0.1:4222' });
+ * const { journal, transport, cluster } = node;
+ * const agents = [{ id: 'echo', triggers: ['hello'], run: (text: string) => `You said: ${text}` }];
+ * const troupe = await createTroupe({ agents, journal, transport, cluster });
+ * const app = await createServer(troupe);
+ * await app.listen({ port: 0 });
+ * console.log((await troupe.session('s1').send('hello')).answer); // You said: hello
+ * await app.close();
+ * await troupe.close();
+ * await node.close();
+ * ```
  */
 export async function natsNode(options: NatsNodeOptions): Promise<NatsNode> {
   const { url, replicas = 1, shards, id = `node-${randomBytes(4).toString('hex')}` } = options;

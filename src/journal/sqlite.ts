@@ -26,6 +26,28 @@ interface Append {
   readonly reject: (reason: Error) => void;
 }
 
+/**
+ * A journal in one SQLite file, for one process; folders on the way are made. Throws `JournalError`, such as `journal_locked`
+ * where another process has it. The runtime closes it.
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync } from 'node:fs';
+ * import { tmpdir } from 'node:os';
+ * import { join } from 'node:path';
+ * import { createTroupe, sqliteJournal } from 'troupe';
+ *
+ * const path = join(mkdtempSync(join(tmpdir(), 'shop-')), 'troupe.db');
+ * const agents = [{ id: 'echo', triggers: ['hello'], run: (text: string) => `You said: ${text}` }];
+ * const before = await createTroupe({ agents, journal: sqliteJournal({ path }) });
+ * await before.session('s1').send('hello');
+ * await before.close();
+ *
+ * const after = await createTroupe({ agents, journal: sqliteJournal({ path }) });
+ * console.log((await after.session('s1').history()).map(({ content }) => content)); // [ 'hello', 'You said: hello' ]
+ * await after.close();
+ * ```
+ */
 export function sqliteJournal({ path }: { path: string }): Journal {
   const { db, entries, sessions, ...found } = open(path);
   const followers = new Followers();

@@ -52,6 +52,27 @@ const declared = z.strictObject({
 /**
  * Declares an orchestrator: `defineOrchestrator({ name, version, payload, run })`. The type of `run`'s payload follows from
  * `payload`. Throws `Refused('bad_request')` naming the invalid member.
+ *
+ * @example
+ * ```ts
+ * import { createTroupe, defineOrchestrator } from 'troupe';
+ * import { z } from 'zod';
+ *
+ * const lead = defineOrchestrator({
+ *   name: 'lead',
+ *   version: '1',
+ *   payload: z.object({ company: z.string() }),
+ *   async run({ company }, { call, record }) {
+ *     const research = await call('researcher', company, { timeout_ms: 20_000 });
+ *     return [record({ company, summary: research.text }, research)];
+ *   },
+ * });
+ * const researcher = { id: 'researcher', run: (company: string) => `${company} bakes bread.` };
+ * const troupe = await createTroupe({ agents: [researcher], orchestrators: [lead] });
+ * const { records } = await troupe.run('lead', { company: 'Acme' });
+ * console.log(records[0]?.data); // { company: 'Acme', summary: 'Acme bakes bread.' }
+ * await troupe.close();
+ * ```
  */
 export function defineOrchestrator<Payload>(
   definition: OrchestratorDefinition<Payload>,

@@ -17,24 +17,26 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown, name = 'bo
   throw new Refused('bad_request', sentence, 400, { issues });
 }
 
-/** What is wrong with each field; a member that is not known is a field, with what may have been meant. */
+/** What is wrong with each field; of members that are not known, what may have been meant. */
 export const issuesOf = (schema: z.ZodType, error: z.ZodError, ...base: readonly string[]): Issue[] =>
-  error.issues.flatMap((issue) => {
-    const field = [...base, ...issue.path].join('.');
-    if (issue.code !== 'unrecognized_keys') return { field, message: issue.message };
-    const members = membersAt(schema, issue.path);
-    return issue.keys.slice(0, MOST).map((key) => ({
-      field: [...base, ...issue.path, key].join('.'),
-      message: `is not known here${meant(key, members)}`,
-    }));
-  });
+  error.issues.map((issue) => ({
+    field: [...base, ...issue.path].join('.'),
+    message: issue.code === 'unrecognized_keys' ? issue.message + meant(issue.keys, schema, issue.path) : issue.message,
+  }));
 
-/** Unknown members of one object that are named, and the longest name that is compared: requests come from anybody. */
+/** Unknown members of one object that are compared with the known ones, and the longest name: clients decide how many they send. */
 const MOST = 20;
 const LONGEST = 64;
 
-function membersAt(schema: unknown, [first, ...rest]: readonly PropertyKey[]): string[] {
-  const path = first === undefined ? [] : [first, ...rest];
+function meant(keys: readonly string[], schema: z.ZodType, path: readonly PropertyKey[]): string {
+  const members = membersAt(schema, path);
+  const near = keys.slice(0, MOST).flatMap((key) => nearest(key, members) ?? []);
+  return near.length === 0 ? '' : `; did you mean ${near.map((member) => `"${member}"`).join(', ')}?`;
+}
+
+/** The members that a schema knows at a place; of a union, those of all its options. */
+function membersAt(schema: unknown, path: readonly PropertyKey[]): string[] {
+  const [first, ...rest] = path;
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => membersAt(option, path));
   if (schema instanceof z.ZodPipe) return membersAt(schema.in, path);
   if (schema instanceof z.ZodObject)
@@ -49,13 +51,12 @@ function membersAt(schema: unknown, [first, ...rest]: readonly PropertyKey[]): s
 /** Edits that a misspelt name may be away from the one that was meant: a third of its letters. */
 const CLOSE = 1 / 3;
 
-function meant(key: string, members: readonly string[]): string {
-  if (key.length > LONGEST) return '';
-  const near = members
+function nearest(key: string, members: readonly string[]): string | undefined {
+  if (key.length > LONGEST) return undefined;
+  return members
     .map((member) => ({ member, edits: editsBetween(key.toLowerCase(), member.toLowerCase()) }))
     .filter(({ member, edits }) => edits <= member.length * CLOSE)
-    .sort((a, b) => a.edits - b.edits)[0];
-  return near ? `; did you mean "${near.member}"?` : '';
+    .sort((a, b) => a.edits - b.edits)[0]?.member;
 }
 
 /** The fewest letters to insert, leave out, replace or swap with the next (optimal string alignment). */

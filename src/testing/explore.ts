@@ -67,7 +67,25 @@ export class CounterExample extends Error {
   }
 }
 
-/** Explores breadth first, so that every path is a shortest one. Throws `CounterExample` where the chart itself throws. */
+/**
+ * Explores breadth first, so that every path is a shortest one. Throws `CounterExample` where the chart itself throws.
+ *
+ * @example
+ * ```ts
+ * import { everyState, explore, reaches } from 'troupe/testing';
+ * import { setup } from 'xstate';
+ *
+ * const lamp = setup({ types: {} as { events: { type: 'press' } } }).createMachine({
+ *   id: 'lamp',
+ *   initial: 'off',
+ *   states: { off: { on: { press: 'on' } }, on: { on: { press: 'off' }, after: { 60_000: 'off' } } },
+ * });
+ * const graph = explore(lamp, { events: [{ type: 'press' }] });
+ * console.log(graph.states.length, graph.edges.length); // 2 3
+ * reaches(graph, 'it can always be put out', { to: ({ name }) => name === 'off' });
+ * everyState(graph, 'it can always be pressed', ({ edges }) => edges.some(({ event }) => event.type === 'press'));
+ * ```
+ */
 export function explore<M extends AnyStateMachine>(machine: M, options: ExploreOptions<M>): Graph {
   const { input, serialize = ({ value, context }) => [value, context], limit = 100_000 } = options;
   const pure = stepper(machine);

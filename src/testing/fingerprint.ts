@@ -14,6 +14,19 @@ const STEPS = 50;
  * `definition.behaviour`, each 16 hexadecimal digits: the first of the chart's states and transitions by name, the second of the
  * behaviour of guards, actions and delays over many random walks with a fixed seed, with events and results as for `explore`. The
  * same chart has the same fingerprint on every machine; its version and descriptions are not part of it.
+ *
+ * @example
+ * ```ts
+ * import { fingerprint } from 'troupe/testing';
+ * import { setup } from 'xstate';
+ *
+ * const lamp = setup({ types: {} as { events: { type: 'press' } } }).createMachine({
+ *   id: 'lamp',
+ *   initial: 'off',
+ *   states: { off: { on: { press: 'on' } }, on: { on: { press: 'off' }, after: { 60_000: 'off' } } },
+ * });
+ * console.log(fingerprint(lamp, [{ events: [{ type: 'press' }] }])); // 358b096eddfe9d40.0da7b76b2eaf8aa6
+ * ```
  */
 export function fingerprint<M extends AnyStateMachine>(machine: M, worlds: readonly ExploreOptions<M>[]): string {
   return `${digest([definitionOf(machine)])}.${digest(worlds.flatMap((world) => [...behaviourOf(machine, world)]))}`;

@@ -72,11 +72,23 @@ export interface ModelServer extends AsyncDisposable {
 }
 
 /**
- * Starts a server that answers requests with these answers in order, or with the result of a function of each request:
- *
- *     await modelServer(['Hello!', { calls: [{ name: 'weather', arguments: { city: 'Oslo' } }] }, { status: 429, retry_after: 2 }])
- *
+ * Starts a server that answers requests with these answers in order, or with the result of a function of each request.
  * When the script is used up, requests fail with 400, which clients do not retry.
+ *
+ * @example
+ * ```ts
+ * import { createTroupe } from 'troupe';
+ * import { modelServer } from 'troupe/testing';
+ *
+ * const server = await modelServer([{ status: 429, retry_after: 0 }, 'Hello!']);
+ * const troupe = await createTroupe({
+ *   agents: [{ id: 'helper', kind: 'llm', triggers: ['hi'] }],
+ *   llm: { founder: { base_url: server.url, model: 'test-model' } },
+ * });
+ * console.log((await troupe.session('s1').send('hi')).answer, server.requests.length); // Hello! 2
+ * await troupe.close();
+ * await server.close();
+ * ```
  */
 export async function modelServer(
   script: readonly ModelAnswer[] | ((request: ModelServerRequest) => ModelAnswer | Promise<ModelAnswer>) = [],

@@ -28,21 +28,27 @@ export class AnotherStory extends Error {
  * Carries out the directions of a transcript one after the other, each until nothing more happens, and writes the events that
  * listeners receive between them. Resolves to the transcript; rejects with `AnotherStory` if it differs from the given one.
  *
- *     await play({ agents: [scripted('helper', ['Hello!', held('Well …')])] }, `
- *       user: hi
- *       assistant: Hello!
- *       user: how are you?
- *       supervisor(ann) takes over for 5m
- *       suspended
- *       state: human.heldUntil/suspended
- *     `);
- *
  * Directions: `user: …`, `user(agent=, flow=, key=): …`; `supervisor(ann)` followed by ` takes over`, ` takes over for 5m`,
  * `: …` (speaks), ` whispers: …`, ` notes: …`, ` releases`, ` pauses`, ` pauses at once`, ` resumes`, ` approves`,
  * ` rejects: …`, ` cancels`, ` closes`; `client returns: {…}`, `client fails: …`; `agent(helper) goes on` (the next delta of
  * a scripted answer); `advance 5s`; `restart` (the process dies, another one wakes over the same journal). Questions, which
  * are answered in place: `state: …`, `history(full):`, `history(llm):`. A prefix `acme/s2> ` names a line's tenant and
  * session. Continuation lines are indented; `#` begins a comment.
+ *
+ * @example
+ * ```ts
+ * import { held, play, scripted } from 'troupe/testing';
+ *
+ * const helper = scripted('helper', ['Hello!', held('Well …')], { triggers: ['hi', 'how are you'] });
+ * await play({ agents: [helper] }, `
+ *   user: hi
+ *   assistant: Hello!
+ *   user: how are you?
+ *   supervisor(ann) takes over for 5m
+ *   suspended
+ *   state: human.heldUntil/suspended
+ * `);
+ * ```
  */
 export async function play(on: TroupeOptions | Troupe, transcript: string): Promise<string> {
   const stage = on instanceof Troupe ? new Stage(on) : await Stage.of(on);

@@ -15,11 +15,18 @@ import type { Emitted } from '../journal/journal.ts';
 import { foldOwed } from './owed.ts';
 
 /**
- * Starts a chart in the state its input leads to:
+ * Starts a chart in the state its input leads to.
  *
- *     const s = start(sessionMachine, { id: 's1', settings: settings.parse({}) });
- *     s.send({ type: 'message', id: 'm1', content: 'hello' });
- *     expect(s.state).toBe('automated/routing');
+ * @example
+ * ```ts
+ * import { sessionMachine, settings } from 'troupe/machines';
+ * import { start } from 'troupe/testing';
+ *
+ * const s = start(sessionMachine, { id: 's1', settings: settings.parse({}) });
+ * s.send({ type: 'message', id: 'm1', content: 'hello', route: { agent: 'echo', confidence: 1, reason: 'trigger' } });
+ * s.send({ type: 'takeover', by: 'ann' });
+ * console.log(s.state, s.owed); // human.held/suspended []
+ * ```
  */
 export const start = <M extends AnyStateMachine>(
   machine: M,

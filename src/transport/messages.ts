@@ -19,7 +19,7 @@ export interface SubscribeOptions {
   readonly queue?: string;
 }
 
-/** A message as a subscriber, or the one who asked, gets it. */
+/** A message as a subscriber gets it, or the reply to a request. */
 export interface SubjectMessage {
   readonly subject: string;
   readonly data: Uint8Array;
@@ -29,7 +29,7 @@ export interface SubjectMessage {
   text(): string;
   /** The body read as JSON, unchecked. Throws `Refused('bad_json')` when it is none. */
   json(): unknown;
-  /** Publishes a reply. Throws `Refused('no_reply_expected')` when nobody asked. */
+  /** Publishes a reply. Throws `Refused('no_reply_expected')` when the message is no request. */
   respond(body: MessageBody, options?: SubjectOptions): void;
 }
 
@@ -106,7 +106,7 @@ function messageFor(transport: Transport, { subject, data, headers = {}, reply }
   };
 }
 
-/** By name: the errors of a transport over NATS are made where this process may never need it. */
+/** Matched by name: importing the error classes of the NATS transport would load the NATS client. */
 const refusals: Readonly<Record<string, readonly [code: string, status: number]>> = {
   BadSubject: ['bad_subject', 400],
   NoResponders: ['no_responders', 503],

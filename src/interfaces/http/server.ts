@@ -45,7 +45,27 @@ export interface ServerOptions {
 /** Time within which a request must have arrived, ms. The reply may take longer. */
 const ARRIVAL = 30_000;
 
-/** Builds the server. It does not listen yet, and closing it does not close the runtime. */
+/**
+ * Builds the server. It does not listen yet, and closing it does not close the runtime.
+ *
+ * @example
+ * ```ts
+ * import { createTroupe } from 'troupe';
+ * import { createServer } from 'troupe/http';
+ *
+ * const troupe = await createTroupe({ handleNoMatch: () => 'Nobody is in yet.' });
+ * const app = await createServer(troupe);
+ * const url = await app.listen({ host: '127.0.0.1', port: 0 });
+ * const response = await fetch(`${url}/v1/sessions/s1/messages`, {
+ *   method: 'POST',
+ *   headers: { 'content-type': 'application/json' },
+ *   body: JSON.stringify({ content: 'hello' }),
+ * });
+ * console.log(((await response.json()) as { answer: string }).answer); // Nobody is in yet.
+ * await app.close();
+ * await troupe.close();
+ * ```
+ */
 export async function createServer(troupe: Troupe, options: ServerOptions = {}): Promise<FastifyInstance> {
   const { bodyLimit = 1024 * 1024, heartbeat_ms = 15_000, buffer = 1_000, page } = options;
   const app: App = fastify({
