@@ -10,7 +10,7 @@ import {
   type InspectionEvent,
   type Snapshot,
 } from 'xstate';
-import type { Emitted } from '../src/journal/journal.ts';
+import type { Emitted } from '../src/emitted/emitted.ts';
 
 /** What a step asks the world to do, in this order. */
 export type Effect =

@@ -1,14 +1,14 @@
 // What performs an attempt: the promise every kind of agent keeps to the pool, whether it is a function or far away.
 import type { Failure } from '../machines/session/events.ts';
 import type { AgentCall, AgentResult, HistoryMessage } from '../src/agents/definition.ts';
-import type { Emitted } from '../src/journal/journal.ts';
+import type { TaskEmitted } from '../src/emitted/emitted.ts';
 import { Failed, Refused } from '../src/platform/errors.ts';
 import type { Tool } from '../src/tools/tool.ts';
 
 /** How far an agent is in an attempt: what it goes on with (`call.task` of whoever does), and what there is to tell of it. */
 export interface Progress {
   readonly task: unknown;
-  readonly told?: readonly Emitted[];
+  readonly told?: readonly TaskEmitted[];
   /** The events that led the agent's own chart there, for replay. */
   readonly events?: readonly unknown[];
 }
@@ -43,7 +43,7 @@ export interface PerformerIO extends CallIO {
   /** The trace so far; performers add to it as they go, so that a failed attempt leaves one too. */
   readonly steps: ToolStep[];
   /** What there is to tell together with the result, and the events of the agent's own chart that led to it. */
-  readonly told: Emitted[];
+  readonly told: TaskEmitted[];
   readonly events: unknown[];
 }
 

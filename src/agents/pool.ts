@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { InspectionEvent } from 'xstate';
 import { asFailed, type CallIO, type ToolStep } from '../../actors/performer.ts';
 import type { BreakerInput } from '../../machines/breaker/events.ts';
-import type { Emitted } from '../journal/journal.ts';
+import type { TaskEmitted } from '../emitted/emitted.ts';
 import type { Models } from '../llm/model.ts';
 import { type Clock, realClock } from '../platform/clock.ts';
 import { Failed, Refused } from '../platform/errors.ts';
@@ -58,7 +58,7 @@ export interface Performed {
   readonly endpoint: string;
   readonly ms: number;
   readonly steps: readonly ToolStep[];
-  readonly told: readonly Emitted[];
+  readonly told: readonly TaskEmitted[];
   readonly events: readonly unknown[];
 }
 
@@ -176,7 +176,7 @@ export class AgentPool {
 
     const endpoint = agent.pick(call.tried);
     const steps: ToolStep[] = [];
-    const told: Emitted[] = [];
+    const told: TaskEmitted[] = [];
     const events: unknown[] = [];
     const ticket = endpoint.begin();
     const { signal, end } = this.#within(agent.definition.timeout_ms, io.signal);
@@ -282,7 +282,7 @@ function whereItFailed(
   agent: PooledAgent,
   endpoint: Endpoint,
   call: AgentCall,
-  { ms, steps, told }: { ms: number; steps: readonly ToolStep[]; told: readonly Emitted[] },
+  { ms, steps, told }: { ms: number; steps: readonly ToolStep[]; told: readonly TaskEmitted[] },
 ): Failed {
   const where = { endpoint: agent.nameOf(endpoint), alternatives: agent.alternatives(endpoint, call.tried), ms };
   const trace = { ...(steps.length > 0 && { steps }), ...(told.length > 0 && { told }) };

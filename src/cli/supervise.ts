@@ -50,13 +50,12 @@ async function attend(service: Service, session: string, view: SessionView, name
 
 /** What was asked before anybody watched still waits for an answer. */
 function showQuestion(screen: Screen, { run }: SessionView): void {
-  if (run?.asks?.kind === 'approval') screen.tell({ type: 'approval_requested', approval: run.question, ...run.asks });
-  if (run?.asks?.kind === 'tool') screen.tell({ type: 'tool_requested', call: run.question, ...run.asks });
+  if (run?.asks) screen.asks(run.question!, run.asks);
 }
 
 /** A message that waits for a person is taken up by no run, so that nothing else shows its words. */
 function waitingShown(screen: Screen): (told: Told) => void {
-  let said: unknown;
+  let said = '';
   return (told) => {
     if (told.type === 'message_accepted') said = told.content;
     if (told.type === 'state_change' && told.event === 'message' && told.waiting !== 0)

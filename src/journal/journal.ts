@@ -1,5 +1,7 @@
 // The promise that every journal keeps: what a session decided is remembered, in order, before anything is done about it.
 
+import type { Emitted } from '../emitted/emitted.ts';
+
 /** Where a session's journal lives. Both are tokens: `[a-z0-9_-]`, 1 to 63 characters. */
 export interface Key {
   readonly tenant: string;
@@ -11,12 +13,6 @@ export interface Key {
  * `0` means "before the first entry".
  */
 export type Version = number;
-
-/** An event that a machine emitted for the outside. `type` names it; the rest is its data. */
-export interface Emitted {
-  readonly type: string;
-  readonly [member: string]: unknown;
-}
 
 /**
  * Work that was started and is not finished: an invoke (no `due`) or a timer (`due` in ms since the epoch).

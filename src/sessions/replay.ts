@@ -6,9 +6,9 @@ import { acceptable, CREATE } from '../../actors/session.ts';
 import { messagesOf } from '../../actors/transcript.ts';
 import { migrated } from '../../actors/versions.ts';
 import { machines } from '../../machines/index.ts';
-import type { Emitted, Entry } from '../journal/journal.ts';
+import { isOutcome } from '../emitted/outcomes.ts';
+import type { Entry } from '../journal/journal.ts';
 import { Refused } from '../platform/errors.ts';
-import { outcomes } from './outcome.ts';
 import { Tasks } from './replay/tasks.ts';
 
 /** What came of refolding; `tasks` counts the snapshots of agents' own charts that were compared too. `at` names the first entry that came out otherwise, `why` says how. */
@@ -86,7 +86,7 @@ export function take(pure: Stepper, before: AnyMachineSnapshot | undefined, { ev
 /** What people read of an entry: the words, and how runs end. */
 const transcriptOf = (entry: Entry): unknown => [
   messagesOf(entry),
-  entry.emitted.filter(({ type }) => type in outcomes).map(({ type, run_id }: Emitted) => [type, run_id]),
+  entry.emitted.filter(isOutcome).map(({ type, run_id }) => [type, run_id]),
 ];
 
 /** As the journal gives it back. */

@@ -49,7 +49,15 @@ export function toldOf(entry: Entry, session_id: string, seen?: Position): Told[
 }
 
 /** Where a session stood after an entry, and which event led there. */
-export const changeOf = (entry: Entry, session_id: string): object => ({
+export interface StateChange extends SessionView {
+  /** The active states as one line. */
+  readonly state: string;
+  readonly event: string;
+  /** ms since the epoch */
+  readonly at: number;
+}
+
+export const changeOf = (entry: Entry, session_id: string): StateChange => ({
   ...viewOf(session_id, entry.snapshot, entry.n),
   allowed: allowedAfter(entry),
   state: entry.state,

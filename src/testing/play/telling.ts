@@ -1,6 +1,7 @@
 // Writes down what a listener of a session hears, as lines of a transcript.
 
-import type { Emitted, Entry } from '../../journal/journal.ts';
+import type { Emitted } from '../../emitted/emitted.ts';
+import type { Entry } from '../../journal/journal.ts';
 import type { FeedItem } from '../../sessions/feed.ts';
 
 /** What the lines that tell something begin with. A line of a transcript that is neither this nor a direction is a mistake. */

@@ -1,5 +1,6 @@
 // What a session tells of one run, as the updates of a task.
 import type { Part as Piece } from '../../../../actors/parts.ts';
+import { runOf } from '../../../emitted/emitted.ts';
 import type { Entry } from '../../../journal/journal.ts';
 import type { StreamResponse } from './objects.ts';
 import { answerOf } from './task.ts';
@@ -27,8 +28,8 @@ export class TaskTelling {
   entry({ at, emitted }: Entry): StreamResponse[] {
     const told: StreamResponse[] = [];
     for (const one of emitted) {
-      if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into as string;
-      if (one.run_id !== this.#run) continue;
+      if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into;
+      if (runOf(one) !== this.#run) continue;
       if (one.type === 'run_started' || one.type === 'question_answered')
         told.push({
           statusUpdate: {
@@ -36,7 +37,7 @@ export class TaskTelling {
             status: { state: 'TASK_STATE_WORKING', timestamp: new Date(at).toISOString() },
           },
         });
-      if (one.type === 'agent_invoke_done' && typeof one.final_message === 'string')
+      if (one.type === 'agent_invoke_done' && one.final_message !== undefined)
         told.push(...this.#become(one.final_message, true));
     }
     return told;
