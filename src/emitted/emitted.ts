@@ -10,6 +10,14 @@ export const jobEvent = z.discriminatedUnion('type', jobEvents);
 /** Every event that a chart of the runtime emits. */
 export const knownEvent = z.discriminatedUnion('type', [sessionEvent, jobEvent]);
 
+/** The schemas of the events in a union of them, one by one. */
+export const schemasOf = (schema: z.core.$ZodType): z.ZodObject[] =>
+  schema instanceof z.ZodDiscriminatedUnion ? schema.options.flatMap(schemasOf) : [schema as z.ZodObject];
+
+export const typesOf = (schema: z.core.$ZodType): string[] => [
+  ...new Set(schemasOf(schema).map(({ shape }) => (shape.type as z.ZodLiteral<string>).value)),
+];
+
 /** A type that no chart of the runtime emits. An enum, for only a union whose members all have literal types is narrowed by `type`. */
 declare enum OwnType {
   _ = '',
