@@ -11,7 +11,7 @@ import {
   type InspectionEvent,
   type Snapshot,
 } from 'xstate';
-import type { Emitted } from '../src/journal/journal.ts';
+import type { Emitted } from '../src/emitted/emitted.ts';
 
 /** The effects of a step, in the order in which the machine produced them. */
 export type Effect =

@@ -1,7 +1,7 @@
 // The interface that performs an attempt, the same for every kind of agent, in this process or remote.
 import type { Failure } from '../machines/session/events.ts';
 import type { AgentCall, AgentResult, HistoryMessage } from '../src/agents/definition.ts';
-import type { Emitted } from '../src/journal/journal.ts';
+import type { TaskEmitted } from '../src/emitted/emitted.ts';
 import { Failed, Refused } from '../src/platform/errors.ts';
 import type { Tool } from '../src/tools/tool.ts';
 import type { Inspect } from './durable.ts';
@@ -9,8 +9,8 @@ import type { Inspect } from './durable.ts';
 /** Progress of an agent within an attempt: the `task` that the next attempt resumes from, and the events to emit. */
 export interface Progress {
   readonly task: unknown;
-  readonly told?: readonly Emitted[];
-  /** The events that led the agent's own chart to this state, for replay. */
+  readonly told?: readonly TaskEmitted[];
+  /** The events that led the agent's own chart there, for replay. */
   readonly events?: readonly unknown[];
 }
 
@@ -48,8 +48,8 @@ export interface ToolStep {
 export interface PerformerIO extends CallIO {
   /** The trace so far; performers append to it as they go, so that a failed attempt leaves a trace too. */
   readonly steps: ToolStep[];
-  /** The events to emit together with the result, and the events of the agent's own chart that led to it. */
-  readonly told: Emitted[];
+  /** What there is to tell together with the result, and the events of the agent's own chart that led to it. */
+  readonly told: TaskEmitted[];
   readonly events: unknown[];
   /** Sees the actor of an agent that is a chart. */
   readonly inspect?: Inspect;

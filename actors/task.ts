@@ -3,7 +3,8 @@ import type { AnyStateMachine, EventObject } from 'xstate';
 import { z } from 'zod';
 import type { TaskFailure } from '../machines/task/events.ts';
 import type { AgentCall, AgentResult } from '../src/agents/definition.ts';
-import type { Emitted, Entry, Version } from '../src/journal/journal.ts';
+import type { TaskEmitted } from '../src/emitted/emitted.ts';
+import type { Entry, Version } from '../src/journal/journal.ts';
 import type { Clock } from '../src/platform/clock.ts';
 import { Failed, Refused } from '../src/platform/errors.ts';
 import { stepper } from './durable.ts';
@@ -126,8 +127,8 @@ class Task implements Host {
   #reject!: (error: unknown) => void;
   /** The events taken and emitted since the last append. */
   #events: object[] = [];
-  #told: Emitted[] = [];
-  /** The run's record at the start; later the record that goes with the chart's question. */
+  #told: TaskEmitted[] = [];
+  /** Where the run had got to, and later what the chart asks with. */
   #record: TaskRecord | undefined;
   #over = false;
 
@@ -228,7 +229,8 @@ class Task implements Host {
     const { snapshot } = this.#session;
     // Includes the chart's input, so that the task can be replayed from its events alone.
     this.#events.push(entry.init === undefined ? entry.event : { ...entry.event, input: entry.init });
-    this.#told.push(...entry.emitted);
+    // Entries of a task have no run: the session adds that when it emits them again.
+    this.#told.push(...(entry.emitted as readonly TaskEmitted[]));
     const asks = snapshot.hasTag(ASKS);
     if (asks) this.#record = this.#recordOf(entry);
     // Steps that the run's own entries imply or are about to record need no append of their own.

@@ -1,7 +1,10 @@
 // Folds of a journal for people and models: the two histories, the events of a run, the outcome of a run. They are
 // computed from entries and never stored.
 import type { HistoryMessage } from '../src/agents/definition.ts';
-import type { Emitted, Entry } from '../src/journal/journal.ts';
+import { type Emitted, type EmittedOf, runOf } from '../src/emitted/emitted.ts';
+import { isEnd, isOutcome, RUN_OUTCOMES } from '../src/emitted/outcomes.ts';
+import type { Entry } from '../src/journal/journal.ts';
+import type { Part } from './parts.ts';
 
 /** One message of the full history. */
 export interface TranscriptMessage {
@@ -30,15 +33,15 @@ export function messagesOf(entry: Entry, view: View = 'full'): TranscriptMessage
   if (event.type === 'message')
     messages.push({ role: 'user', content: event.content as string, n, at, message_id: event.id as string });
   for (const one of emitted) {
-    const { run_id, agent_id } = one as { run_id?: string; agent_id?: string };
     if (one.type === 'agent_invoke_done') {
+      const { run_id, agent_id, steps = [], final_message } = one;
       if (view === 'full')
-        for (const step of (one.steps as object[] | undefined) ?? [])
+        for (const step of steps)
           messages.push({ role: 'tool', content: JSON.stringify(step), n, at, run_id, agent_id });
-      if (typeof one.final_message === 'string')
-        messages.push({ role: 'assistant', content: one.final_message, n, at, run_id, agent_id });
+      if (final_message !== undefined)
+        messages.push({ role: 'assistant', content: final_message, n, at, run_id, agent_id });
     } else if (one.type === 'tool_finished' && view === 'full') {
-      const { call, name, output, error, ms } = one;
+      const { run_id, agent_id, call, name, output, error, ms } = one;
       messages.push({
         role: 'tool',
         content: JSON.stringify({ type: 'tool', call, name, output, error, ms }),
@@ -47,10 +50,11 @@ export function messagesOf(entry: Entry, view: View = 'full'): TranscriptMessage
         run_id,
         agent_id,
       });
-    } else if (one.type === 'input_requested')
-      messages.push({ role: 'assistant', content: one.prompt as string, n, at, run_id, agent_id });
-    else if (one.type === 'supervisor_message' && view === 'full') {
-      const { mode, content, by } = one as unknown as Required<TranscriptMessage>;
+    } else if (one.type === 'input_requested') {
+      const { run_id, agent_id, prompt: content } = one;
+      messages.push({ role: 'assistant', content, n, at, run_id, agent_id });
+    } else if (one.type === 'supervisor_message' && view === 'full') {
+      const { mode, content, by } = one;
       messages.push({ role: 'supervisor', content, n, at, by, mode });
     }
   }
@@ -70,15 +74,17 @@ export function before(
 export const asHistory = (messages: readonly TranscriptMessage[]): HistoryMessage[] =>
   messages.map(({ role, content }) => ({ role: role as HistoryMessage['role'], content }));
 
-/** An event of a run as `GET /v1/runs/{run_id}/events` shows it. `id` is its place in the session's journal. */
-export interface RunEvent extends Emitted {
-  readonly id: string;
-  readonly at: number;
+/** A piece of a streamed answer; one that is told while it is written also says of which epoch, and after which entry. */
+export interface StreamDelta extends Omit<Part, 'epoch' | 'entry'>, Partial<Pick<Part, 'epoch' | 'entry'>> {
+  readonly type: 'agent_stream_delta';
 }
 
-/** All events of an entry that belong to a run; the deltas of a finished answer precede its `agent_invoke_done`. */
+/** An event of a run as `GET /v1/runs/{run_id}/events` shows it. `id` is its place in the session's journal. */
+export type RunEvent = (Emitted | StreamDelta) & { readonly id: string; readonly at: number };
+
+/** Everything an entry tells of a run, with the deltas of a finished answer where they belong: before its `agent_invoke_done`. */
 export const runEventsOf = (entry: Entry, run_id: string): RunEvent[] =>
-  entry.emitted.flatMap((one, k) => (one.run_id === run_id ? told(entry, one, k) : []));
+  entry.emitted.flatMap((one, k) => (runOf(one) === run_id ? told(entry, one, k) : []));
 
 /** All events of an entry, with or without a run. */
 export const eventsOf = (entry: Entry): RunEvent[] => entry.emitted.flatMap((one, k) => told(entry, one, k));
@@ -88,8 +94,8 @@ function told(entry: Entry, one: Emitted, k: number): RunEvent[] {
   return one.type === 'agent_invoke_done' ? [...deltasOf(entry, one), event] : [event];
 }
 
-/** The deltas of a finished answer, cut from its text by the journaled marks. */
-function deltasOf(entry: Entry, done: Emitted): RunEvent[] {
+/** The pieces in which a finished answer was streamed, cut from its text. */
+function deltasOf(entry: Entry, done: EmittedOf<'agent_invoke_done'>): RunEvent[] {
   const { streamed, ms, result } = (entry.event.output ?? {}) as {
     streamed?: { text?: string; parts: [number, number][] };
     ms: number;
@@ -124,7 +130,7 @@ export interface RunView {
   readonly agent_id: string | null;
   readonly attempts: number;
   /** What the run waits for, while it does: `input`, `approval`, `tool`, `resume`. */
-  readonly waiting_for?: string;
+  readonly waiting_for?: 'input' | 'approval' | 'tool' | 'resume';
   readonly final_message?: string;
   readonly usage?: unknown;
   readonly error?: { readonly code: string; readonly message: string };
@@ -134,14 +140,7 @@ export interface RunView {
   readonly updated_at: number;
 }
 
-const waits: Record<string, string | undefined> = {
-  input_requested: 'input',
-  approval_requested: 'approval',
-  tool_requested: 'tool',
-  run_suspended: 'resume',
-};
-
-/** Folds the events of a run to its view; undefined when there are none. */
+/** Folds a run out of its events; undefined when there are none. */
 export function foldRun(session_id: string, run_id: string, events: readonly RunEvent[]): RunView | undefined {
   const [first] = events;
   if (!first) return;
@@ -155,27 +154,41 @@ export function foldRun(session_id: string, run_id: string, events: readonly Run
     updated_at: first.at,
   };
   for (const event of events) {
-    const { type, at } = event;
-    view = { ...view, updated_at: at };
-    if (type in waits) view = { ...view, waiting_for: waits[type] };
-    else if (view.waiting_for && /^(agent_invoke_started|run_)/.test(type)) view = { ...view, waiting_for: undefined };
-    if (type === 'run_started') view = { ...view, status: 'RUNNING' };
-    else if (type === 'run_routed') view = { ...view, agent_id: event.agent as string };
-    else if (type === 'agent_invoke_started')
-      view = { ...view, agent_id: event.agent_id as string, attempts: event.attempt as number };
-    else if (type === 'agent_invoke_done' && typeof event.final_message === 'string')
-      view = { ...view, final_message: event.final_message, usage: event.usage };
-    else if (type === 'run_done') view = { ...view, status: 'DONE' };
-    else if (type === 'run_joined' && event.into !== run_id)
-      view = { ...view, status: 'DONE', joined: event.into as string };
-    else if (type === 'run_failed')
-      view = { ...view, status: 'FAILED', error: { code: event.code as string, message: event.message as string } };
-    else if (type === 'run_cancelled') view = { ...view, status: 'CANCELLED', reason: event.reason as string };
+    view = { ...view, updated_at: event.at };
+    if (event.type === 'agent_stream_delta') continue;
+    if (isOutcome(event) && !isEnd(event)) view = { ...view, waiting_for: RUN_OUTCOMES[event.type].waits_for };
+    else if (view.waiting_for && /^(agent_invoke_started|run_)/.test(event.type))
+      view = { ...view, waiting_for: undefined };
+    view = { ...view, ...changeOf(event, run_id) };
   }
   return view;
 }
 
-/** `s1-r3` → session `s1`, run 3; undefined when it is not a run id. */
+/** What an event says of its run. */
+function changeOf(event: Emitted, run_id: string): Partial<RunView> {
+  switch (event.type) {
+    case 'run_started':
+      return { status: 'RUNNING' };
+    case 'run_routed':
+      return { agent_id: event.agent };
+    case 'agent_invoke_started':
+      return { agent_id: event.agent_id, attempts: event.attempt };
+    case 'agent_invoke_done':
+      return event.final_message === undefined ? {} : { final_message: event.final_message, usage: event.usage };
+    case 'run_done':
+      return { status: 'DONE' };
+    case 'run_joined':
+      return event.into === run_id ? {} : { status: 'DONE', joined: event.into };
+    case 'run_failed':
+      return { status: 'FAILED', error: { code: event.code, message: event.message } };
+    case 'run_cancelled':
+      return { status: 'CANCELLED', reason: event.reason };
+    default:
+      return {};
+  }
+}
+
+/** `s1-r3` → session `s1`, run 3; undefined when it is no run id. */
 export function parseRunId(run_id: string): { session: string; n: number } | undefined {
   const found = /^([a-z0-9_-]{1,63})-r(\d{1,15})$/.exec(run_id);
   return found ? { session: found[1]!, n: Number(found[2]) } : undefined;

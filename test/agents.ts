@@ -1,5 +1,9 @@
 // Agents that do as they are told, for tests of what is around them.
-import { type AgentDefinition, defineAgent, Failed } from '../src/index.ts';
+import { type AgentDefinition, defineAgent, Failed, type Outcome } from '../src/index.ts';
+
+/** What a run asks, by its id. */
+export const askedIn = ({ question }: Pick<Outcome, 'question'>): string =>
+  question!.type === 'approval_requested' ? question!.approval : question!.call;
 
 export const echo = defineAgent({ id: 'echo', triggers: ['say'], run: (text) => `you said ${text}` });
 

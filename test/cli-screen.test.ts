@@ -28,7 +28,11 @@ const delta = (offset: number, text: string, attempt = 1): Told => ({
 const done = (final_message: string): Told => ({
   type: 'agent_invoke_done',
   run_id: 's1-r1',
+  message_id: 'm1',
   agent_id: 'echo',
+  attempt: 1,
+  endpoint: 'echo/local',
+  ms: 1,
   final_message,
 });
 
@@ -63,13 +67,13 @@ test('an answer that was rewritten after it was streamed is corrected', () => {
 });
 
 test('news does not stand in the middle of an answer', () => {
-  const taken: Told = { type: 'control_changed', control: 'human', holder: 'ana' };
+  const taken: Told = { type: 'control_changed', control: 'human', epoch: 1, holder: 'ana' };
   expect(shown([delta(0, 'one two'), taken])).toBe('answer: one two\n• taken over by ana\n');
 });
 
 test('users read what a supervisor says to them; staff also read guidance and notes', () => {
-  const inject = (mode: string): Told => ({ type: 'supervisor_message', mode, by: 'ana', content: mode });
-  const all = ['speak', 'whisper', 'note'].map(inject);
+  const modes = ['speak', 'whisper', 'note'] as const;
+  const all = modes.map((mode): Told => ({ type: 'supervisor_message', mode, by: 'ana', content: mode, epoch: 0 }));
   expect(shown(all)).toBe('ana: speak\n');
   expect(shown(all, true)).toBe('ana: speak\n[whisper by ana] whisper\n[note by ana] note\n');
 });

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { messagesOf } from '../actors/transcript.ts';
 import type { AgentContext, AgentResult, AgentReturn } from '../src/agents/definition.ts';
-import type { Emitted, Entry, Journal, Key } from '../src/journal/journal.ts';
+import type { Emitted } from '../src/emitted/emitted.ts';
+import type { Entry, Journal, Key } from '../src/journal/journal.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
 import type { ModelReply, Models } from '../src/llm/model.ts';
 import type { Clock } from '../src/platform/clock.ts';
@@ -275,10 +276,11 @@ export class Model {
   /** Notes whose results this entry remembers. */
   #note({ event, emitted }: Entry): void {
     // What is remembered of the steps of a flow: each is over, or its agent told on its way.
-    for (const { type, run_id, step, agent, path, call } of emitted) {
-      if (type === 'step_finished') this.#completed.add(`${run_id}/${step}`);
-      if (type === 'tool_finished' && path !== undefined) this.#completed.add(`${run_id}/${agent}/${path}#${call}`);
-      if (type === 'model_replied') this.#completed.add(this.#replied);
+    for (const one of emitted) {
+      if (one.type === 'step_finished') this.#completed.add(`${one.run_id}/${one.step}`);
+      if (one.type === 'tool_finished' && one.path !== undefined)
+        this.#completed.add(`${one.run_id}/${one.agent}/${one.path}#${one.call}`);
+      if (one.type === 'model_replied') this.#completed.add(this.#replied);
     }
     if (event.type !== 'progressed') return;
     // A call of the model is named `tenant/task#entry.k`, one of a tool `task#call`.
@@ -338,4 +340,4 @@ export class Model {
 }
 
 /** What was told, without how long the call took: whoever performs it again measures another time. */
-const line = ({ ms: _, ...told }: Emitted): string => JSON.stringify(told);
+const line = (one: Emitted): string => JSON.stringify({ ...one, ms: undefined });

@@ -12,6 +12,7 @@ import { refold } from '../src/sessions/replay.ts';
 import { failing, held, scripted } from '../src/testing/scripted.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
 import { EVENTS, event, serveAgent } from './agent-server.ts';
+import { askedIn } from './agents.ts';
 import { KEY, scriptedModel } from './llm.ts';
 
 /** A troupe whose flow is called `flow`. */
@@ -49,7 +50,7 @@ test('a step of a sequence is asked the message and what the steps before came t
 test('the trace of a flow says when each step began and ended, and how many succeeded', async () => {
   const { say } = await flowing({ steps: ['a', 'b'] }, [echo('a'), echo('b')]);
   const { trace } = await say('hello');
-  expect(trace.map(({ type, step }) => [type, step].filter(Boolean).join(' ')).slice(5)).toEqual([
+  expect(trace.map((one) => ('step' in one ? `${one.type} ${one.step}` : one.type)).slice(5)).toEqual([
     'step_started a',
     'step_finished a',
     'step_started b',
@@ -260,7 +261,7 @@ test('a step that asks for approval goes on with its task and the decision; the 
   const { say, session } = await flowing({ steps: ['a', 'careful', 'z'] }, [a, careful('careful'), echo('z')]);
   const asked = await say('hi');
   expect(asked).toMatchObject({ status: 'awaiting_approval', question: { summary: 'may careful pay?' } });
-  await session.approve({ approval: asked.question!.approval as string, decision: 'approve', by: 'ann' });
+  await session.approve({ approval: askedIn(asked), decision: 'approve', by: 'ann' });
   await expect.poll(async () => (await session.history()).at(-1)?.role).toBe('assistant');
   expect((await session.history()).at(-1)!.content).toContain('careful was told approve after {"asked":"careful"}');
   expect(a.calls).toHaveLength(1);
@@ -273,7 +274,7 @@ test('when two steps ask at once, one question comes after the other, and each g
     echo('c'),
   ]);
   const first = await say('hi');
-  await session.approve({ approval: first.question!.approval as string, decision: 'reject', by: 'ann' });
+  await session.approve({ approval: askedIn(first), decision: 'reject', by: 'ann' });
   await expect.poll(async () => (await emitted(troupe, 'approval_requested')).length).toBe(2);
   const [, second] = await emitted(troupe, 'approval_requested');
   expect(second!.summary).toBe('may two pay?');
@@ -360,7 +361,7 @@ test('a step that asks inside a flow inside a flow finds its way back', async ()
   const inner: FlowAgent = { id: 'inner', kind: 'flow', mode: 'parallel', steps: ['careful', 'b'] };
   const { say, session } = await flowing({ steps: ['inner', 'z'] }, [inner, careful('careful'), b, echo('z')]);
   const asked = await say('hi');
-  await session.approve({ approval: asked.question!.approval as string, decision: 'approve', by: 'ann' });
+  await session.approve({ approval: askedIn(asked), decision: 'approve', by: 'ann' });
   await expect.poll(async () => (await session.history()).at(-1)?.role).toBe('assistant');
   expect((await session.history()).at(-1)!.content).toContain('careful was told approve');
   expect(b.calls).toHaveLength(1);
@@ -390,7 +391,7 @@ test('an agent that calls a model may be a step: its tools and its questions are
   const asked = await say('pay it');
   expect(asked).toMatchObject({ status: 'awaiting_approval', question: { action: 'pay' } });
   await session.approve({
-    approval: asked.question!.approval as string,
+    approval: askedIn(asked),
     decision: 'approve',
     by: 'ann',
     arguments: { amount: 4 },
@@ -477,7 +478,7 @@ test('what is remembered of a flow replays to the same', async () => {
     echo('b'),
   ]);
   const asked = await say('hi');
-  await session.approve({ approval: asked.question!.approval as string, decision: 'approve', by: 'ann' });
+  await session.approve({ approval: askedIn(asked), decision: 'approve', by: 'ann' });
   await expect.poll(async () => (await session.history()).at(-1)?.role).toBe('assistant');
   expect(refold(await entries(troupe), sessionMachine)).toMatchObject({ identical: true });
 });

@@ -8,6 +8,7 @@ import { SteppedClock } from '../src/platform/clock.ts';
 import { fork } from '../src/sessions/fork.ts';
 import { refold } from '../src/sessions/replay.ts';
 import { createTroupe } from '../src/troupe.ts';
+import { askedIn } from './agents.ts';
 
 const asking: AgentFunction = (_, { call }) =>
   call.decision
@@ -23,7 +24,7 @@ async function lived(): Promise<Entry[]> {
   const troupe = await createTroupe({ agents, clock: new SteppedClock(1_000) });
   const session = troupe.session('s1');
   const asked = await session.send('refund');
-  const approval = asked.question!.approval as string;
+  const approval = askedIn(asked);
   await session.approve({ approval, decision: 'approve', by: 'ana' });
   await session.send('echo hello');
   const entries = (await troupe.journal.read(session.key)).map(({ entry }) => entry);

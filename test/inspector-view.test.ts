@@ -14,6 +14,7 @@ import type { Entry } from '../src/journal/journal.ts';
 import { SteppedClock } from '../src/platform/clock.ts';
 import { failing, held, scripted, streamed } from '../src/testing/scripted.ts';
 import { createTroupe } from '../src/troupe.ts';
+import { askedIn } from './agents.ts';
 
 const graph = chartGraph(sessionMachine);
 
@@ -37,7 +38,7 @@ async function lived(): Promise<Entry[]> {
   clock.advance(1_000);
   await first;
   const asked = await session.send('my money back');
-  await session.approve({ approval: asked.question!.approval as string, decision: 'approve', by: 'ann' });
+  await session.approve({ approval: askedIn(asked), decision: 'approve', by: 'ann' });
   await stands('automated/idle');
   const last = session.send('thanks');
   await stands('automated/running.attempting');

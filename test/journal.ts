@@ -45,7 +45,7 @@ export function journalConformance(name: string, make: () => Promise<JournalUnde
         init: { agents: ['support'] },
         cause: 'msg-1',
         event: { type: 'message', content: 'naïve 🦜 \u0000 \u2028 \ud800 "quoted" \\ \n' },
-        emitted: [{ type: 'message.accepted', deep: [{ a: null }] }],
+        emitted: [{ type: 'message.accepted' as never, deep: [{ a: null }] }],
         snapshot: { value: {}, context: null, status: 'done' },
         owed: [
           { id: 'agent', key: 'a#1.0' },

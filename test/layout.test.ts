@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 /** From the bottom up; those in one line import each other, or could. */
 const LAYERS = [
   ['src/platform', 'machines'],
+  ['src/emitted'],
   ['src/transport', 'src/nats'],
   ['src/journal'],
   ['actors'],

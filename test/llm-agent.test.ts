@@ -9,6 +9,7 @@ import { memoryJournal } from '../src/journal/memory.ts';
 import { OpenAiModels } from '../src/llm/models.ts';
 import { refold } from '../src/sessions/replay.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
+import { askedIn } from './agents.ts';
 import { KEY, scriptedModel } from './llm.ts';
 
 type Script = Parameters<typeof scriptedModel>[0];
@@ -183,7 +184,7 @@ test('a call that needs a yes waits for a person; approved, it is made once, wit
     status: 'awaiting_approval',
     question: { action: 'pay', summary: 'pay 50 euros?', details: { arguments: { amount: 50 } } },
   });
-  const approval = asked.question!.approval as string;
+  const approval = askedIn(asked);
   await troupe.session('s1').approve({ approval, decision: 'approve', by: 'ann', arguments: { amount: 20 } });
   await settled(troupe);
   expect((await troupe.session('s1').history('llm')).at(-1)!.content).toBe('Done.');
@@ -198,7 +199,7 @@ test('a call that a person rejects is never made, and the model is told who and 
   const { question } = await say('pay 50');
   await troupe
     .session('s1')
-    .approve({ approval: question!.approval as string, decision: 'reject', by: 'ann', reason: 'too much' });
+    .approve({ approval: askedIn({ question }), decision: 'reject', by: 'ann', reason: 'too much' });
   await settled(troupe);
   expect(server.requests[1]!.body.messages.at(-1)!.content).toBe('Not done: rejected by ann: too much');
 });
@@ -207,7 +208,7 @@ test('a tool of the caller waits for the caller', async () => {
   const { say, troupe, server } = await serving([{ calls: [{ name: 'locate', arguments: {} }] }, 'You are in Oslo.']);
   const asked = await say('where am I?');
   expect(asked).toMatchObject({ status: 'awaiting_tool', question: { name: 'locate' } });
-  await troupe.session('s1').toolResult({ call: asked.question!.call as string, result: { city: 'Oslo' } });
+  await troupe.session('s1').toolResult({ call: askedIn(asked), result: { city: 'Oslo' } });
   await settled(troupe);
   expect(server.requests[1]!.body.messages.at(-1)!.content).toBe('{"city":"Oslo"}');
 });
@@ -354,7 +355,7 @@ test('a recorded conversation replays without a model, and a changed reply in it
     'And again.',
   ]);
   const { question } = await say('pay 50 if it is warm');
-  await troupe.session('s1').approve({ approval: question!.approval as string, decision: 'approve', by: 'ann' });
+  await troupe.session('s1').approve({ approval: askedIn({ question }), decision: 'approve', by: 'ann' });
   await settled(troupe);
   await say('thanks');
   const recorded = await entries(troupe);

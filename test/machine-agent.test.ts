@@ -11,6 +11,7 @@ import { memoryJournal } from '../src/journal/memory.ts';
 import { Refused } from '../src/platform/errors.ts';
 import { judge, refold } from '../src/sessions/replay.ts';
 import { createTroupe, type Troupe, type TroupeOptions } from '../src/troupe.ts';
+import { askedIn } from './agents.ts';
 
 const orders = [
   { id: '1001', euros: 20 },
@@ -43,8 +44,12 @@ test('it asks the user, then a person, and goes on with what they say', async ()
     answer: 'What is the number of your order?',
   });
   const { question, status } = await session.send('it is 1002');
-  expect([status, question!.summary, paid]).toEqual(['awaiting_approval', 'Refund 400 € for 1002?', []]);
-  await session.approve({ approval: question!.approval as string, decision: 'approve', by: 'ann' });
+  expect({ status, question, paid }).toMatchObject({
+    status: 'awaiting_approval',
+    question: { summary: 'Refund 400 € for 1002?' },
+    paid: [],
+  });
+  await session.approve({ approval: askedIn({ question }), decision: 'approve', by: 'ann' });
   await idle(troupe);
   expect([(await session.history('llm')).at(-1)!.content, paid]).toEqual(['400 € are on their way.', ['1002']]);
   const entries = (await troupe.journal.read(session.key)).map(({ entry }) => entry);

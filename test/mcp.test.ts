@@ -11,6 +11,7 @@ import { type McpOptions, mcpTools } from '../src/tools/mcp.ts';
 import { performTool, type ToolIO } from '../src/tools/perform.ts';
 import { parametersOf, type Tool, type ToolSource } from '../src/tools/tool.ts';
 import { createTroupe, type TroupeOptions } from '../src/troupe.ts';
+import { askedIn } from './agents.ts';
 import { KEY, scriptedModel } from './llm.ts';
 import { serveTools } from './mcp-server.ts';
 
@@ -346,7 +347,7 @@ test('an agent that calls a model has the tools of a server by its name: their s
   const session = made.session('s1');
   const asked = await session.send('go', { agent_id: 'clerk' });
   expect(asked).toMatchObject({ status: 'awaiting_approval', question: { action: 'box_refuse' } });
-  await session.approve({ approval: asked.question!.approval as string, decision: 'approve', by: 'ann' });
+  await session.approve({ approval: askedIn(asked), decision: 'approve', by: 'ann' });
   await expect.poll(async () => (await session.history('llm')).at(-1)!.content).toBe('Closed.');
   const [first, second, third] = model.requests.map(({ body }) => body as any);
   const echo = first.tools.find((tool: any) => tool.function.name === 'box_echo');

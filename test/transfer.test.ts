@@ -49,7 +49,9 @@ test('the other agent sees who gave it the run, why, and what it was given along
     agent_id: 'expert',
     answer: 'help {"from":"desk","reason":"knows better","context":{"customer":7}}',
   });
-  const receipts = outcome.trace.filter(({ type }) => type.includes('transfer'));
+  const receipts = outcome.trace.filter(
+    (one) => one.type === 'agent_transferred' || one.type === 'transfer_completed' || one.type === 'transfer_failed',
+  );
   expect(receipts.map(({ type, receipt, agent_id }) => [type, receipt, agent_id])).toEqual([
     ['agent_transferred', 's1-r1.1', 'desk'],
     ['transfer_completed', 's1-r1.1', 'expert'],

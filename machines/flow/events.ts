@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { failure, plan } from '../attempt/events.ts';
 import type { Decision } from '../session/events.ts';
-import { decided, heard, type Question, usage } from '../task/events.ts';
+import { decided, heard, type Question, told, usage } from '../task/events.ts';
 
 const declaredStep = z.object({
   id: z.string(),
@@ -73,14 +73,9 @@ export const flowContext = flowInput.pick({ mode: true, on_failure: true, attemp
 });
 export type FlowContext = z.infer<typeof flowContext>;
 
-/** An event about one step; `told` is what an agent's own chart emitted on its way: it is emitted again, with the step. */
+/** An event about one step. */
 const ofStep = <T extends string, S extends z.core.$ZodLooseShape>(type: T, shape: S) =>
-  z.object({
-    type: z.literal(type),
-    step: z.string(),
-    ...shape,
-    told: z.array(z.looseObject({ type: z.string() })).optional(),
-  });
+  z.object({ type: z.literal(type), step: z.string(), ...shape, told });
 
 /** The performer of the steps reports on each. */
 export const flowEvent = z.discriminatedUnion('type', [

@@ -1,6 +1,6 @@
 // The bodies of the flow chart's names.
 import { assign, setup } from 'xstate';
-import type { Emitted } from '../../src/journal/journal.ts';
+import type { TaskEmitted } from '../../src/emitted/emitted.ts';
 import * as policy from '../attempt/policy.ts';
 import { performed } from '../performed.ts';
 import type { Decision } from '../session/events.ts';
@@ -11,6 +11,7 @@ import type { AggregateInput, FlowContext, FlowEvent, FlowInput, Step, StepResul
 import {
   type Args,
   act,
+  begun,
   changing,
   ended,
   isAtWork,
@@ -107,7 +108,7 @@ export const { createMachine } = setup({
     events: {} as FlowEvent,
     input: {} as FlowInput,
     output: {} as TaskOutput,
-    emitted: {} as Emitted,
+    emitted: {} as TaskEmitted,
     tags: {} as 'asks' | 'passing',
   },
   actors: {
@@ -147,14 +148,10 @@ export const { createMachine } = setup({
 
     startSteps: act(({ context }) => {
       const next = nextSteps(context);
-      const begun = ({ from }: Step) => ({ state: 'running' as const, from: from ?? context.words.length });
+      const running = ({ from }: Step) => ({ state: 'running' as const, from: from ?? context.words.length });
       return {
-        assign: { steps: changing(context.steps, (step) => next.includes(step), begun) },
-        emit: next.map(({ id, agent, from }) => ({
-          type: from === undefined ? 'step_started' : 'step_resumed',
-          step: id,
-          agent,
-        })),
+        assign: { steps: changing(context.steps, (step) => next.includes(step), running) },
+        emit: next.map(begun),
       };
     }),
     recordResult: record<'step.finished'>(

@@ -1,6 +1,6 @@
 // The bodies of the job chart's names: pure functions of context and event.
-import { assign, emit, setup } from 'xstate';
-import type { Emitted } from '../../src/journal/journal.ts';
+import { assign, setup } from 'xstate';
+import type { AttemptDetails, AttemptType, JobEmitted } from '../../src/emitted/emitted.ts';
 import { action } from '../action.ts';
 import { failureOf, judge, mayRecover } from '../attempt/policy.ts';
 import { performed } from '../performed.ts';
@@ -8,6 +8,7 @@ import { type JobContext, type JobEvent, type JobInput, type JobRun, jobSettings
 
 type Args = { context: JobContext; event: JobEvent };
 type Of<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>;
+const act = action<JobContext, JobEvent, JobEmitted>;
 
 const LONGEST_BACKOFF = 300_000;
 
@@ -35,10 +36,10 @@ export const inputs = {
 const nothing = { recoveries: 0, progress: 0, note: null, verdict: null };
 
 /** Emits an event of the job: its id, orchestrator and attempt, and `more`. */
-const emitJob = (type: string, more: (args: Args) => object = () => ({})) =>
-  action<JobContext, JobEvent>(({ context, event }) => {
+const emitJob = <T extends AttemptType>(type: T, more: (args: Args) => AttemptDetails<T>) =>
+  act(({ context, event }) => {
     const { id: job_id, orchestrator, attempts: attempt } = context;
-    return { emit: [{ type, job_id, orchestrator, attempt, ...more({ context, event }) }] };
+    return { emit: [{ type, job_id, orchestrator, attempt, ...more({ context, event }) } as JobEmitted] };
   });
 
 export const { createMachine } = setup({
@@ -46,7 +47,7 @@ export const { createMachine } = setup({
     context: {} as JobContext,
     events: {} as JobEvent,
     input: {} as JobInput,
-    emitted: {} as Emitted,
+    emitted: {} as JobEmitted,
     tags: {} as 'passing',
   },
   actors: { run: performed<unknown, JobRun>() },
@@ -83,17 +84,17 @@ export const { createMachine } = setup({
     finish: assign({ progress: 1, error: null }),
     startOver: assign({ ...nothing, attempts: 0 }),
 
-    tellEnqueued: emit(({ context, event }) => {
+    tellEnqueued: act(({ context: { id: job_id }, event }) => {
       const { orchestrator, priority, delay_ms } = event as Of<'enqueue'>;
-      return { type: 'job_enqueued', job_id: context.id, orchestrator, priority, delay_ms };
+      return { emit: [{ type: 'job_enqueued', job_id, orchestrator, priority, delay_ms }] };
     }),
-    tellStarted: emitJob('job_started'),
+    tellStarted: emitJob('job_started', () => ({})),
     tellProgress: emitJob('job_progressed', ({ context: { progress, note } }) => ({ progress, note })),
     tellStep: emitJob('job_step_done', ({ event }) => ({ name: (event as Of<'step_done'>).name })),
     tellRecovered: emitJob('job_recovered', ({ context: { recoveries } }) => ({ recoveries })),
-    tellFailed: emitJob('job_attempt_failed', ({ context }) => ({ ...context.error })),
-    tellDead: emitJob('job_dead', ({ context }) => ({ ...context.error })),
-    tellDone: emitJob('job_done'),
+    tellFailed: emitJob('job_attempt_failed', ({ context }) => context.error!),
+    tellDead: emitJob('job_dead', ({ context }) => context.error!),
+    tellDone: emitJob('job_done', () => ({})),
     tellCancelled: emitJob('job_cancelled', ({ event }) => {
       const { by, reason } = event as Of<'cancel'>;
       return { by, reason };

@@ -1,6 +1,6 @@
 // The bodies of the react chart's names.
 import { assign, setup } from 'xstate';
-import type { Emitted } from '../../src/journal/journal.ts';
+import type { TaskEmitted, ToolResult } from '../../src/emitted/emitted.ts';
 import { action } from '../action.ts';
 import { performed } from '../performed.ts';
 import type { Decision } from '../session/events.ts';
@@ -22,7 +22,7 @@ type Args = { context: ReactContext; event: ReactEvent };
 type Of<T extends ReactEvent['type']> = Extract<ReactEvent, { type: T }>;
 type Made<K extends Decision['kind']> = Extract<Decision, { kind: K }>;
 
-const act = action<ReactContext, ReactEvent>;
+const act = action<ReactContext, ReactEvent, TaskEmitted>;
 
 // Results come in as XState's own done events, which the event type does not list.
 const reply = (event: unknown): ModelReply => (event as { output: ModelReply }).output;
@@ -118,15 +118,17 @@ const assistant = (text: string, calls: readonly WantedCall[]): ModelMessage => 
   }),
 });
 
-function replied(context: ReactContext, event: ReactEvent, calls: readonly WantedCall[]): Emitted {
+function replied(context: ReactContext, event: ReactEvent, calls: readonly WantedCall[]): TaskEmitted {
   const { usage, model } = reply(event);
   const step = context.steps + 1;
   return { type: 'model_replied', step, text: textOf(reply(event)), calls: calls.map(bare), usage, model };
 }
 
-const called = ({ id: call, name, arguments: args }: Call) => ({ type: 'tool_called', call, name, arguments: args });
+function called({ id: call, name, arguments: args }: Call): TaskEmitted {
+  return { type: 'tool_called', call, name, arguments: args };
+}
 
-function finished({ id: call, name }: Call, ms: number, came: { output?: unknown; error?: object }): Emitted {
+function finished({ id: call, name }: Call, ms: number, came: ToolResult): TaskEmitted {
   return { type: 'tool_finished', call, name, ms, ...came };
 }
 
@@ -155,7 +157,7 @@ export const { createMachine } = setup({
     events: {} as ReactEvent,
     input: {} as ReactInput,
     output: {} as TaskOutput,
-    emitted: {} as Emitted,
+    emitted: {} as TaskEmitted,
     tags: {} as 'asks' | 'passing',
   },
   actors: {

@@ -16,7 +16,7 @@ export const attemptGuards = (policy: Policy) => ({
 export const attemptActions = (policy: Policy) => ({
   beginAttempt: onRun((run, { context: { epoch } }) => {
     const attempt = run.attempt + 1;
-    const started = { type: 'agent_invoke_started', agent_id: run.agent, attempt, epoch };
+    const started = { type: 'agent_invoke_started' as const, agent_id: run.agent!, attempt, epoch };
     return { run: { attempt, verdict: undefined }, emit: [started] };
   }),
   recordProgress: onRun((run, { event }) => {
@@ -32,11 +32,11 @@ export const attemptActions = (policy: Policy) => ({
     const { code, message, retryable, endpoint, told } = failure;
     const plan = policy.fail(run.plan, failure);
     const verdict = policy.judge(plan, failure, { ...context.settings, longest_ms: LONGEST_BACKOFF });
-    const failed = { agent_id: run.agent, attempt: run.attempt, endpoint, code, message, retryable };
+    const failed = { agent_id: run.agent!, attempt: run.attempt, endpoint, code, message, retryable };
     return { run: { plan, verdict }, emit: [...own(run, told), { type: 'agent_invoke_failed', ...failed }] };
   }),
   emitFailover: onRun(({ agent, plan: { tried } }) => ({
-    emit: [{ type: 'agent_failed_over', agent_id: agent, tried }],
+    emit: [{ type: 'agent_failed_over', agent_id: agent!, tried }],
   })),
   nextAgent: onRun(({ plan }) => ({ run: { ...nothingAsked, agent: plan.next[0]!, plan: policy.advance(plan) } })),
   transfer: onRun((run, { context, event }) => {
@@ -57,7 +57,7 @@ export const attemptActions = (policy: Policy) => ({
       },
       emit: [
         ...attempted(run, event, { asks: asked.type }),
-        { type: 'agent_transferred', ...about(run), receipt, from, to, reason },
+        { type: 'agent_transferred', ...about(run), receipt, from: from!, to, reason },
       ],
     };
   }),

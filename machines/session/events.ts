@@ -1,8 +1,9 @@
 // What can happen to a session: the schemas its doors parse with, and the types the chart sees.
 import { z } from 'zod';
 import type { AgentResult } from '../../src/agents/definition.ts';
-import type { Emitted } from '../../src/journal/journal.ts';
+import type { EmittedOf, TaskEmitted } from '../../src/emitted/emitted.ts';
 import type { Failure as AttemptFailure, Plan, Verdict } from '../attempt/events.ts';
+import { told } from '../task/events.ts';
 
 /** A NATS token, so that every id can stand in a subject as it is. */
 export const token = z.string().regex(/^[a-z0-9_-]{1,63}$/, 'must be 1 to 63 characters of a-z, 0-9, "_" and "-"');
@@ -194,7 +195,7 @@ export interface SessionContext {
 /** The failure of an agent, a hook or a router, as it is journaled. */
 export interface Failure extends AttemptFailure {
   /** The events that the agent's own chart emitted at its end. */
-  readonly told?: readonly Emitted[];
+  readonly told?: readonly TaskEmitted[];
 }
 
 /** One coalesced piece of a streamed answer: milliseconds since the attempt began, and its length in characters. */
@@ -205,9 +206,9 @@ export interface AttemptOutput {
   readonly result: AgentResult;
   readonly endpoint: string;
   readonly ms: number;
-  readonly steps?: readonly unknown[];
+  readonly steps?: EmittedOf<'agent_invoke_done'>['steps'];
   /** What the agent's own chart told on its last way, since its last progress. */
-  readonly told?: readonly Emitted[];
+  readonly told?: readonly TaskEmitted[];
   /** The events that led it there, for replay. */
   readonly events?: readonly unknown[];
   /** Set when the answer was streamed: the text that listeners saw, and how it was cut. */
@@ -225,7 +226,7 @@ export const runtimeEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('progressed'),
     task: z.unknown(),
-    told: z.array(z.looseObject({ type: z.string() })).optional(),
+    told,
     /** The events that led the agent's own chart there, for replay. */
     events: z.array(z.unknown()).optional(),
   }),

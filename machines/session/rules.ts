@@ -1,7 +1,7 @@
 // The bodies of the session chart's names: pure functions of context and event.
-import { assign, emit, or, raise, setup, stateIn } from 'xstate';
+import { assign, or, raise, setup, stateIn } from 'xstate';
 import type { AgentResult } from '../../src/agents/definition.ts';
-import type { Emitted } from '../../src/journal/journal.ts';
+import type { EmittedOf, SessionEmitted } from '../../src/emitted/emitted.ts';
 import * as policy from '../attempt/policy.ts';
 import { performed } from '../performed.ts';
 import { attemptActions, attemptGuards } from './attempts.ts';
@@ -82,7 +82,7 @@ const isElsewhere = ({ agent, flow }: Pick<Pending, 'agent' | 'flow'>, run: Run)
   (agent !== undefined && agent !== run.agent) || (flow !== undefined && flow !== run.flow);
 
 /** With its words: a person who holds the session must read them though no run begins. */
-function accepted({ id, content }: Of<'message'>, run_id: string): Emitted {
+function accepted({ id, content }: Of<'message'>, run_id: string): EmittedOf<'message_accepted'> {
   return { type: 'message_accepted', run_id, message_id: id, content };
 }
 
@@ -100,14 +100,14 @@ const keepFor = (numberOf: (context: SessionContext) => number) =>
     };
   });
 
-const tellControl = (control: string) =>
+const tellControl = (control: EmittedOf<'control_changed'>['control']) =>
   act(({ context: { epoch, holder }, event }) => {
     const { by, reason } = event as { by?: string; reason?: string };
     return { emit: [{ type: 'control_changed', control, epoch, holder, by, reason }] };
   });
 
 /** What came of the run's question: what the event says, or that its time is over. */
-function decisionOf({ context, event }: Args): Decision {
+function decisionOf({ context, event }: Args): Exclude<Decision, { kind: 'transfer' }> {
   if (event.type === 'approve') {
     const { decision, by, reason, arguments: edited } = event;
     return { kind: 'approval', decision, by, reason, arguments: edited };
@@ -122,7 +122,7 @@ export const { createMachine } = setup({
     context: {} as SessionContext,
     events: {} as SessionEvent,
     input: {} as SessionInput,
-    emitted: {} as Emitted,
+    emitted: {} as SessionEmitted,
     tags: {} as 'passing',
   },
   actors: {
@@ -190,9 +190,9 @@ export const { createMachine } = setup({
     whisper: assign(({ context, event }) => ({
       whispers: [...context.whispers, (event as Of<'inject'>).content].slice(-20),
     })),
-    tellInjected: emit(({ context, event }) => {
+    tellInjected: act(({ context: { epoch }, event }) => {
       const { mode, content, by } = event as Of<'inject'>;
-      return { type: 'supervisor_message', mode, content, by, epoch: context.epoch };
+      return { emit: [{ type: 'supervisor_message', mode, content, by, epoch }] };
     }),
     escalate: raise(({ event }) => ({
       type: 'escalated',
@@ -236,7 +236,7 @@ export const { createMachine } = setup({
         emit: [
           { type: 'run_started', run_id, message_id: id },
           { type: 'user_input', run_id, message_id: id, content },
-          ...(route ? [{ type: 'run_routed', run_id, ...route }] : []),
+          ...(route ? [{ type: 'run_routed' as const, run_id, ...route }] : []),
         ],
       };
     }),
@@ -266,26 +266,25 @@ export const { createMachine } = setup({
       const left = { plan, task: asked.task, decision: undefined, question: undefined, transfer: undefined };
       const done = attempted(run, event, { asks: asked.type });
       if (asked.type === 'input_required') {
-        const requested = { type: 'input_requested', ...about(run), prompt: asked.prompt };
+        const requested = { type: 'input_requested' as const, ...about(run), prompt: asked.prompt };
         return { run: left, assign: { whispers: [] }, emit: [...done, requested] };
       }
       if (asked.type === 'approval_required') {
         const { action, summary, details } = asked;
-        const requested = { type: 'approval_requested', ...about(run), approval: id, action, summary, details };
         return {
           run: { ...left, question: { id, kind: 'approval', action, summary, details } },
-          emit: [...done, requested],
+          emit: [...done, { type: 'approval_requested', ...about(run), approval: id, action, summary, details }],
         };
       }
       const { name, arguments: args } = asked;
-      const requested = { type: 'tool_requested', ...about(run), call: id, name, arguments: args };
+      const requested = { type: 'tool_requested' as const, ...about(run), call: id, name, arguments: args };
       return { run: { ...left, question: { id, kind: 'tool', name, arguments: args } }, emit: [...done, requested] };
     }),
     takeAnswer: onRun((run, { context }) => {
       const [head, ...queue] = context.queue;
       const { id, run: n, content } = head!;
       const into = runId(context.id, run.n);
-      const joined = { type: 'run_joined', run_id: runId(context.id, n), message_id: id, into, by: id };
+      const joined = { type: 'run_joined' as const, run_id: runId(context.id, n), message_id: id, into, by: id };
       return {
         run: { message: id, input: [{ id, content }], plan: policy.startOver(run.plan) },
         assign: { queue },
@@ -301,7 +300,7 @@ export const { createMachine } = setup({
     }),
     finishRun: onRun((run, { event }) => {
       const { result: answer, steps } = output<AttemptOutput>(event);
-      const { final_message, usage } = answer as { final_message: string; usage?: unknown };
+      const { final_message, usage } = answer as Extract<AgentResult, { type: 'answer' }>;
       return {
         run: null,
         assign: { whispers: [] },
@@ -326,11 +325,11 @@ export const { createMachine } = setup({
       const reason = `session ${event.type === 'close' ? 'closed' : 'failed'}`;
       return { assign: { queue: [], run: null }, emit: cancelled(id, [...open, ...queue], reason) };
     }),
-    tellClosed: emit(({ event }) => {
+    tellClosed: act(({ event }) => {
       const { by, reason } = event as Of<'close'>;
-      return { type: 'session_closed', by, reason };
+      return { emit: [{ type: 'session_closed', by, reason }] };
     }),
-    tellFailed: emit(({ event }) => ({ type: 'session_failed', reason: (event as Of<'fail'>).reason })),
+    tellFailed: act(({ event }) => ({ emit: [{ type: 'session_failed', reason: (event as Of<'fail'>).reason }] })),
   },
   delays: {
     attemptTimeout: ({ context }) => context.settings.attempt_ms,

@@ -1,12 +1,12 @@
 // What the bodies of the session chart's names share: reading results out of events, changing the open run, ending it.
-import type { Emitted } from '../../src/journal/journal.ts';
+import type { AttemptResult, RunEmitted, RunFailure, SessionEmitted, TaskEmitted } from '../../src/emitted/emitted.ts';
 import { action, type Done } from '../action.ts';
 import type { AttemptOutput, Pending, Run, SessionContext, SessionEvent } from './events.ts';
 
 export type Args = { context: SessionContext; event: SessionEvent };
 export type Of<T extends SessionEvent['type']> = Extract<SessionEvent, { type: T }>;
 
-export const act = action<SessionContext, SessionEvent>;
+export const act = action<SessionContext, SessionEvent, SessionEmitted>;
 
 // Results come in as XState's own done and error events, which the event type does not list.
 export const output = <T>(event: unknown): T => (event as { output: T }).output;
@@ -22,7 +22,7 @@ export const runId = (session: string, n: number): string => `${session}-r${n}`;
 export const question = ({ id, run }: SessionContext): string => `${runId(id, run!.n)}.${run!.attempt}`;
 
 /** What an action about the open run does: `run` is what changes in it, `null` ends it. */
-interface DoneWithRun extends Done<SessionContext> {
+interface DoneWithRun extends Done<SessionContext, RunEmitted> {
   readonly run?: Partial<Run> | null;
 }
 
@@ -34,37 +34,34 @@ export const onRun = (decide: (run: Run, args: Args) => DoneWithRun) =>
     const run_id = runId(context.id, open.n);
     return {
       assign: { ...assign, run: run && { ...open, ...run } },
-      emit: emit.map(({ type, ...rest }) => ({ type, run_id, ...rest })),
+      emit: emit.map(({ type, ...rest }) => ({ type, run_id, ...rest }) as SessionEmitted),
     };
   });
 
 /** What the events about a run's outcome have in common. */
-export const about = ({ message, agent }: Run) => ({ message_id: message, agent_id: agent });
+export const about = ({ message, agent }: Run) => ({ message_id: message, agent_id: agent! });
 
 /** The events that the agent's own chart emitted, as events of the run. */
-export const own = ({ agent, attempt }: Run, emitted: readonly Emitted[] = []): Emitted[] =>
-  emitted.map(({ type, ...rest }) => ({ type, agent_id: agent, attempt, ...rest }));
+export const own = ({ agent, attempt }: Run, emitted: readonly TaskEmitted[] = []): RunEmitted[] =>
+  emitted.map(({ type, ...rest }) => ({ type, agent_id: agent, attempt, ...rest }) as RunEmitted);
 
 /** The events of an attempt that has a result. A transferred run stays with the other agent from then on. */
-export const attempted = (run: Run, event: SessionEvent, more: object): Emitted[] => {
+export const attempted = (run: Run, event: SessionEvent, more: AttemptResult): RunEmitted[] => {
   const { endpoint, ms, told } = output<AttemptOutput>(event);
-  const { receipt, to } = run.transfer ?? {};
+  const { transfer } = run;
   return [
     ...own(run, told),
-    ...(run.transfer ? [{ type: 'transfer_completed', receipt, agent_id: to }] : []),
+    ...(transfer ? [{ type: 'transfer_completed' as const, receipt: transfer.receipt, agent_id: transfer.to }] : []),
     { type: 'agent_invoke_done', ...about(run), attempt: run.attempt, endpoint, ms, ...more },
   ];
 };
 
 /** The outcome of messages whose runs are dropped, or never begin. */
-export const cancelled = (session: string, dropped: readonly Pick<Pending, 'id' | 'run'>[], reason: string) =>
-  dropped.map(({ id, run }) => ({ type: 'run_cancelled', run_id: runId(session, run), message_id: id, reason }));
+export const cancelled = (id: string, dropped: readonly Pick<Pending, 'id' | 'run'>[], reason: string) =>
+  dropped.map((one) => ({ type: 'run_cancelled' as const, run_id: runId(id, one.run), message_id: one.id, reason }));
 
 export const cancelRunBecause = (reason: string) =>
-  onRun(({ message, n }, { context: { id } }) => ({
-    run: null,
-    emit: cancelled(id, [{ id: message, run: n }], reason),
-  }));
+  onRun(({ message: id, n: run }, { context }) => ({ run: null, emit: cancelled(context.id, [{ id, run }], reason) }));
 
-export const failRunBecause = (reason: (args: Args) => { code: string; message: string }) =>
+export const failRunBecause = (reason: (args: Args) => RunFailure) =>
   onRun((run, args) => ({ run: null, emit: [{ type: 'run_failed', ...about(run), ...reason(args) }] }));

@@ -4,7 +4,7 @@ import type { AnyStateMachine } from 'xstate';
 import type { Inspect } from '../../actors/durable.ts';
 import { asFailed, type CallIO, type ToolStep } from '../../actors/performer.ts';
 import type { BreakerInput } from '../../machines/breaker/events.ts';
-import type { Emitted } from '../journal/journal.ts';
+import type { TaskEmitted } from '../emitted/emitted.ts';
 import type { Models } from '../llm/model.ts';
 import { type Clock, realClock } from '../platform/clock.ts';
 import { Failed, Refused } from '../platform/errors.ts';
@@ -62,7 +62,7 @@ export interface Performed {
   readonly endpoint: string;
   readonly ms: number;
   readonly steps: readonly ToolStep[];
-  readonly told: readonly Emitted[];
+  readonly told: readonly TaskEmitted[];
   readonly events: readonly unknown[];
 }
 
@@ -189,7 +189,7 @@ export class AgentPool {
 
     const endpoint = agent.pick(call.tried);
     const steps: ToolStep[] = [];
-    const told: Emitted[] = [];
+    const told: TaskEmitted[] = [];
     const events: unknown[] = [];
     const ticket = endpoint.begin();
     const { signal, end } = this.#within(agent.definition.timeout_ms, io.signal);
@@ -295,7 +295,7 @@ function whereItFailed(
   agent: PooledAgent,
   endpoint: Endpoint,
   call: AgentCall,
-  { ms, steps, told }: { ms: number; steps: readonly ToolStep[]; told: readonly Emitted[] },
+  { ms, steps, told }: { ms: number; steps: readonly ToolStep[]; told: readonly TaskEmitted[] },
 ): Failed {
   const where = { endpoint: agent.nameOf(endpoint), alternatives: agent.alternatives(endpoint, call.tried), ms };
   const trace = { ...(steps.length > 0 && { steps }), ...(told.length > 0 && { told }) };

@@ -2,7 +2,7 @@
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { type Dump, type Effect, sandbox } from '../../actors/durable.ts';
 import { stateName } from '../../machines/state-name.ts';
-import type { Emitted } from '../journal/journal.ts';
+import type { Emitted } from '../emitted/emitted.ts';
 import { Refused } from '../platform/errors.ts';
 import { parse } from '../platform/parse.ts';
 import type { Chart } from './charts.ts';

@@ -1,18 +1,12 @@
 // Prints the events of a session to a terminal as they arrive: each word once, even if an event is repeated.
 import { styleText } from 'node:util';
+import type { StreamDelta } from '../../actors/transcript.ts';
+import type { Asks } from '../../actors/view.ts';
+import type { Emitted, EmittedOf } from '../emitted/emitted.ts';
+import type { StateChange } from '../interfaces/http/frames.ts';
 
-/** An event of a session, as the service sends it. */
-export interface Told {
-  readonly type: string;
-  readonly [member: string]: unknown;
-}
-
-interface Delta {
-  readonly run_id: string;
-  readonly attempt: number;
-  readonly offset: number;
-  readonly text: string;
-}
+/** An event of a session, as the service tells it. */
+export type Told = Emitted | StreamDelta | ({ readonly type: 'state_change' } & StateChange);
 
 /** The streaming answer: its text so far, and how much of it is printed. */
 interface Answer {
@@ -26,7 +20,9 @@ const news = (text: string): string => styleText('yellow', `• ${text}`);
 const trouble = (text: string): string => styleText('red', `✗ ${text}`);
 const speaker = (name: string): string => styleText('cyan', `${name}: `);
 
-/** Longest details of an approval that are printed, characters. */
+type Approval = Pick<EmittedOf<'approval_requested'>, 'action' | 'summary' | 'details'>;
+
+/** So much of an approval's details is shown, in characters. */
 const LONGEST = 2_000;
 
 export interface ScreenOptions {
@@ -55,17 +51,18 @@ export class Screen {
   }
 
   tell(told: Told): void {
-    if (told.type === 'agent_stream_delta') this.#delta(told as unknown as Delta);
-    else if (told.type === 'input_requested') this.#finish(told, told.prompt as string);
-    else if (typeof told.final_message === 'string') this.#finish(told, told.final_message);
+    if (told.type === 'agent_stream_delta') this.#delta(told);
+    else if (told.type === 'input_requested') this.#finish(told.agent_id, told.prompt);
+    else if (told.type === 'agent_invoke_done' && told.final_message !== undefined)
+      this.#finish(told.agent_id, told.final_message);
     else {
       const line = this.#lineOf(told);
       if (line !== undefined) this.say(line);
     }
   }
 
-  /** A delta replaces everything from its offset on; only text beyond the printed one is written. */
-  #delta({ run_id, attempt, offset, text }: Delta): void {
+  /** A piece replaces everything from its offset on; only what is not on the screen yet is written. */
+  #delta({ run_id, attempt, offset, text }: StreamDelta): void {
     const of = `${run_id}#${attempt}`;
     if (this.#answer && this.#answer.of !== of) this.#breakOff(dim(' (starts over)'));
     const before = this.#answer ?? { of, text: '', shown: '' };
@@ -82,9 +79,9 @@ export class Screen {
     return whole;
   }
 
-  #finish({ agent_id }: Told, whole: string): void {
+  #finish(agent_id: string, whole: string): void {
     if (this.#answer) this.#show(this.#answer.shown, whole);
-    else this.#write(speaker((agent_id as string | undefined) ?? 'answer') + whole);
+    else this.#write(speaker(agent_id) + whole);
     this.#answer = undefined;
     this.#write('\n');
   }
@@ -96,7 +93,6 @@ export class Screen {
   }
 
   #lineOf(told: Told): string | undefined {
-    const { reason, message, code } = told as { reason?: string; message?: string; code?: string };
     switch (told.type) {
       case 'control_changed':
         return news(controlLine(told));
@@ -105,44 +101,54 @@ export class Screen {
       case 'user_input':
         return this.#staff ? styleText('green', `user: ${told.content}`) : undefined;
       case 'approval_requested':
-        return (
-          news(`a person must decide: ${told.summary} ${dim(`(approval ${told.approval})`)}`) + this.#details(told)
-        );
+        return this.#approvalLine(told.approval, told);
       case 'tool_requested':
-        return news(`waits for the tool ${told.name} to run at its caller ${dim(`(call ${told.call})`)}`);
+        return toolLine(told.call, told.name);
       case 'run_failed':
-        return trouble(`${message} (${code})`);
+        return trouble(`${told.message} (${told.code})`);
       case 'run_cancelled':
-        return reason === 'answered by a person' ? undefined : dim(`(no answer: ${reason})`);
+        return told.reason === 'answered by a person' ? undefined : dim(`(no answer: ${told.reason})`);
       case 'run_suspended':
         return dim('(the answer was broken off)');
       case 'run_recovered':
         return dim('(the service had stopped; the answer begins again)');
       case 'agent_invoke_failed':
-        return this.#staff ? dim(`(attempt ${told.attempt} of ${told.agent_id} failed: ${message})`) : undefined;
+        return this.#staff ? dim(`(attempt ${told.attempt} of ${told.agent_id} failed: ${told.message})`) : undefined;
       case 'session_closed':
-        return news(`the conversation is closed${reason ? `: ${reason}` : ''}`);
+        return news(`the conversation is closed${told.reason ? `: ${told.reason}` : ''}`);
       case 'session_failed':
-        return trouble(`the conversation has failed: ${reason}`);
+        return trouble(`the conversation has failed: ${told.reason}`);
       default:
         return undefined;
     }
   }
 
-  /** The details of the action to approve: staff decide on them, users do not see them. */
-  #details({ action, details }: Told): string {
+  /** Shows the open question of a run, as the event that asked it did. */
+  asks(id: string, asks: Asks): void {
+    this.say(asks.kind === 'approval' ? this.#approvalLine(id, asks) : toolLine(id, asks.name));
+  }
+
+  #approvalLine(id: string, asked: Approval): string {
+    return news(`a person must decide: ${asked.summary} ${dim(`(approval ${id})`)}`) + this.#details(asked);
+  }
+
+  /** What exactly is to be done: for whoever decides, not for the one who chats. */
+  #details({ action, details }: Approval): string {
     if (!this.#staff || details === undefined) return '';
     const written = JSON.stringify(details);
     return `\n  ${dim(`${action}: ${written.length > LONGEST ? `${written.slice(0, LONGEST)}…` : written}`)}`;
   }
 
-  #supervisorLine({ mode, by, content }: Told): string | undefined {
+  #supervisorLine({ mode, by, content }: EmittedOf<'supervisor_message'>): string | undefined {
     if (mode === 'speak') return styleText('magenta', `${by}: `) + content;
     return this.#staff ? dim(`[${mode} by ${by}] ${content}`) : undefined;
   }
 }
 
-function controlLine({ control, holder, by, reason }: Told): string {
+const toolLine = (call: string, name: string): string =>
+  news(`waits for the tool ${name} to run at its caller ${dim(`(call ${call})`)}`);
+
+function controlLine({ control, holder, by, reason }: EmittedOf<'control_changed'>): string {
   const because = reason ? `: ${reason}` : '';
   const who = by ? ` by ${by}` : '';
   if (control === 'human') return `taken over by ${holder}${because}`;

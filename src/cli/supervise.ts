@@ -50,13 +50,12 @@ async function attend(service: Service, session: string, view: SessionView, name
 
 /** Prints the open question: its event came before the watch began. */
 function showQuestion(screen: Screen, { run }: SessionView): void {
-  if (run?.asks?.kind === 'approval') screen.tell({ type: 'approval_requested', approval: run.question, ...run.asks });
-  if (run?.asks?.kind === 'tool') screen.tell({ type: 'tool_requested', call: run.question, ...run.asks });
+  if (run?.asks) screen.asks(run.question!, run.asks);
 }
 
 /** Prints a message that waits for a person: no run takes it up, so no other event shows its text. */
 function waitingShown(screen: Screen): (told: Told) => void {
-  let said: unknown;
+  let said = '';
   return (told) => {
     if (told.type === 'message_accepted') said = told.content;
     if (told.type === 'state_change' && told.event === 'message' && told.waiting !== 0)

@@ -1,6 +1,8 @@
 // The journal interface: every step of a session is appended, in order, before its effects are performed.
 
-/** The identity of a session and of its journal. Both members are tokens: `[a-z0-9_-]`, 1 to 63 characters. */
+import type { Emitted } from '../emitted/emitted.ts';
+
+/** Where a session's journal lives. Both are tokens: `[a-z0-9_-]`, 1 to 63 characters. */
 export interface Key {
   readonly tenant: string;
   readonly session: string;
@@ -11,12 +13,6 @@ export interface Key {
  * JetStream. `0` means "before the first entry".
  */
 export type Version = number;
-
-/** An event that a machine emitted. `type` names it; the other members are its data. */
-export interface Emitted {
-  readonly type: string;
-  readonly [member: string]: unknown;
-}
 
 /**
  * A started effect that has not finished: an invoke (no `due`) or a timer (`due` in ms since the epoch). `key` is

@@ -1,6 +1,5 @@
 // The spending of a session on models, read back from its journal.
 import type { Spending } from '../../machines/budget/events.ts';
-import type { Usage } from '../agents/definition.ts';
 import type { Entry } from '../journal/journal.ts';
 
 /** Number of entries to read, from the newest. */
@@ -16,11 +15,11 @@ export function spentSince(
   const replies = entries
     .filter(({ at }) => at > from)
     .flatMap(({ at, emitted }) =>
-      emitted.flatMap(({ type, usage }) => (type === 'model_replied' ? [{ at, usage: (usage ?? {}) as Usage }] : [])),
+      emitted.flatMap((one) => (one.type === 'model_replied' ? [{ at, usage: one.usage ?? {} }] : [])),
     );
   const [first] = replies;
   if (!first) return undefined;
-  const total = (amount: (usage: Usage) => number | undefined) =>
+  const total = (amount: (usage: (typeof replies)[number]['usage']) => number | undefined) =>
     replies.reduce((sum, { usage }) => sum + (amount(usage) ?? 0), 0);
   return {
     since: first.at,

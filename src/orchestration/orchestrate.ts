@@ -207,7 +207,7 @@ async function single(
     throw error;
   });
   const { status, run_id, answer, trace } = outcome;
-  const used = trace.flatMap(({ type, agent_id }) => (type === 'agent_invoke_started' ? [agent_id as string] : []));
+  const used = trace.flatMap((one) => (one.type === 'agent_invoke_started' ? [one.agent_id] : []));
   const agents_used = [...new Set(used)];
   const { error } = outcome;
   return { success: status === 'done', result: answer, agents_used, status, run_id, ...(error && { error }) };

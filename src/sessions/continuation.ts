@@ -1,18 +1,21 @@
 // Answers an open question of a run, and yields the session's events until the run has its next outcome.
 
 import type { Orchestrator } from '../../actors/orchestrator.ts';
-import type { Emitted, Entry, Key } from '../journal/journal.ts';
+import type { EmittedOf } from '../emitted/emitted.ts';
+import { isOutcome, type RunOutcome } from '../emitted/outcomes.ts';
+import type { Entry, Key } from '../journal/journal.ts';
 import type { Conversations } from './conversations.ts';
 import { type FeedItem, feed } from './feed.ts';
-import { outcomes } from './outcome.ts';
 
-export type ContinuationItem = FeedItem | { readonly type: 'settled'; readonly entry: Entry; readonly told: Emitted };
+export type ContinuationItem =
+  | FeedItem
+  | { readonly type: 'settled'; readonly entry: Entry; readonly told: RunOutcome };
 
 export interface Question {
   readonly run_id: string;
-  /** The emitted event that asked. */
-  readonly asked: Emitted;
-  /** The number of the entry that asked. */
+  /** What asked: the event as it was told. */
+  readonly asked: EmittedOf<'approval_requested' | 'tool_requested'>;
+  /** The entry that asked. */
   readonly n: number;
 }
 
@@ -23,9 +26,11 @@ const NEAR = 200;
 export async function questionOf({ journal }: Orchestrator, key: Key, id: string): Promise<Question | undefined> {
   for (const { entry } of (await journal.tail(key, NEAR)).reverse())
     for (const asked of entry.emitted)
-      if (asked.approval === id || asked.call === id)
-        if (asked.type === 'approval_requested' || asked.type === 'tool_requested')
-          return { run_id: asked.run_id as string, asked, n: entry.n };
+      if (
+        (asked.type === 'approval_requested' && asked.approval === id) ||
+        (asked.type === 'tool_requested' && asked.call === id)
+      )
+        return { run_id: asked.run_id, asked, n: entry.n };
   return undefined;
 }
 
@@ -52,8 +57,7 @@ export async function* continuation(
       const { done, value } = await next;
       if (done) return;
       yield value;
-      const told =
-        value.type === 'entry' && value.entry.emitted.find((one) => one.run_id === run_id && outcomes[one.type]);
+      const told = value.type === 'entry' && value.entry.emitted.filter(isOutcome).find((one) => one.run_id === run_id);
       if (told) return yield { type: 'settled', entry: value.entry, told };
       next = items.next();
     }

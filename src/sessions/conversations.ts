@@ -103,7 +103,7 @@ export class Conversations {
     const waiting = new Waiting(this.#orchestrator, key, options.signal);
     try {
       const { session, entry, message_id, duplicate } = await this.#accept(key, body, options);
-      options.accepted?.({ run_id: acceptedOf(entry, message_id).run_id as string, message_id });
+      options.accepted?.({ run_id: acceptedOf(entry, message_id).run_id, message_id });
       return await waiting.for(session, entry, message_id, duplicate);
     } finally {
       waiting.end();
@@ -117,10 +117,10 @@ export class Conversations {
     options: SendOptions = {},
   ): Promise<{ run_id: string; message_id: string; agent_id: string | null }> {
     const { session, entry, message_id } = await this.#accept(key, body, options);
-    const accepted = acceptedOf(entry, message_id);
-    const routed = entry.emitted.find(({ type, run_id }) => type === 'run_routed' && run_id === accepted.run_id);
-    const agent_id = (routed?.agent ?? body.agent_id ?? null) as string | null;
-    return { run_id: accepted.run_id as string, message_id, agent_id: agent_id ?? view(session).run?.agent_id ?? null };
+    const { run_id } = acceptedOf(entry, message_id);
+    const routed = entry.emitted.filter((one) => one.type === 'run_routed').find((one) => one.run_id === run_id);
+    const agent_id = routed?.agent ?? body.agent_id ?? view(session).run?.agent_id ?? null;
+    return { run_id, message_id, agent_id };
   }
 
   /** Sends a command to a session; resolves to its new state. Throws `Refused`, 409, if its state does not allow the command. */

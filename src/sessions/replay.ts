@@ -7,9 +7,9 @@ import { checkTasks } from '../../actors/task.ts';
 import { messagesOf } from '../../actors/transcript.ts';
 import { migrated } from '../../actors/versions.ts';
 import { machines } from '../../machines/index.ts';
-import type { Emitted, Entry } from '../journal/journal.ts';
+import { isOutcome } from '../emitted/outcomes.ts';
+import type { Entry } from '../journal/journal.ts';
 import { Refused } from '../platform/errors.ts';
-import { outcomes } from './outcome.ts';
 import { Tasks } from './replay/tasks.ts';
 
 /**
@@ -90,7 +90,7 @@ export function take(pure: Stepper, before: AnyMachineSnapshot | undefined, { ev
 /** The part of an entry that users read: texts, and the ends of runs. */
 const transcriptOf = (entry: Entry): unknown => [
   messagesOf(entry),
-  entry.emitted.filter(({ type }) => type in outcomes).map(({ type, run_id }: Emitted) => [type, run_id]),
+  entry.emitted.filter(isOutcome).map(({ type, run_id }) => [type, run_id]),
 ];
 
 /** The value after a round trip through the journal's JSON. */

@@ -11,7 +11,7 @@ import type {
 import { type Effect, type Stepper, stepper } from '../../actors/durable.ts';
 import { stateName } from '../../machines/state-name.ts';
 import { type TracedStep, type Transition, traced } from '../charts/transitions.ts';
-import type { Emitted } from '../journal/journal.ts';
+import type { Emitted } from '../emitted/emitted.ts';
 import { foldOwed } from './owed.ts';
 
 /**

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Verdict } from '../../machines/attempt/events.ts';
 import type { FlowContext, FlowEvent, Step, StepsInput } from '../../machines/flow/events.ts';
+import type { EmittedOf, EmittedType } from '../../src/emitted/emitted.ts';
 import type { Graph, GraphEdge, GraphState } from '../../src/testing/explore.ts';
 import { everyEdge, everyState } from '../../src/testing/facts.ts';
 import type { Fact } from '../session/facts.ts';
@@ -13,7 +14,8 @@ const after = ({ step }: GraphEdge): FlowContext => step.snapshot.context;
 const own = ({ steps }: FlowContext): Step[] => steps.filter(({ aggregates }) => !aggregates);
 const isOver = ({ state }: Step): boolean => state === 'done' || state === 'failed';
 const eventOf = ({ event }: GraphEdge): FlowEvent => event as unknown as FlowEvent;
-const told = ({ step }: GraphEdge, type: string) => step.emitted.filter((one) => one.type === type);
+const told = <T extends EmittedType>({ step }: GraphEdge, type: T) =>
+  step.emitted.filter((one): one is EmittedOf<T> => one.type === type);
 
 /** The verdict on a failure, where the event is one about this step: it stands in the failure, whatever policy the chart is over. */
 const verdictOn = ({ id }: Step, event: FlowEvent): Verdict['type'] | undefined =>

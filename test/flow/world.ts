@@ -6,6 +6,7 @@ import { flowMachine } from '../../machines/flow/machine.ts';
 import { stepAtWork } from '../../machines/flow/step.ts';
 import type { Decision } from '../../machines/session/events.ts';
 import type { Question } from '../../machines/task/events.ts';
+import type { TaskEmitted } from '../../src/emitted/emitted.ts';
 import { explore, type Graph, type Result } from '../../src/testing/explore.ts';
 import { allowed, anyPolicy, failures } from '../attempt/any-policy.ts';
 
@@ -50,7 +51,8 @@ const decisions: Decision[] = [
   { kind: 'transfer', to: 'v', error: 'busy' },
 ];
 
-const told = [{ type: 'tool_called', call: 'c1' }];
+/** Of what an agent's own chart emits no more than the facts read. */
+const told = [{ type: 'tool_called', call: 'c1' } as TaskEmitted];
 
 function reportsOn(
   step: string,

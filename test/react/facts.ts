@@ -1,5 +1,7 @@
 // What must hold of an agent that thinks and acts, each fact as a check of the explored graph.
+
 import type { Call, ModelMessage, ReactContext, ReactEvent, ToolsInput } from '../../machines/react/events.ts';
+import type { EmittedOf, EmittedType } from '../../src/emitted/emitted.ts';
 import type { Graph, GraphEdge, GraphState } from '../../src/testing/explore.ts';
 import { everyEdge, everyState, type Holds } from '../../src/testing/facts.ts';
 import type { Fact } from '../session/facts.ts';
@@ -9,7 +11,8 @@ import { MAX_STEPS, wordsOf } from './world.ts';
 const before = ({ from }: GraphEdge): ReactContext => from.snapshot.context;
 const after = ({ step }: GraphEdge): ReactContext => step.snapshot.context;
 const thinks = ({ name }: GraphState): boolean => name === 'thinking';
-const told = ({ step }: GraphEdge, type: string) => step.emitted.filter((one) => one.type === type);
+const told = <T extends EmittedType>({ step }: GraphEdge, type: T) =>
+  step.emitted.filter((one): one is EmittedOf<T> => one.type === type);
 const decided = ({ event }: GraphEdge) => (event as unknown as Extract<ReactEvent, { type: 'decided' }>).decision;
 
 /** The calls that are to be run in this state, as whoever runs them gets them. */

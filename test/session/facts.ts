@@ -2,6 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Dump } from '../../actors/durable.ts';
 import type { Pending, SessionContext } from '../../machines/session/events.ts';
+import type { Emitted, EmittedOf } from '../../src/emitted/emitted.ts';
+import { isEnd, type RunEnd } from '../../src/emitted/outcomes.ts';
 import { type Graph, type GraphEdge, type GraphState, offered } from '../../src/testing/explore.ts';
 import { deadlocks, everyEdge, everyState, type Holds, reaches } from '../../src/testing/facts.ts';
 import { foldOwed, owedBy } from '../../src/testing/owed.ts';
@@ -104,7 +106,9 @@ export const control: Record<string, Fact> = {
     }),
 };
 
-const terminal = ['run_done', 'run_failed', 'run_cancelled', 'run_joined'];
+/** A message that joins a run as itself is not ended by that. */
+const endsMessage = (one: Emitted): one is RunEnd | EmittedOf<'run_joined'> =>
+  isEnd(one) || (one.type === 'run_joined' && one.by !== one.message_id);
 
 export const messages: Record<string, Fact> = {
   'an accepted message is held until exactly one outcome is told of it, and no message that is not held gets one': (
@@ -114,13 +118,12 @@ export const messages: Record<string, Fact> = {
     everyEdge(graph, name, ({ from, step }) => {
       const held = new Set(heldBy(contextOf(from)));
       // A question answers the message that led to it; what the user says next goes on in its place.
-      const question = step.emitted.find(({ type }) => type === 'input_requested');
+      const question = step.emitted.find((one) => one.type === 'input_requested');
       const asked = from.name.endsWith('/running.awaitingInput') ? contextOf(from).run?.message : question?.message_id;
-      for (const { type, message_id, by } of step.emitted as readonly Record<string, string>[]) {
-        if (type === 'message_accepted') held.add(message_id!);
-        // A message that joins a run as itself is not ended by that.
-        const ends = terminal.includes(type!) && by !== message_id;
-        if (ends && !held.delete(message_id!)) return `${type} for ${message_id}, which nobody holds`;
+      for (const one of step.emitted) {
+        if (one.type === 'message_accepted') held.add(one.message_id);
+        if (!endsMessage(one)) continue;
+        if (!held.delete(one.message_id)) return `${one.type} for ${one.message_id}, which nobody holds`;
       }
       const now = heldBy(step.snapshot.context);
       if (step.emitted.some(({ type }) => type === 'user_input')) held.delete(asked as string);
@@ -144,14 +147,14 @@ export const messages: Record<string, Fact> = {
       const { run, queue, runs } = contextOf(from);
       const open = new Set(run ? [`s1-r${run.n}`] : []);
       const waiting = new Set(queue.map(({ run: n }) => `s1-r${n}`));
-      for (const { type, run_id, into } of step.emitted as readonly Record<string, string>[]) {
-        if (type === 'message_accepted' && run_id === `s1-r${runs + 1}`) waiting.add(run_id);
-        else if (type === 'run_started') {
-          if (!waiting.delete(run_id!)) return `${run_id} starts, which did not wait`;
-          open.add(run_id!);
-        } else if (type === 'run_joined' && into !== run_id) waiting.delete(run_id!);
-        else if (['run_done', 'run_failed', 'run_cancelled'].includes(type!))
-          if (!open.delete(run_id!) && !waiting.delete(run_id!)) return `${run_id} ends, which was not there`;
+      for (const one of step.emitted) {
+        if (one.type === 'message_accepted' && one.run_id === `s1-r${runs + 1}`) waiting.add(one.run_id);
+        else if (one.type === 'run_started') {
+          if (!waiting.delete(one.run_id)) return `${one.run_id} starts, which did not wait`;
+          open.add(one.run_id);
+        } else if (one.type === 'run_joined' && one.into !== one.run_id) waiting.delete(one.run_id);
+        else if (isEnd(one) && !open.delete(one.run_id) && !waiting.delete(one.run_id))
+          return `${one.run_id} ends, which was not there`;
       }
       const now = step.snapshot.context as SessionContext;
       const left = [...(now.run ? [now.run] : []), ...now.queue.map(({ run: n }) => ({ n }))];
@@ -162,7 +165,7 @@ export const messages: Record<string, Fact> = {
   'a message that names an agent becomes part of a run of that agent only': (graph, name) =>
     everyEdge(graph, name, ({ from, event, step }) => {
       const { run } = step.snapshot.context as SessionContext;
-      const taken = step.emitted.some(({ type, message_id }) => type === 'user_input' && message_id === run?.message);
+      const taken = step.emitted.some((one) => one.type === 'user_input' && one.message_id === run?.message);
       if (!run || !taken) return true;
       const said = [...contextOf(from).queue, event as unknown as Pending].find(({ id }) => id === run.message);
       return said?.agent === undefined || said.agent === run.agent || `${run.agent} is given what is for ${said.agent}`;
@@ -211,7 +214,7 @@ export const messages: Record<string, Fact> = {
     everyEdge(graph, name, ({ from, step }) => {
       const pending = contextOf(from).run?.transfer?.receipt;
       const { run } = step.snapshot.context as SessionContext;
-      const told = step.emitted.filter(({ receipt }) => receipt === pending && pending !== undefined);
+      const told = step.emitted.filter((one) => 'receipt' in one && one.receipt === pending);
       if (pending === undefined || run?.transfer?.receipt === pending) return told.length === 0;
       if (told.length === 0) return run === null || run.n !== contextOf(from).run?.n || 'the transfer is forgotten';
       if (told.length > 1) return 'the transfer has two ends';

@@ -81,6 +81,13 @@ function visible({ snapshot, changed, effects, emitted }: Step): unknown {
   };
   const inputs = effects.map((effect) => ('input' in effect ? { ...effect, input: undefined } : effect));
   return JSON.parse(
-    JSON.stringify([snapshot.value, context, bare, changed, inputs, emitted.map(({ tried: _, ...rest }) => rest)]),
+    JSON.stringify([
+      snapshot.value,
+      context,
+      bare,
+      changed,
+      inputs,
+      emitted.map((one) => ({ ...one, tried: undefined })),
+    ]),
   );
 }

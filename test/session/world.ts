@@ -9,6 +9,7 @@ import {
   settings,
 } from '../../machines/session/events.ts';
 import { sessionMachine } from '../../machines/session/machine.ts';
+import type { TaskEmitted } from '../../src/emitted/emitted.ts';
 import { type ExploreOptions, explore, type Graph, type Result } from '../../src/testing/explore.ts';
 import { allowed, anyPolicy, failures } from '../attempt/any-policy.ts';
 
@@ -70,7 +71,7 @@ function events(snapshot: AnyMachineSnapshot): SessionEvent[] {
     { type: 'fail', reason: 'test' },
     { type: 'recovered' },
     { type: 'recovered', allowed: false } as SessionEvent,
-    { type: 'progressed', task: 1, told: [{ type: 'model_replied' }] },
+    { type: 'progressed', task: 1, told: [{ type: 'model_replied' } as TaskEmitted] },
     ...timeouts(snapshot),
   ];
 }

@@ -1,7 +1,8 @@
 // The transcript: who said what, and what happened in between that a reader must know.
 
 import { messagesOf } from '../../../actors/transcript.ts';
-import type { Emitted, Entry } from '../../../src/journal/journal.ts';
+import type { Emitted, EmittedOf } from '../../../src/emitted/emitted.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 
 export type Line = Said | Mark;
 
@@ -70,10 +71,9 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : JS
 const because = (reason: unknown): string => (reason ? `: ${text(reason)}` : '');
 
 function markOf(one: Emitted, { event }: Entry): Pick<Mark, 'tone' | 'text'> | undefined {
-  const by = (one.by ?? event.by ?? 'somebody') as string;
   switch (one.type) {
     case 'control_changed':
-      return { tone: 'floor', text: floor(one, event.type, by) };
+      return { tone: 'floor', text: floor(one, event) };
     case 'run_suspended':
       return { tone: 'floor', text: 'The answer stopped here' };
     case 'run_resumed':
@@ -87,14 +87,14 @@ function markOf(one: Emitted, { event }: Entry): Pick<Mark, 'tone' | 'text'> | u
     case 'agent_invoke_failed':
       return {
         tone: 'bad',
-        text: `Attempt ${one.attempt} of ${one.agent_id} failed${because(one.message ?? one.error)}`,
+        text: `Attempt ${one.attempt} of ${one.agent_id} failed${because(one.message)}`,
       };
     case 'agent_failed_over':
-      return { tone: 'plain', text: `Tried elsewhere${one.agent_id ? `: ${one.agent_id}` : ''}` };
+      return { tone: 'plain', text: `Tried elsewhere: ${one.agent_id}` };
     case 'agent_transferred':
       return { tone: 'plain', text: `${one.from} gave the run to ${one.to}${because(one.reason)}` };
     case 'transfer_failed':
-      return { tone: 'bad', text: `${one.to} could not take the run${because(one.error)}` };
+      return { tone: 'bad', text: `${one.agent_id} could not take the run${because(one.message)}` };
     case 'approval_requested':
       return { tone: 'floor', text: `${one.agent_id} asks for approval of ${one.action}${because(one.summary)}` };
     case 'tool_called':
@@ -111,7 +111,11 @@ function markOf(one: Emitted, { event }: Entry): Pick<Mark, 'tone' | 'text'> | u
   return;
 }
 
-function floor({ control, reason }: Emitted, event: string, by: string): string {
+function floor(
+  { control, reason, by: who }: EmittedOf<'control_changed'>,
+  { type: event, by: sender }: Entry['event'],
+): string {
+  const by = who ?? sender ?? 'somebody';
   if (control === 'human') return `${by} has the floor${because(reason)}`;
   if (control === 'automated')
     return event.startsWith('xstate.after.deadline')
@@ -121,9 +125,9 @@ function floor({ control, reason }: Emitted, event: string, by: string): string 
   return event === 'pause' ? `Paused${because(reason)}` : `Paused until somebody comes${because(reason)}`;
 }
 
-function answered({ kind, decision, by, reason, error }: Emitted): string {
-  if (kind === 'tool') return error ? `The tool failed${because(error)}` : 'The tool has answered';
-  const words = { approve: 'approved', reject: 'rejected', expired: 'Nobody decided in time' } as const;
-  const word = words[decision as keyof typeof words] ?? text(decision);
-  return decision === 'expired' ? word : `${by ?? 'Somebody'} ${word}${because(reason)}`;
+function answered(one: EmittedOf<'question_answered'>): string {
+  if (one.kind === 'tool') return one.error ? `The tool failed${because(one.error)}` : 'The tool has answered';
+  const { decision, by, reason } = one;
+  if (decision === 'expired') return 'Nobody decided in time';
+  return `${by ?? 'Somebody'} ${decision === 'approve' ? 'approved' : 'rejected'}${because(reason)}`;
 }

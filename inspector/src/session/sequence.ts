@@ -1,5 +1,6 @@
 // A journal as a sequence of messages between the user, the session, its agents, their tools and the supervisor.
-import type { Emitted, Entry } from '../../../src/journal/journal.ts';
+import type { Emitted } from '../../../src/emitted/emitted.ts';
+import type { Entry } from '../../../src/journal/journal.ts';
 
 export const USER = 'user';
 export const SESSION = 'session';
@@ -63,22 +64,16 @@ function came({ event }: Entry): Said[] {
 
 /** What the session told. */
 function followed(one: Emitted): Said[] {
-  const agent = `agent:${one.agent_id}`;
+  const agent = 'agent_id' in one ? `agent:${one.agent_id}` : SESSION;
   switch (one.type) {
     case 'agent_invoke_started':
       return [{ from: SESSION, to: agent, text: `attempt ${one.attempt}`, tone: 'ai' }];
     case 'agent_invoke_done': {
-      const steps = ((one.steps as unknown[] | undefined) ?? []).map(
-        (step): Said => ({
-          from: agent,
-          to: TOOLS,
-          text: short((step as { name?: unknown }).name ?? step),
-          tone: 'tool',
-        }),
-      );
-      const back: Said = { from: agent, to: SESSION, text: one.asks ? String(one.asks) : 'done', tone: 'ai' };
-      if (typeof one.final_message !== 'string') return [...steps, back];
-      return [...steps, back, { from: SESSION, to: USER, text: short(one.final_message), tone: 'ai' }];
+      const { steps: calls = [], asks = 'done', final_message } = one;
+      const steps = calls.map(({ name }): Said => ({ from: agent, to: TOOLS, text: short(name), tone: 'tool' }));
+      const back: Said = { from: agent, to: SESSION, text: asks, tone: 'ai' };
+      if (final_message === undefined) return [...steps, back];
+      return [...steps, back, { from: SESSION, to: USER, text: short(final_message), tone: 'ai' }];
     }
     case 'tool_called':
       return [{ from: agent, to: TOOLS, text: short(one.name), tone: 'tool' }];
@@ -87,13 +82,11 @@ function followed(one: Emitted): Said[] {
         { from: TOOLS, to: agent, text: short(one.error ? 'failed' : one.output), tone: one.error ? 'bad' : 'tool' },
       ];
     case 'agent_invoke_failed':
-      return [{ from: agent, to: SESSION, text: short(one.message ?? one.code ?? 'failed'), tone: 'bad' }];
+      return [{ from: agent, to: SESSION, text: short(one.message), tone: 'bad' }];
     case 'input_requested':
       return [{ from: SESSION, to: USER, text: short(one.prompt), tone: 'ai' }];
     case 'approval_requested':
-      return [
-        { from: SESSION, to: SUPERVISOR, text: `approve? ${short(one.summary ?? one.action)}`, tone: 'supervisor' },
-      ];
+      return [{ from: SESSION, to: SUPERVISOR, text: `approve? ${short(one.summary)}`, tone: 'supervisor' }];
     case 'tool_requested':
       return [{ from: SESSION, to: TOOLS, text: `${one.name}?`, tone: 'tool' }];
     case 'supervisor_message':
@@ -101,7 +94,7 @@ function followed(one: Emitted): Said[] {
     case 'agent_transferred':
       return [{ from: `agent:${one.from}`, to: `agent:${one.to}`, text: short(one.reason), tone: 'ai' }];
     case 'run_failed':
-      return [{ from: SESSION, to: USER, text: `failed: ${short(one.message ?? one.code)}`, tone: 'bad' }];
+      return [{ from: SESSION, to: USER, text: `failed: ${short(one.message)}`, tone: 'bad' }];
   }
   return [];
 }

@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import type { SessionView } from '../../../actors/view.ts';
 import { token } from '../../../machines/session/events.ts';
+import { RUN_OUTCOMES } from '../../emitted/outcomes.ts';
 import type { Key } from '../../journal/journal.ts';
 import { Refused } from '../../platform/errors.ts';
 import { type ContinuationItem, continuation, questionOf } from '../../sessions/continuation.ts';
 import { Overrun } from '../../sessions/feed.ts';
-import { outcomes } from '../../sessions/outcome.ts';
 import { type TurnItem, turn } from '../../sessions/turn.ts';
 import type { Troupe } from '../../troupe.ts';
 import {
@@ -185,7 +185,7 @@ class AgUiRun {
       if (item.type === 'part') yield { type: 'part', events: telling.part(item.part) };
       if (item.type === 'entry') yield { type: 'entry', events: telling.entry(item.entry) };
       if (item.type === 'outcome') yield { type: 'entry', events: telling.end(item.outcome.status) };
-      if (item.type === 'settled') yield { type: 'entry', events: telling.end(outcomes[item.told.type]!) };
+      if (item.type === 'settled') yield { type: 'entry', events: telling.end(RUN_OUTCOMES[item.told.type].status) };
     }
   }
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Effect } from '../../../actors/durable.ts';
 import { chartView } from '../../charts/charts.ts';
 import { type Tried, tryOut } from '../../charts/sandbox.ts';
+import type { Emitted } from '../../emitted/emitted.ts';
 import type { Troupe } from '../../troupe.ts';
 import type { App } from './requests.ts';
 import { transitions } from './shapes.ts';
@@ -13,7 +14,7 @@ const effect = z.looseObject({
   type: z.enum(['invoke', 'stop', 'timer', 'cancel', 'action']),
   id: z.string(),
 }) as unknown as z.ZodType<Effect>;
-const emitted = z.looseObject({ type: z.string() });
+const emitted = z.looseObject({ type: z.string() }) as unknown as z.ZodType<Emitted>;
 
 const trial = z.strictObject({
   input: z.unknown().optional().describe('what it begins with, where there is no snapshot; a sample unless given'),

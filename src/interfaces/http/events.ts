@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { parseRunId, runEventsOf } from '../../../actors/transcript.ts';
 import type { SessionView } from '../../../actors/view.ts';
 import { token } from '../../../machines/session/events.ts';
+import { isEnd } from '../../emitted/outcomes.ts';
 import type { Key } from '../../journal/journal.ts';
 import { type FeedItem, feed } from '../../sessions/feed.ts';
 import type { Troupe } from '../../troupe.ts';
@@ -71,15 +72,13 @@ export function eventRoutes(app: App, troupe: Troupe, streams: EventStreams, buf
       const seen = seenBy(request);
       const stream = streams.open(reply);
       const heard = untilEnd(items({ tenant, session }, seen, stream.signal), ({ emitted }) =>
-        emitted.some((one) => one.run_id === run_id && LAST.has(one.type)),
+        emitted.some((one) => isEnd(one) && one.run_id === run_id),
       );
       await stream.tell(heard, runFrames(run_id, seen));
       return reply;
     },
   );
 }
-
-const LAST = new Set(['run_done', 'run_failed', 'run_cancelled']);
 
 const ended = ({ control }: SessionView): boolean => control === 'closed' || control === 'failed';
 
@@ -111,8 +110,10 @@ function runFrames(run_id: string, { n, k = -1 }: Position): (item: FeedItem) =>
       return frames([deltaOf(item.part)]);
     }
     return runEventsOf(item.entry, run_id)
-      .filter(({ type, id, attempt }) =>
-        type === 'agent_stream_delta' ? attempt !== heard : item.entry.n > n || Number(id.split('.')[1]) > k,
+      .filter((one) =>
+        one.type === 'agent_stream_delta'
+          ? one.attempt !== heard
+          : item.entry.n > n || Number(one.id.split('.')[1]) > k,
       )
       .map(({ id, ...event }) => frame(event.type, event, event.type === 'agent_stream_delta' ? undefined : id))
       .join('');

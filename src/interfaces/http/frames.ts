@@ -48,8 +48,16 @@ export function toldOf(entry: Entry, session_id: string, seen?: Position): Told[
   return told;
 }
 
-/** The session's state after an entry, and the event that led to it. */
-export const changeOf = (entry: Entry, session_id: string): object => ({
+/** Where a session stood after an entry, and which event led there. */
+export interface StateChange extends SessionView {
+  /** The active states as one line. */
+  readonly state: string;
+  readonly event: string;
+  /** ms since the epoch */
+  readonly at: number;
+}
+
+export const changeOf = (entry: Entry, session_id: string): StateChange => ({
   ...viewOf(session_id, entry.snapshot, entry.n),
   allowed: allowedAfter(entry),
   state: entry.state,

@@ -1,9 +1,17 @@
 // Prometheus metrics of jobs: how many wait and run on this node, and the outcomes of those that ended here.
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Emitted, EmittedOf } from '../../emitted/emitted.ts';
 import type { Troupe } from '../../troupe.ts';
 import type { App } from './requests.ts';
 
-const ENDS: Record<string, string | undefined> = { job_done: 'done', job_dead: 'dead', job_cancelled: 'cancelled' };
+const OUTCOMES = {
+  job_done: 'done',
+  job_dead: 'dead',
+  job_cancelled: 'cancelled',
+  job_attempt_failed: 'attempt_failed',
+} as const;
+
+const isOutcome = (one: Emitted): one is EmittedOf<keyof typeof OUTCOMES> => Object.hasOwn(OUTCOMES, one.type);
 
 export function jobMetrics(app: App, { jobs, orchestrator }: Troupe, registers: Registry[]): void {
   new Gauge({
@@ -24,10 +32,8 @@ export function jobMetrics(app: App, { jobs, orchestrator }: Troupe, registers: 
     registers,
   });
   const unhear = orchestrator.hearAll((_, { emitted }) => {
-    for (const { type, orchestrator: name } of emitted) {
-      const outcome = ENDS[type] ?? (type === 'job_attempt_failed' ? 'attempt_failed' : undefined);
-      if (outcome) ended.inc({ orchestrator: name as string, outcome });
-    }
+    for (const one of emitted)
+      if (isOutcome(one)) ended.inc({ orchestrator: one.orchestrator, outcome: OUTCOMES[one.type] });
   });
   app.addHook('onClose', async () => unhear());
 }

@@ -1,7 +1,7 @@
 // Sends a message to a session: the reply is the outcome, a stream of the run's events, or only the run's id.
 import { z } from 'zod';
 import { bodies, token } from '../../../machines/session/events.ts';
-import type { Emitted } from '../../journal/journal.ts';
+import type { Emitted } from '../../emitted/emitted.ts';
 import type { Outcome } from '../../sessions/outcome.ts';
 import { type TurnItem, turn } from '../../sessions/turn.ts';
 import type { Troupe } from '../../troupe.ts';
@@ -86,15 +86,15 @@ function turnFrames(session_id: string, run_id: string): (item: TurnItem) => str
     if (item.type === 'accepted') return '';
     if (item.type === 'outcome') return frame('outcome', item.outcome);
     if (item.type === 'part') return item.part.run_id === run ? frames(toldBy(item, session_id)) : '';
-    const told = toldBy(item, session_id).filter(({ data }) => concerns(data as Emitted, run));
+    const told = toldBy(item, session_id).filter(({ data }) => concerns(data, run));
     run = joined(item.entry.emitted, run);
     return frames(told);
   };
 }
 
-/** Events without a run id, such as `control_changed`, concern every run. */
-const concerns = ({ run_id }: Emitted, run: string): boolean => run_id === undefined || run_id === run;
+/** What is told of no run, such as who has the floor, concerns every run. */
+const concerns = (data: object, run: string): boolean => !('run_id' in data) || data.run_id === run;
 
 /** The run that answers in place of this one from now on. */
 const joined = (emitted: readonly Emitted[], run: string): string =>
-  (emitted.find(({ type, run_id }) => type === 'run_joined' && run_id === run)?.into as string | undefined) ?? run;
+  emitted.filter((one) => one.type === 'run_joined').find((one) => one.run_id === run)?.into ?? run;

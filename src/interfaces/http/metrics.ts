@@ -1,6 +1,7 @@
 // Prometheus metrics, counted from entries as they are appended.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { isEnd, RUN_OUTCOMES } from '../../emitted/outcomes.ts';
 import { EVERYBODY } from '../../fleet/fleet.ts';
 import { isSession } from '../../journal/journal.ts';
 import type { Troupe } from '../../troupe.ts';
@@ -17,11 +18,6 @@ declare module 'fastify' {
 }
 
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
-const RUN_ENDS: Record<string, string | undefined> = {
-  run_done: 'done',
-  run_failed: 'failed',
-  run_cancelled: 'cancelled',
-};
 
 /** Serves `/metrics`. Every server has a registry of its own, so that several servers fit into one process. */
 export function metricsRoutes(app: App, troupe: Troupe, streams: EventStreams): void {
@@ -70,7 +66,7 @@ function sessionMetrics(app: App, { orchestrator }: Troupe, registers: Registry[
   const unfollow = orchestrator.hearAll((key, entry) => {
     if (!isSession(key)) return;
     count(transitions, entry.state);
-    for (const { type } of entry.emitted) if (RUN_ENDS[type]) count(runs, RUN_ENDS[type]);
+    for (const one of entry.emitted) if (isEnd(one)) count(runs, RUN_OUTCOMES[one.type].status);
   });
   app.addHook('onClose', async () => unfollow());
 

@@ -67,10 +67,10 @@ export const sessionList = z.object({
 
 const emitted = z.looseObject({ type: z.string() });
 
-export const runEvent: z.ZodType<RunEvent> = emitted.extend({
+export const runEvent = emitted.extend({
   id: z.string().describe('its place in the journal of the session'),
   at: time,
-});
+}) as unknown as z.ZodType<RunEvent>;
 
 export const outcome: z.ZodType<Outcome> = z.object({
   status: z.enum([
@@ -83,7 +83,7 @@ export const outcome: z.ZodType<Outcome> = z.object({
   answer: z.string().nullable(),
   trace: z.array(runEvent),
   error: z.object({ code: z.string(), message: z.string(), retry_after_s: z.number().optional() }).optional(),
-  question: emitted.optional(),
+  question: emitted.optional() as unknown as z.ZodType<Outcome['question']>,
   state: sessionView,
 });
 
@@ -130,7 +130,7 @@ export const runView: z.ZodType<RunView> = z.object({
   status: z.enum(['CREATED', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED']),
   agent_id: z.string().nullable(),
   attempts: z.int(),
-  waiting_for: z.string().optional().describe('`input`, `approval`, `tool` or `resume`'),
+  waiting_for: z.enum(['input', 'approval', 'tool', 'resume']).optional(),
   final_message: z.string().optional(),
   usage: z.unknown().optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),

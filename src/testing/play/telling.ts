@@ -1,6 +1,7 @@
 // Writes a session's feed items as lines of a transcript.
 
-import type { Emitted, Entry } from '../../journal/journal.ts';
+import type { Emitted } from '../../emitted/emitted.ts';
+import type { Entry } from '../../journal/journal.ts';
 import type { FeedItem } from '../../sessions/feed.ts';
 
 /** Beginnings of the lines that stand for events. A line that is neither one of these nor a direction is an error. */

@@ -3,7 +3,7 @@
 import { asFailed, type CallIO, failureOf, type PerformerIO, type ToolStep } from '../../../../actors/performer.ts';
 import type { Work } from '../../../../actors/session.ts';
 import type { FlowContext, FlowEvent, Step, StepResult, StepsInput } from '../../../../machines/flow/events.ts';
-import type { Emitted } from '../../../journal/journal.ts';
+import type { TaskEmitted } from '../../../emitted/emitted.ts';
 import type { Clock } from '../../../platform/clock.ts';
 import type { AgentCall, AgentResult, FlowAgent, FlowStep } from '../../definition.ts';
 import type { Performed } from '../../pool.ts';
@@ -82,7 +82,7 @@ class StepWork {
     await this.#wait(signal);
     this.#calls += 1;
     let report: StepReport;
-    let told: readonly Emitted[] | undefined;
+    let told: readonly TaskEmitted[] | undefined;
     try {
       const done = await agents.call(this.#call(), {
         signal,
@@ -145,8 +145,8 @@ class StepWork {
     return this.#options.agents.clock.now() - this.#began;
   }
 
-  /** Journals an event about the step, and takes over the step from the chart's new context. */
-  async #report(event: StepReport, told: readonly Emitted[] = []): Promise<void> {
+  /** Journals an event about the step, and goes on with the step as the chart then has it. */
+  async #report(event: StepReport, told: readonly TaskEmitted[] = []): Promise<void> {
     const { id } = this.#step;
     const about = { ...event, step: id, ...(told.length > 0 && { told }) };
     const { entry } = await this.#options.work.tell(about);

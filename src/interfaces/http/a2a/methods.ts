@@ -1,6 +1,7 @@
 // The methods of A2A, mapped onto sessions and runs.
 import { createHash } from 'node:crypto';
 import { token } from '../../../../machines/session/events.ts';
+import { runOf } from '../../../emitted/emitted.ts';
 import type { Key } from '../../../journal/journal.ts';
 import { parse } from '../../../platform/parse.ts';
 import { continuation, questionOf } from '../../../sessions/continuation.ts';
@@ -181,7 +182,7 @@ export class A2aMethods {
       throw refusal('unsupported_operation', 'tasks are listed by context: name a contextId');
     const key = { tenant: this.#options.tenant, session: parse(token, contextId, 'contextId') };
     const entries = await this.#troupe.conversations.journal(key);
-    const ids = new Set(entries.flatMap(({ emitted }) => emitted.map(({ run_id }) => run_id as string | undefined)));
+    const ids = new Set(entries.flatMap(({ emitted }) => emitted.map(runOf)));
     const tasks = await Promise.all([...ids].filter((id) => id !== undefined).map((id) => this.#task(id)));
     const wanted = tasks
       .filter((task) => status === undefined || task.status.state === status)

@@ -1,7 +1,6 @@
 // A run as a task of A2A: its state, its answer as an artifact, and its messages as history.
 
 import { parseRunId, type RunEvent, type RunView } from '../../../../actors/transcript.ts';
-import type { Emitted } from '../../../journal/journal.ts';
 import type { Conversations } from '../../../sessions/conversations.ts';
 import type { Artifact, Message, Part, Task, TaskState } from './objects.ts';
 
@@ -55,40 +54,29 @@ function stateOf({ status, waiting_for }: RunView): TaskState {
 function saying({ status, waiting_for, error, reason }: RunView, events: readonly RunEvent[]): Part[] | undefined {
   if (status === 'FAILED') return [{ text: error!.message }, { data: { error } }];
   if (status === 'CANCELLED') return [{ text: reason ?? 'cancelled' }];
-  const asked = waiting_for && events.findLast(({ type }) => type === asks[waiting_for]);
-  return asked ? questionOf(asked) : undefined;
+  if (waiting_for === undefined || waiting_for === 'resume') return undefined;
+  return events.map(questionOf).findLast((parts) => parts !== undefined);
 }
 
-const asks: Readonly<Record<string, string>> = {
-  input: 'input_requested',
-  approval: 'approval_requested',
-  tool: 'tool_requested',
-};
-
-function questionOf({
-  type,
-  prompt,
-  approval,
-  action,
-  summary,
-  details,
-  call,
-  name,
-  arguments: args,
-}: Emitted): Part[] {
-  if (type === 'input_requested') return [{ text: prompt as string }];
-  if (type === 'approval_requested')
-    return [{ text: summary as string }, { data: { approval: { id: approval, action, summary, details } } }];
-  return [{ text: `Call ${name} and send its result.` }, { data: { tool: { id: call, name, arguments: args } } }];
+/** What an event asks, if it asks something. */
+function questionOf(one: RunEvent): Part[] | undefined {
+  if (one.type === 'input_requested') return [{ text: one.prompt }];
+  if (one.type === 'approval_requested') {
+    const { approval: id, action, summary, details } = one;
+    return [{ text: summary }, { data: { approval: { id, action, summary, details } } }];
+  }
+  if (one.type !== 'tool_requested') return undefined;
+  const { call: id, name, arguments: args } = one;
+  return [{ text: `Call ${name} and send its result.` }, { data: { tool: { id, name, arguments: args } } }];
 }
 
 function historyOf(events: readonly RunEvent[], taskId: string, contextId: string): Message[] {
   return events.flatMap((event): Message[] => {
     if (event.type === 'user_input') {
-      const parts = [{ text: event.content as string }];
-      return [{ messageId: ownId(event.message_id as string), role: 'ROLE_USER', parts, taskId, contextId }];
+      const parts = [{ text: event.content }];
+      return [{ messageId: ownId(event.message_id), role: 'ROLE_USER', parts, taskId, contextId }];
     }
-    const asked = Object.values(asks).includes(event.type) ? questionOf(event) : undefined;
+    const asked = questionOf(event);
     return asked ? [agentMessage(`${taskId}-${event.id}`, asked, taskId, contextId)] : [];
   });
 }

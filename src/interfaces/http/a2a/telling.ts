@@ -1,5 +1,6 @@
 // Maps the entries and deltas of one run to A2A task updates.
 import type { Part as Piece } from '../../../../actors/parts.ts';
+import { runOf } from '../../../emitted/emitted.ts';
 import type { Entry } from '../../../journal/journal.ts';
 import type { StreamResponse } from './objects.ts';
 import { answerOf } from './task.ts';
@@ -27,8 +28,8 @@ export class TaskTelling {
   entry({ at, emitted }: Entry): StreamResponse[] {
     const updates: StreamResponse[] = [];
     for (const one of emitted) {
-      if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into as string;
-      if (one.run_id !== this.#run) continue;
+      if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into;
+      if (runOf(one) !== this.#run) continue;
       if (one.type === 'run_started' || one.type === 'question_answered')
         updates.push({
           statusUpdate: {
@@ -36,8 +37,8 @@ export class TaskTelling {
             status: { state: 'TASK_STATE_WORKING', timestamp: new Date(at).toISOString() },
           },
         });
-      if (one.type === 'agent_invoke_done' && typeof one.final_message === 'string')
-        updates.push(...this.#become(one.final_message, true));
+      if (one.type === 'agent_invoke_done' && one.final_message !== undefined)
+        told.push(...this.#become(one.final_message, true));
     }
     return updates;
   }

@@ -1,8 +1,10 @@
 // Maps the entries and deltas of one run to events of the Agent User Interaction Protocol.
 import type { Part } from '../../../../actors/parts.ts';
+import type { ToolStep } from '../../../../actors/performer.ts';
 import type { SessionContext } from '../../../../machines/session/events.ts';
 import type { Usage } from '../../../agents/definition.ts';
-import type { Emitted, Entry } from '../../../journal/journal.ts';
+import { type Emitted, type EmittedOf, runOf } from '../../../emitted/emitted.ts';
+import type { Entry } from '../../../journal/journal.ts';
 import { type AgUiMessage, approvalSchema, type RunAgentInput } from './input.ts';
 
 export interface AgUiEvent {
@@ -68,13 +70,13 @@ export class RunTelling {
   }
 
   entry(entry: Entry): AgUiEvent[] {
-    const atCaller = entry.emitted.find(({ type }) => type === 'tool_requested')?.name;
+    const atCaller = entry.emitted.find((one) => one.type === 'tool_requested')?.name;
     for (const one of entry.emitted) {
-      if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into as string;
+      if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into;
       else if (one.type === 'supervisor_message' && one.mode === 'speak') this.#spoken(one);
-      else if (one.type === 'control_changed') this.#emit({ type: 'CUSTOM', name: one.type, value: one });
-      // A call that the client makes is sent once, under the id that its result must carry.
-      else if (one.run_id === this.#run && !(one.type === 'tool_called' && one.name === atCaller))
+      else if (one.type === 'control_changed') this.#tell({ type: 'CUSTOM', name: one.type, value: one });
+      // A call that the client makes is shown once, under the name that its result must carry.
+      else if (runOf(one) === this.#run && !(one.type === 'tool_called' && one.name === atCaller))
         this.#ofRun(one, entry);
     }
     return this.#flush();
@@ -94,22 +96,21 @@ export class RunTelling {
   }
 
   #ofRun(one: Emitted, entry: Entry): void {
-    const { type, call, name, message, code } = one as Record<string, string>;
-    if (type === 'agent_invoke_done') this.#done(one);
-    else if (type === 'input_requested') this.#finish(one.prompt as string);
-    else if (type === 'tool_called') this.#called(call!, name!, one.arguments);
-    else if (type === 'tool_finished') this.#returned(call!, one.error ?? one.output);
-    else if (type === 'tool_requested') this.#awaited(call!, name!, one.arguments);
-    else if (type === 'approval_requested') this.#asked(one, entry);
-    else if (type === 'run_failed') this.#error = { message: message!, code: code! };
-    else if (type === 'run_cancelled')
+    if (one.type === 'agent_invoke_done') this.#done(one);
+    else if (one.type === 'input_requested') this.#finish(one.prompt);
+    else if (one.type === 'tool_called') this.#called(one.call, one.name, one.arguments);
+    else if (one.type === 'tool_finished') this.#returned(one.call, one.error ?? one.output);
+    else if (one.type === 'tool_requested') this.#awaited(one.call, one.name, one.arguments);
+    else if (one.type === 'approval_requested') this.#asked(one, entry);
+    else if (one.type === 'run_failed') this.#error = { message: one.message, code: one.code };
+    else if (one.type === 'run_cancelled')
       this.#error = { message: `the run was cancelled: ${one.reason}`, code: 'cancelled' };
   }
 
-  #done(one: Emitted): void {
-    for (const [k, step] of ((one.steps as Emitted[] | undefined) ?? []).entries()) this.#step(step, k, one);
-    if (one.usage) this.#usage = one.usage as Usage;
-    if (typeof one.final_message === 'string') this.#finish(one.final_message);
+  #done({ steps = [], attempt, usage, final_message }: EmittedOf<'agent_invoke_done'>): void {
+    for (const [k, step] of steps.entries()) this.#step(step, `${this.#run}-a${attempt}-t${k}`);
+    if (usage) this.#usage = usage;
+    if (final_message !== undefined) this.#finish(final_message);
   }
 
   /** The client makes this call: it ends this AG-UI run, and the next one brings the result. */
@@ -118,16 +119,16 @@ export class RunTelling {
     this.#called(call, name, args);
   }
 
-  #asked({ approval, action, summary, details }: Emitted, { at, snapshot }: Entry): void {
+  #asked({ approval, action, summary, details }: EmittedOf<'approval_requested'>, { at, snapshot }: Entry): void {
     this.#close();
     const { call, arguments: args } = (details ?? {}) as { call?: unknown; arguments?: unknown };
     const toolCallId = typeof call === 'string' ? call : undefined;
-    if (toolCallId !== undefined) this.#called(toolCallId, action as string, args);
+    if (toolCallId !== undefined) this.#called(toolCallId, action, args);
     const { approval_ms } = (snapshot.context as SessionContext).settings;
     this.#interrupt = {
-      id: approval as string,
+      id: approval,
       reason: toolCallId === undefined ? 'confirmation' : 'tool_call',
-      message: summary as string,
+      message: summary,
       ...(toolCallId !== undefined && { toolCallId }),
       responseSchema: approvalSchema,
       expiresAt: new Date(at + approval_ms).toISOString(),
@@ -135,10 +136,9 @@ export class RunTelling {
     };
   }
 
-  /** The tool calls of a function agent arrive together with its result. */
-  #step({ name, input, output, error }: Emitted, k: number, { attempt }: Emitted): void {
-    const id = `${this.#run}-a${attempt}-t${k}`;
-    this.#called(id, name as string, input);
+  /** What an agent that is a function did with tools is told when it is done. */
+  #step({ name, input, output, error }: ToolStep, id: string): void {
+    this.#called(id, name, input);
     this.#returned(id, error ?? output);
   }
 
@@ -162,9 +162,8 @@ export class RunTelling {
     this.#messages.push({ id: messageId, role: 'tool', toolCallId: id, content });
   }
 
-  #spoken({ by, content }: Emitted): void {
-    const said = content as string;
-    if (this.#writing) this.#withdraw();
+  #spoken({ by, content: said }: EmittedOf<'supervisor_message'>): void {
+    if (this.#writing) this.#takeBack();
     const id = this.#messageId();
     this.#emit({ type: 'TEXT_MESSAGE_START', messageId: id, role: 'assistant', name: by });
     this.#emit({ type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta: said });

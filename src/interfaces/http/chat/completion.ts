@@ -22,11 +22,12 @@ interface ToolCall {
 /** The ending of a turn's outcome; throws `Refused` if the run failed or was cancelled. */
 export function endingOf(outcome: Outcome): Ending {
   if (outcome.error) throw failedRun(outcome);
-  const { status, run_id, answer, trace, question = { type: '' }, state } = outcome;
-  const usage = trace.findLast(({ type, usage }) => type === 'agent_invoke_done' && usage)?.usage as Usage | undefined;
+  const { status, run_id, answer, trace, question, state } = outcome;
+  const usage = trace.filter((one) => one.type === 'agent_invoke_done').findLast((one) => one.usage)?.usage;
   const common = { troupe: { session_id: state.session_id, run_id, status }, ...(usage && { usage }) };
-  if (status !== 'awaiting_tool') return { text: answer ?? waitingFor(outcome), finish_reason: 'stop', ...common };
-  const { call, name, arguments: input } = question as unknown as { call: string; name: string; arguments: unknown };
+  if (question?.type !== 'tool_requested')
+    return { text: answer ?? waitingFor(outcome), finish_reason: 'stop', ...common };
+  const { call, name, arguments: input } = question;
   const tool_calls = [
     { id: call, type: 'function', function: { name, arguments: JSON.stringify(input ?? {}) } },
   ] as const;
@@ -35,8 +36,8 @@ export function endingOf(outcome: Outcome): Ending {
 
 /** The text for an outcome without an answer: the API has no status for one that waits for a person. */
 function waitingFor({ status, question, state }: Outcome): string {
-  if (status === 'awaiting_approval') {
-    const { summary, action, approval } = question as unknown as Record<string, string>;
+  if (question?.type === 'approval_requested') {
+    const { summary, action, approval } = question;
     return `This waits for a person's approval: ${summary} (${action}; approval ${approval}).`;
   }
   if (state.control === 'human')

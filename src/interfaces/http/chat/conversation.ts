@@ -4,11 +4,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { parseRunId, type RunEvent, runEventsOf } from '../../../../actors/transcript.ts';
 import type { SessionView } from '../../../../actors/view.ts';
 import { bodies, token } from '../../../../machines/session/events.ts';
-import type { Emitted, Key } from '../../../journal/journal.ts';
+import type { Key } from '../../../journal/journal.ts';
 import { Refused } from '../../../platform/errors.ts';
 import { parse } from '../../../platform/parse.ts';
 import { continuation, questionOf } from '../../../sessions/continuation.ts';
-import { type Outcome, outcomes } from '../../../sessions/outcome.ts';
+import { cameTo, type Outcome } from '../../../sessions/outcome.ts';
 import { type TurnItem, turn } from '../../../sessions/turn.ts';
 import type { Troupe } from '../../../troupe.ts';
 import { ending, idempotencyKeyOf, leaving, tenantOf } from '../requests.ts';
@@ -143,8 +143,8 @@ async function* continued(
       if (item.type !== 'settled') yield item;
       else {
         const state = await conversations.view(key);
-        const agent_id = (item.told.agent_id ?? null) as string | null;
-        yield { type: 'outcome', outcome: { ...common, ...outcomeOf(item.told, trace), agent_id, trace, state } };
+        const done = trace.findLast((one) => one.type === 'agent_invoke_done');
+        yield { type: 'outcome', outcome: { ...common, ...cameTo(item.told, done), trace, state } };
       }
     }
     signal.throwIfAborted();
@@ -156,22 +156,6 @@ async function* continued(
 }
 
 const QUEUED = new Error('kept');
-
-function outcomeOf(
-  told: Emitted,
-  trace: readonly RunEvent[],
-): Pick<Outcome, 'status' | 'answer' | 'error' | 'question'> {
-  const status = outcomes[told.type]!;
-  const { code, message, reason, retry_after_s, prompt } = told as Record<string, any>;
-  const done = trace.findLast(({ type }) => type === 'agent_invoke_done');
-  return {
-    status,
-    answer: (done?.final_message ?? prompt ?? null) as string | null,
-    ...(status === 'failed' && { error: { code, message, retry_after_s } }),
-    ...(status === 'cancelled' && { error: { code: 'cancelled', message: reason } }),
-    ...((status === 'awaiting_approval' || status === 'awaiting_tool') && { question: told }),
-  };
-}
 
 async function lastOf(items: AsyncIterable<TurnItem>): Promise<Outcome> {
   for await (const item of items) if (item.type === 'outcome') return item.outcome;
