@@ -10,7 +10,7 @@ import type { Inspect } from './durable.ts';
 export interface Progress {
   readonly task: unknown;
   readonly told?: readonly TaskEmitted[];
-  /** The events that led the agent's own chart there, for replay. */
+  /** The events that led the agent's own chart to this state, for replay. */
   readonly events?: readonly unknown[];
 }
 
@@ -48,7 +48,7 @@ export interface ToolStep {
 export interface PerformerIO extends CallIO {
   /** The trace so far; performers append to it as they go, so that a failed attempt leaves a trace too. */
   readonly steps: ToolStep[];
-  /** What there is to tell together with the result, and the events of the agent's own chart that led to it. */
+  /** The events to emit together with the result, and the events of the agent's own chart that led to it. */
   readonly told: TaskEmitted[];
   readonly events: unknown[];
   /** Sees the actor of an agent that is a chart. */

@@ -128,7 +128,7 @@ class Task implements Host {
   /** The events taken and emitted since the last append. */
   #events: object[] = [];
   #told: TaskEmitted[] = [];
-  /** Where the run had got to, and later what the chart asks with. */
+  /** The run's record at the start; later the record that goes with the chart's question. */
   #record: TaskRecord | undefined;
   #over = false;
 

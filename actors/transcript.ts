@@ -82,7 +82,7 @@ export interface StreamDelta extends Omit<Part, 'epoch' | 'entry'>, Partial<Pick
 /** An event of a run as `GET /v1/runs/{run_id}/events` shows it. `id` is its place in the session's journal. */
 export type RunEvent = (Emitted | StreamDelta) & { readonly id: string; readonly at: number };
 
-/** Everything an entry tells of a run, with the deltas of a finished answer where they belong: before its `agent_invoke_done`. */
+/** All events of an entry that belong to a run; the deltas of a finished answer precede its `agent_invoke_done`. */
 export const runEventsOf = (entry: Entry, run_id: string): RunEvent[] =>
   entry.emitted.flatMap((one, k) => (runOf(one) === run_id ? told(entry, one, k) : []));
 
@@ -94,7 +94,7 @@ function told(entry: Entry, one: Emitted, k: number): RunEvent[] {
   return one.type === 'agent_invoke_done' ? [...deltasOf(entry, one), event] : [event];
 }
 
-/** The pieces in which a finished answer was streamed, cut from its text. */
+/** The deltas of a finished answer, cut from its text by the journaled marks. */
 function deltasOf(entry: Entry, done: EmittedOf<'agent_invoke_done'>): RunEvent[] {
   const { streamed, ms, result } = (entry.event.output ?? {}) as {
     streamed?: { text?: string; parts: [number, number][] };
@@ -140,7 +140,7 @@ export interface RunView {
   readonly updated_at: number;
 }
 
-/** Folds a run out of its events; undefined when there are none. */
+/** Folds the events of a run to its view; undefined when there are none. */
 export function foldRun(session_id: string, run_id: string, events: readonly RunEvent[]): RunView | undefined {
   const [first] = events;
   if (!first) return;
@@ -188,7 +188,7 @@ function changeOf(event: Emitted, run_id: string): Partial<RunView> {
   }
 }
 
-/** `s1-r3` → session `s1`, run 3; undefined when it is no run id. */
+/** `s1-r3` → session `s1`, run 3; undefined when it is not a run id. */
 export function parseRunId(run_id: string): { session: string; n: number } | undefined {
   const found = /^([a-z0-9_-]{1,63})-r(\d{1,15})$/.exec(run_id);
   return found ? { session: found[1]!, n: Number(found[2]) } : undefined;

@@ -1,16 +1,16 @@
 // Every chart of the runtime, by name: what viewers draw, tests explore and users import as `troupe/machines`.
-import { agentMachine } from './agent/machine.ts';
-import { breakerMachine } from './breaker/machine.ts';
-import { budgetMachine } from './budget/machine.ts';
-import { endpointMachine } from './endpoint/machine.ts';
-import { flowMachine } from './flow/machine.ts';
-import { formMachine } from './form/machine.ts';
-import { jobMachine } from './job/machine.ts';
-import { orchestratorMachine } from './orchestrator/machine.ts';
-import { reactMachine } from './react/machine.ts';
-import { registryMachine } from './registry/machine.ts';
-import { sessionMachine } from './session/machine.ts';
-import { shardMachine } from './shard/machine.ts';
+import { agentMachine as agent } from './agent/machine.ts';
+import { breakerMachine as breaker } from './breaker/machine.ts';
+import { budgetMachine as budget } from './budget/machine.ts';
+import { endpointMachine as endpoint } from './endpoint/machine.ts';
+import { flowMachine as flow } from './flow/machine.ts';
+import { formMachine as form } from './form/machine.ts';
+import { jobMachine as job } from './job/machine.ts';
+import { orchestratorMachine as orchestrator } from './orchestrator/machine.ts';
+import { reactMachine as react } from './react/machine.ts';
+import { registryMachine as registry } from './registry/machine.ts';
+import { sessionMachine as session } from './session/machine.ts';
+import { shardMachine as shard } from './shard/machine.ts';
 
 export * from './agent/machine.ts';
 export * from './breaker/machine.ts';
@@ -26,18 +26,8 @@ export * from './session/machine.ts';
 export * from './shard/machine.ts';
 
 export const machines = {
-  session: sessionMachine,
-  form: formMachine,
-  job: jobMachine,
-  react: reactMachine,
-  flow: flowMachine,
-  orchestrator: orchestratorMachine,
-  agent: agentMachine,
-  endpoint: endpointMachine,
-  breaker: breakerMachine,
-  budget: budgetMachine,
-  shard: shardMachine,
-  registry: registryMachine,
+  ...{ session, form, job, react, flow, orchestrator },
+  ...{ agent, endpoint, breaker, budget, shard, registry },
 } as const;
 
 /** What a session is created with, as the schema that fills in the defaults: `settings.parse({})`. */

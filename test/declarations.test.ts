@@ -7,6 +7,7 @@ import {
   defineOrchestrator,
   defineTool,
   type Emitted,
+  type EmittedOf,
   type FormAgent,
   type FunctionAgent,
   type LlmAgent,
@@ -187,10 +188,10 @@ test('what users hold has types throughout: no member of it is `any`', () => {
   expectTypeOf<z.output<Tool['input']>>().toEqualTypeOf<unknown>();
   expectTypeOf<Parameters<FormAgent['run']>[0][string]>().toEqualTypeOf<unknown>();
   expectTypeOf<Parameters<OrchestratorDefinition['run']>[0]>().toEqualTypeOf<unknown>();
-  expectTypeOf<Emitted['agent_id']>().not.toBeAny();
+  expectTypeOf<Emitted>().not.toBeAny();
   expectTypeOf<Awaited<ReturnType<FunctionAgent['run']>>>().not.toBeAny();
   expectTypeOf<NonNullable<LlmAgent['tools']>[number]>().toEqualTypeOf<Tool | string>();
   expectTypeOf<AgentReturn>().not.toBeAny();
-  expectTypeOf<Outcome['question']>().toEqualTypeOf<Emitted | undefined>();
+  expectTypeOf<Outcome['question']>().toEqualTypeOf<EmittedOf<'approval_requested' | 'tool_requested'> | undefined>();
   expectTypeOf<TranscriptMessage['content']>().toEqualTypeOf<string>();
 });

@@ -5,7 +5,7 @@ import type { Asks } from '../../actors/view.ts';
 import type { Emitted, EmittedOf } from '../emitted/emitted.ts';
 import type { StateChange } from '../interfaces/http/frames.ts';
 
-/** An event of a session, as the service tells it. */
+/** An event of a session, as the service sends it. */
 export type Told = Emitted | StreamDelta | ({ readonly type: 'state_change' } & StateChange);
 
 /** The streaming answer: its text so far, and how much of it is printed. */
@@ -22,7 +22,7 @@ const speaker = (name: string): string => styleText('cyan', `${name}: `);
 
 type Approval = Pick<EmittedOf<'approval_requested'>, 'action' | 'summary' | 'details'>;
 
-/** So much of an approval's details is shown, in characters. */
+/** Longest details of an approval that are printed, characters. */
 const LONGEST = 2_000;
 
 export interface ScreenOptions {
@@ -61,7 +61,7 @@ export class Screen {
     }
   }
 
-  /** A piece replaces everything from its offset on; only what is not on the screen yet is written. */
+  /** A delta replaces everything from its offset on; only text beyond the printed one is written. */
   #delta({ run_id, attempt, offset, text }: StreamDelta): void {
     const of = `${run_id}#${attempt}`;
     if (this.#answer && this.#answer.of !== of) this.#breakOff(dim(' (starts over)'));
@@ -132,7 +132,7 @@ export class Screen {
     return news(`a person must decide: ${asked.summary} ${dim(`(approval ${id})`)}`) + this.#details(asked);
   }
 
-  /** What exactly is to be done: for whoever decides, not for the one who chats. */
+  /** The details of the action to approve: staff decide on them, users do not see them. */
   #details({ action, details }: Approval): string {
     if (!this.#staff || details === undefined) return '';
     const written = JSON.stringify(details);

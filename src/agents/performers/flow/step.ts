@@ -145,7 +145,7 @@ class StepWork {
     return this.#options.agents.clock.now() - this.#began;
   }
 
-  /** Journals an event about the step, and goes on with the step as the chart then has it. */
+  /** Journals an event about the step, and takes over the step from the chart's new context. */
   async #report(event: StepReport, told: readonly TaskEmitted[] = []): Promise<void> {
     const { id } = this.#step;
     const about = { ...event, step: id, ...(told.length > 0 && { told }) };

@@ -38,7 +38,7 @@ export class TaskTelling {
           },
         });
       if (one.type === 'agent_invoke_done' && one.final_message !== undefined)
-        told.push(...this.#become(one.final_message, true));
+        updates.push(...this.#become(one.final_message, true));
     }
     return updates;
   }

@@ -74,7 +74,7 @@ export class RunTelling {
     for (const one of entry.emitted) {
       if (one.type === 'run_joined' && one.run_id === this.#run) this.#run = one.into;
       else if (one.type === 'supervisor_message' && one.mode === 'speak') this.#spoken(one);
-      else if (one.type === 'control_changed') this.#tell({ type: 'CUSTOM', name: one.type, value: one });
+      else if (one.type === 'control_changed') this.#emit({ type: 'CUSTOM', name: one.type, value: one });
       // A call that the client makes is shown once, under the name that its result must carry.
       else if (runOf(one) === this.#run && !(one.type === 'tool_called' && one.name === atCaller))
         this.#ofRun(one, entry);
@@ -163,7 +163,7 @@ export class RunTelling {
   }
 
   #spoken({ by, content: said }: EmittedOf<'supervisor_message'>): void {
-    if (this.#writing) this.#takeBack();
+    if (this.#writing) this.#withdraw();
     const id = this.#messageId();
     this.#emit({ type: 'TEXT_MESSAGE_START', messageId: id, role: 'assistant', name: by });
     this.#emit({ type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta: said });
