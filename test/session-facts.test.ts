@@ -1,6 +1,8 @@
 // The session's chart, exhaustively: every state it can reach, every event in each, and what must hold in all of them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assign } from 'xstate';
+import * as policy from '../machines/attempt/policy.ts';
+import { attemptActions } from '../machines/session/attempts.ts';
 import { busyPolicies } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
 import { CounterExample, type Graph } from '../src/testing.ts';
@@ -46,6 +48,29 @@ describe("over the product's own policy", () => {
     const pushing = sessionMachine.provide({ guards: { transfersLeft: () => true } });
     expect(refine({ transfers: 0 }, SEED, 250, pushing as typeof sessionMachine).at).toMatch(
       /^xstate\.done\.actor\.agent in /,
+    );
+  });
+});
+
+describe('a session that follows the policy wrongly is caught', () => {
+  const own = attemptActions(policy);
+  test.each<[string, object]>([
+    [
+      'what comes back keeps the plan of the agent that failed',
+      { undoTransfer: attemptActions({ ...policy, giveBack: (plan) => plan }).undoTransfer },
+    ],
+    [
+      'an agent that gets on does not count anew',
+      { recordProgress: attemptActions({ ...policy, progress: (plan) => plan }).recordProgress },
+    ],
+    ['a failure is not counted', { recordFailure: attemptActions({ ...policy, fail: (plan) => plan }).recordFailure }],
+    ['the next agent stays the next', { nextAgent: attemptActions({ ...policy, advance: (plan) => plan }).nextAgent }],
+    ['a transfer is not counted', { transfer: attemptActions({ ...policy, transfer: (plan) => plan }).transfer }],
+    ['a crash is not counted', { countRecovery: attemptActions({ ...policy, recover: (plan) => plan }).countRecovery }],
+  ])('%s', (_, actions) => {
+    const broken = sessionMachine.provide({ actions: { ...own, ...actions } } as never);
+    expect(refine({}, SEED, 600, broken as typeof sessionMachine).at).toMatch(
+      /^the plan after |^xstate\.error\.actor\.agent in /,
     );
   });
 });

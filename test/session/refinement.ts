@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { type Step, stepper } from '../../actors/durable.ts';
-import type { Failure } from '../../machines/attempt/events.ts';
+import type { Failure, Plan } from '../../machines/attempt/events.ts';
 import * as policy from '../../machines/attempt/policy.ts';
 import type { SessionContext, Settings } from '../../machines/session/events.ts';
 import { sessionMachine } from '../../machines/session/machine.ts';
@@ -41,6 +41,8 @@ export function refine(more: Partial<Settings>, seed: number, walks: number, own
       steps += 1;
       if (!isDeepStrictEqual(visible(is), visible(may)))
         return { steps, at: `${event.type} in ${JSON.stringify(snapshot.value)}` };
+      if (is.changed && !isDeepStrictEqual(planOf(is.snapshot), planAfter(snapshot, event, is)))
+        return { steps, at: `the plan after ${event.type} in ${JSON.stringify(snapshot.value)}` };
       snapshot = is.snapshot;
     }
   }
@@ -68,6 +70,38 @@ function told(snapshot: AnyMachineSnapshot, event: EventObject): EventObject {
       ? policy.mayRecover(run.plan, settings.recoveries)
       : policy.mayTransfer(run.plan, settings.transfers);
   return { ...event, allowed, error: { ...failure, verdict } } as EventObject;
+}
+
+const planOf = ({ context }: AnyMachineSnapshot): Plan | undefined => context.run?.plan;
+
+/** The plan that the open run must have after a step, by the policy's own functions and by what the step emitted. */
+function planAfter(
+  snapshot: AnyMachineSnapshot,
+  event: EventObject,
+  { snapshot: next, emitted }: Step,
+): Plan | undefined {
+  const { run: before, settings } = snapshot.context as SessionContext;
+  const { run: after } = next.context as SessionContext;
+  const emits = (type: string): boolean => emitted.some((one) => one.type === type);
+  if (!after) return undefined;
+  const routed = emitted.findLast((one) => one.type === 'run_routed') as { secondary?: string[] } | undefined;
+  if (!before || before.n !== after.n || routed) return policy.begin(routed?.secondary);
+  const { plan } = before;
+  if (emits('agent_invoke_failed')) {
+    const failure = policy.failureOf(event, '');
+    const failed = policy.fail(plan, failure);
+    const { type } = policy.judge(failed, failure, { ...settings, longest_ms: policy.LONGEST_BACKOFF });
+    if (type === 'give_back') return policy.giveBack(failed);
+    return type === 'next_agent' ? policy.advance(failed) : failed;
+  }
+  if (emits('agent_transferred')) return policy.transfer(plan);
+  if (emits('run_recovered')) return policy.recover(plan);
+  if (event.type === 'progressed') return policy.progress(plan);
+  if (emits('user_input') || emits('question_answered') || emits('run_resumed')) {
+    const asked = emits('input_requested') ? policy.settle(plan) : plan;
+    return policy.startOver(asked);
+  }
+  return emits('agent_invoke_done') ? policy.settle(plan) : plan;
 }
 
 /** A step without the policy's own accounts. */
