@@ -10,7 +10,7 @@ import { explored, worlds } from './worlds/all.ts';
 
 type Chart = keyof typeof machines;
 
-/** What a chart emits on all edges of its worlds, as it is journaled; agents' own charts tell `told`. */
+/** What a chart emits on all edges of its worlds; agents' own charts tell `told`. */
 function emittedBy(chart: Chart, told: readonly object[] = []): Emitted[] {
   const telling = (world: ExploreOptions<any>): ExploreOptions<any> => ({
     ...world,
@@ -19,8 +19,8 @@ function emittedBy(chart: Chart, told: readonly object[] = []): Emitted[] {
         event.told ? { ...event, told } : event,
       ),
   });
-  const all = worlds[chart].flatMap((world) => explore(explored[chart], telling(world)).edges);
-  return JSON.parse(JSON.stringify(all.flatMap(({ step }) => step.emitted)));
+  const edges = worlds[chart].flatMap((world) => explore(explored[chart], telling(world)).edges);
+  return edges.flatMap(({ step }) => step.emitted);
 }
 
 /** One event of each type. */
