@@ -1,4 +1,5 @@
 // The contract of emitted events: every chart keeps to it, all of it is emitted, and earlier releases kept to it too.
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { machines } from '../machines/index.ts';
@@ -82,3 +83,8 @@ test.each(releases.flatMap((release) => backends.map((backend) => ({ release, ba
     expect(faults(knownEvent, emitted)).toEqual([]);
   },
 );
+
+test('docs/events.md lists them all as they are (if not: npm run events)', () => {
+  const check = spawnSync(process.execPath, ['scripts/events.ts', '--check'], { encoding: 'utf8' });
+  expect([check.status, check.stderr]).toEqual([0, '']);
+});
