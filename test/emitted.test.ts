@@ -1,4 +1,5 @@
 // The contract of emitted events: every chart keeps to it, all of it is emitted, and earlier releases kept to it too.
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { machines } from '../machines/index.ts';
@@ -10,7 +11,7 @@ import { explored, worlds } from './worlds/all.ts';
 
 type Chart = keyof typeof machines;
 
-/** What a chart emits on all edges of its worlds, as it is journaled; agents' own charts tell `told`. */
+/** What a chart emits on all edges of its worlds; agents' own charts tell `told`. */
 function emittedBy(chart: Chart, told: readonly object[] = []): Emitted[] {
   const telling = (world: ExploreOptions<any>): ExploreOptions<any> => ({
     ...world,
@@ -19,8 +20,8 @@ function emittedBy(chart: Chart, told: readonly object[] = []): Emitted[] {
         event.told ? { ...event, told } : event,
       ),
   });
-  const all = worlds[chart].flatMap((world) => explore(explored[chart], telling(world)).edges);
-  return JSON.parse(JSON.stringify(all.flatMap(({ step }) => step.emitted)));
+  const edges = worlds[chart].flatMap((world) => explore(explored[chart], telling(world)).edges);
+  return edges.flatMap(({ step }) => step.emitted);
 }
 
 /** One event of each type. */
@@ -82,3 +83,8 @@ test.each(releases.flatMap((release) => backends.map((backend) => ({ release, ba
     expect(faults(knownEvent, emitted)).toEqual([]);
   },
 );
+
+test('docs/events.md lists them all as they are (if not: npm run events)', () => {
+  const check = spawnSync(process.execPath, ['scripts/events.ts', '--check'], { encoding: 'utf8' });
+  expect([check.status, check.stderr]).toEqual([0, '']);
+});

@@ -10,7 +10,7 @@ export type Of<T extends FlowEvent['type']> = Extract<FlowEvent, { type: T }>;
 /** The events that are about one step. */
 export type StepEvent = Extract<FlowEvent, { step: string }>;
 
-export const act = action<FlowContext, FlowEvent, TaskEmitted>;
+export const act = action<FlowContext, FlowEvent, TaskEmitted>();
 
 export const isAtWork = ({ state }: Step): boolean => state === 'running';
 

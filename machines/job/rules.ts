@@ -8,7 +8,7 @@ import { type JobContext, type JobEvent, type JobInput, type JobRun, jobSettings
 
 type Args = { context: JobContext; event: JobEvent };
 type Of<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>;
-const act = action<JobContext, JobEvent, JobEmitted>;
+const act = action<JobContext, JobEvent, JobEmitted>();
 
 const LONGEST_BACKOFF = 300_000;
 

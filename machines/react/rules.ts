@@ -22,7 +22,7 @@ type Args = { context: ReactContext; event: ReactEvent };
 type Of<T extends ReactEvent['type']> = Extract<ReactEvent, { type: T }>;
 type Made<K extends Decision['kind']> = Extract<Decision, { kind: K }>;
 
-const act = action<ReactContext, ReactEvent, TaskEmitted>;
+const act = action<ReactContext, ReactEvent, TaskEmitted>();
 
 // Results come in as XState's own done events, which the event type does not list.
 const reply = (event: unknown): ModelReply => (event as { output: ModelReply }).output;

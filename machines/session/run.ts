@@ -1,12 +1,12 @@
 // What the bodies of the session chart's names share: reading results out of events, changing the open run, ending it.
-import type { AttemptResult, RunEmitted, RunFailure, SessionEmitted, TaskEmitted } from '../../src/emitted/emitted.ts';
+import type { AttemptEnd, Only, RunEmitted, RunError, SessionEmitted, TaskEmitted } from '../../src/emitted/emitted.ts';
 import { action, type Done } from '../action.ts';
 import type { AttemptOutput, Pending, Run, SessionContext, SessionEvent } from './events.ts';
 
 export type Args = { context: SessionContext; event: SessionEvent };
 export type Of<T extends SessionEvent['type']> = Extract<SessionEvent, { type: T }>;
 
-export const act = action<SessionContext, SessionEvent, SessionEmitted>;
+export const act = action<SessionContext, SessionEvent, SessionEmitted>();
 
 // Results come in as XState's own done and error events, which the event type does not list.
 export const output = <T>(event: unknown): T => (event as { output: T }).output;
@@ -27,10 +27,10 @@ interface DoneWithRun extends Done<SessionContext, RunEmitted> {
 }
 
 /** An action about the open run. Events without a `run_id` get the run's. */
-export const onRun = (decide: (run: Run, args: Args) => DoneWithRun) =>
+export const onRun = <D extends DoneWithRun>(decide: (run: Run, args: Args) => D & Only<D, RunEmitted>) =>
   act(({ context, event }) => {
     const open = context.run!;
-    const { run = {}, assign, emit = [] } = decide(open, { context, event });
+    const { run = {}, assign, emit = [] } = decide(open, { context, event }) as DoneWithRun;
     const run_id = runId(context.id, open.n);
     return {
       assign: { ...assign, run: run && { ...open, ...run } },
@@ -46,7 +46,7 @@ export const own = ({ agent, attempt }: Run, emitted: readonly TaskEmitted[] = [
   emitted.map(({ type, ...rest }) => ({ type, agent_id: agent, attempt, ...rest }) as RunEmitted);
 
 /** The events of an attempt that has a result. A transferred run stays with the other agent from then on. */
-export const attempted = (run: Run, event: SessionEvent, more: AttemptResult): RunEmitted[] => {
+export const attempted = (run: Run, event: SessionEvent, more: AttemptEnd): RunEmitted[] => {
   const { endpoint, ms, told } = output<AttemptOutput>(event);
   const { transfer } = run;
   return [
@@ -63,5 +63,5 @@ export const cancelled = (id: string, dropped: readonly Pick<Pending, 'id' | 'ru
 export const cancelRunBecause = (reason: string) =>
   onRun(({ message: id, n: run }, { context }) => ({ run: null, emit: cancelled(context.id, [{ id, run }], reason) }));
 
-export const failRunBecause = (reason: (args: Args) => RunFailure) =>
+export const failRunBecause = (reason: (args: Args) => RunError) =>
   onRun((run, args) => ({ run: null, emit: [{ type: 'run_failed', ...about(run), ...reason(args) }] }));

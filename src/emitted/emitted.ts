@@ -49,12 +49,21 @@ type WithoutRun<E> = E extends { readonly run_id: string } ? Omit<E, 'run_id'> &
 /** What an action about the open run emits: the id of the run is added. */
 export type RunEmitted = WithoutRun<SessionEmitted>;
 /** What an attempt, a failed run and a call of a tool came to. */
-export type AttemptResult = Pick<EmittedOf<'agent_invoke_done'>, 'asks' | 'final_message' | 'usage' | 'steps'>;
-export type RunFailure = Pick<EmittedOf<'run_failed'>, 'code' | 'message' | 'retry_after_s'>;
+export type AttemptEnd = Pick<EmittedOf<'agent_invoke_done'>, 'asks' | 'final_message' | 'usage' | 'steps'>;
+export type RunError = Pick<EmittedOf<'run_failed'>, 'code' | 'message' | 'retry_after_s'>;
 /** The events of a job's attempts, and what each of them says beside which attempt it is. */
 export type AttemptType = Exclude<JobEmitted['type'], 'job_enqueued'>;
 export type AttemptDetails<T extends AttemptType> = Omit<EmittedOf<T>, keyof EmittedOf<'job_started'>>;
 export type ToolResult = Pick<EmittedOf<'tool_finished'>, 'output' | 'error'>;
+
+type MembersOf<E> = E extends unknown ? keyof E : never;
+type Unknown<X, O> = X extends { readonly type: infer T }
+  ? Exclude<keyof X, MembersOf<Extract<O, { type: T }>>>
+  : never;
+/** What an action emits has only the members of its type: TypeScript checks that of literals, not of what a function returns. */
+export type Only<D, O> = D extends { readonly emit?: readonly (infer X)[] }
+  ? { readonly emit?: readonly (X extends unknown ? X & { readonly [M in Unknown<X, O>]?: never } : never)[] }
+  : unknown;
 
 /** The run that an event is about; undefined when it is about none, such as who has the floor. */
 export const runOf = (one: Emitted): string | undefined => ('run_id' in one ? one.run_id : undefined);
