@@ -1,8 +1,8 @@
 // Folds of a journal for people and models: the two histories, the events of a run, the outcome of a run. They are
 // computed from entries and never stored.
 import type { HistoryMessage } from '../src/agents/definition.ts';
-import { type Emitted, type EmittedOf, runOf } from '../src/emitted/emitted.ts';
-import { isEnd, isOutcome, RUN_OUTCOMES } from '../src/emitted/outcomes.ts';
+import type { Emitted, EmittedOf } from '../src/emitted/emitted.ts';
+import { isEnd, isOutcome, RUN_OUTCOMES, runOf } from '../src/emitted/outcomes.ts';
 import type { Entry } from '../src/journal/journal.ts';
 import type { Part } from './parts.ts';
 

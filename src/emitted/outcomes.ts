@@ -22,3 +22,6 @@ export type RunEnd = EmittedOf<EndType>;
 
 export const isOutcome = (one: Emitted): one is RunOutcome => Object.hasOwn(RUN_OUTCOMES, one.type);
 export const isEnd = (one: Emitted): one is RunEnd => isOutcome(one) && !('waits_for' in RUN_OUTCOMES[one.type]);
+
+/** The run that an event is about; undefined when it is about none, such as who has the floor. */
+export const runOf = (one: Emitted): string | undefined => ('run_id' in one ? one.run_id : undefined);
