@@ -1,7 +1,7 @@
 // What people and models read of a journal: the two histories, a run's events, a run's outcome. Folded from entries, never stored.
 import type { HistoryMessage } from '../src/agents/definition.ts';
-import { type Emitted, type EmittedOf, runOf } from '../src/emitted/emitted.ts';
-import { isEnd, isOutcome, RUN_OUTCOMES } from '../src/emitted/outcomes.ts';
+import type { Emitted, EmittedOf } from '../src/emitted/emitted.ts';
+import { isEnd, isOutcome, RUN_OUTCOMES, runOf } from '../src/emitted/run.ts';
 import type { Entry } from '../src/journal/journal.ts';
 import type { Part } from './parts.ts';
 

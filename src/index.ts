@@ -22,6 +22,7 @@ export type {
   NatsAgent,
 } from './agents/definition.ts';
 export type { OwnMachine } from './charts/charts.ts';
+export type { Emitted, EmittedOf, UserEmitted } from './emitted/emitted.ts';
 export type { FleetView } from './fleet/nodes.ts';
 export type { JobView } from './jobs/view.ts';
 export type { Entry, Journal, Key, Stored } from './journal/journal.ts';

@@ -64,6 +64,3 @@ type Unknown<X, O> = X extends { readonly type: infer T }
 export type Only<D, O> = D extends { readonly emit?: readonly (infer X)[] }
   ? { readonly emit?: readonly (X extends unknown ? X & { readonly [M in Unknown<X, O>]?: never } : never)[] }
   : unknown;
-
-/** The run that an event is about; undefined when it is about none, such as who has the floor. */
-export const runOf = (one: Emitted): string | undefined => ('run_id' in one ? one.run_id : undefined);

@@ -1,6 +1,6 @@
 // What a session tells of one run, as the updates of a task.
 import type { Part as Piece } from '../../../../actors/parts.ts';
-import { runOf } from '../../../emitted/emitted.ts';
+import { runOf } from '../../../emitted/run.ts';
 import type { Entry } from '../../../journal/journal.ts';
 import type { StreamResponse } from './objects.ts';
 import { answerOf } from './task.ts';

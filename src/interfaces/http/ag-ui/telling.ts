@@ -3,7 +3,8 @@ import type { Part } from '../../../../actors/parts.ts';
 import type { ToolStep } from '../../../../actors/performer.ts';
 import type { SessionContext } from '../../../../machines/session/events.ts';
 import type { Usage } from '../../../agents/definition.ts';
-import { type Emitted, type EmittedOf, runOf } from '../../../emitted/emitted.ts';
+import type { Emitted, EmittedOf } from '../../../emitted/emitted.ts';
+import { runOf } from '../../../emitted/run.ts';
 import type { Entry } from '../../../journal/journal.ts';
 import { type AgUiMessage, approvalSchema, type RunAgentInput } from './input.ts';
 

@@ -1,4 +1,4 @@
-// What ends a run, or stops it until something is done about it: said here, for every reader of its events.
+// What readers of a run's events ask: of which run one is, and whether it ends the run or stops it. Apart from the schemas, for browsers.
 import type { Emitted, EmittedOf } from './emitted.ts';
 
 /** By the event: what callers who wait for the run get, and what the run then waits for; where it waits for nothing it has ended. */
@@ -22,3 +22,6 @@ export type RunEnd = EmittedOf<EndType>;
 
 export const isOutcome = (one: Emitted): one is RunOutcome => Object.hasOwn(RUN_OUTCOMES, one.type);
 export const isEnd = (one: Emitted): one is RunEnd => isOutcome(one) && !('waits_for' in RUN_OUTCOMES[one.type]);
+
+/** The run that an event is about; undefined when it is about none, such as who has the floor. */
+export const runOf = (one: Emitted): string | undefined => ('run_id' in one ? one.run_id : undefined);
