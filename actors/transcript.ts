@@ -2,7 +2,7 @@
 // computed from entries and never stored.
 import type { HistoryMessage } from '../src/agents/definition.ts';
 import type { Emitted, EmittedOf } from '../src/emitted/emitted.ts';
-import { isEnd, isOutcome, RUN_OUTCOMES, runOf } from '../src/emitted/outcomes.ts';
+import { isEnd, isOutcome, RUN_OUTCOMES, runOf } from '../src/emitted/run.ts';
 import type { Entry } from '../src/journal/journal.ts';
 import type { Part } from './parts.ts';
 

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { jobEvent, schemasOf } from '../src/emitted/emitted.ts';
-import { RUN_OUTCOMES } from '../src/emitted/outcomes.ts';
+import { RUN_OUTCOMES } from '../src/emitted/run.ts';
 import { sessionEvents } from '../src/emitted/session.ts';
 import { attemptEvents } from '../src/emitted/task.ts';
 

@@ -42,7 +42,7 @@ export type { PoolOptions } from './agents/pool.ts';
 export type { OwnMachine } from './charts/charts.ts';
 export type { ClusterOptions } from './cluster/cluster.ts';
 export type { ConfigFile } from './config/schemas.ts';
-export type { Emitted, EmittedOf } from './emitted/emitted.ts';
+export type { Emitted, EmittedOf, UserEmitted } from './emitted/emitted.ts';
 export type { HealthView } from './fleet/health.ts';
 export type { FleetView, NodeView } from './fleet/nodes.ts';
 export type { AgentProtocolOptions } from './interfaces/nats/agent-protocol.ts';

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import type { AgentDefinition } from '../src/agents/definition.ts';
+import { sessionEvent, typesOf } from '../src/emitted/emitted.ts';
 import * as shapes from '../src/interfaces/http/shapes.ts';
 import { memoryJournal } from '../src/journal/memory.ts';
 import { echo, failing, gate } from './agents.ts';
@@ -175,6 +176,18 @@ describe('the node', () => {
       'troupe_http_request_duration_seconds_count{method="POST",route="/v1/sessions/:session_id/messages",status="200"} 1',
     ])
       expect(body.split('\n')).toContain(line);
+  });
+
+  test('describes every event of a run with its members', async () => {
+    const door = await open();
+    const { body } = await door.get('/openapi.json');
+    const { schema } = body.paths['/v1/sessions/{session_id}/events'].get.responses['200'].content['text/event-stream'];
+    expect(schema).toEqual({ $ref: '#/components/schemas/Event' });
+    const described: any[] = body.components.schemas.Event.anyOf;
+    const types = new Set(described.map(({ properties }) => properties.type.const));
+    expect([...types]).toEqual([...typesOf(sessionEvent), 'agent_stream_delta']);
+    const asked = described.find(({ properties }) => properties.type.const === 'approval_requested');
+    expect(asked.required).toEqual(expect.arrayContaining(['run_id', 'approval', 'summary', 'id', 'at']));
   });
 
   test('describes its interface: every route, every parameter', async () => {

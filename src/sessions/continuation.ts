@@ -2,7 +2,7 @@
 
 import type { Orchestrator } from '../../actors/orchestrator.ts';
 import type { EmittedOf } from '../emitted/emitted.ts';
-import { isOutcome, type RunOutcome } from '../emitted/outcomes.ts';
+import { isOutcome, type RunOutcome } from '../emitted/run.ts';
 import type { Entry, Key } from '../journal/journal.ts';
 import type { Conversations } from './conversations.ts';
 import { type FeedItem, feed } from './feed.ts';

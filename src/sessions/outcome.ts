@@ -5,7 +5,7 @@ import { type RunEvent, runEventsOf } from '../../actors/transcript.ts';
 import { type SessionView, view } from '../../actors/view.ts';
 import type { SessionContext } from '../../machines/session/events.ts';
 import type { Emitted, EmittedOf } from '../emitted/emitted.ts';
-import { isOutcome, RUN_OUTCOMES, type RunOutcome } from '../emitted/outcomes.ts';
+import { isOutcome, RUN_OUTCOMES, type RunOutcome } from '../emitted/run.ts';
 import type { Entry, Key } from '../journal/journal.ts';
 
 /** The outcome of a message: immediate if it waits for a person or a resumption, else when its run answers, asks or ends. */

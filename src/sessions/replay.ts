@@ -7,7 +7,7 @@ import { checkTasks } from '../../actors/task.ts';
 import { messagesOf } from '../../actors/transcript.ts';
 import { migrated } from '../../actors/versions.ts';
 import { machines } from '../../machines/index.ts';
-import { isOutcome } from '../emitted/outcomes.ts';
+import { isOutcome } from '../emitted/run.ts';
 import type { Entry } from '../journal/journal.ts';
 import { Refused } from '../platform/errors.ts';
 import { Tasks } from './replay/tasks.ts';

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Dump } from '../../actors/durable.ts';
 import type { Pending, SessionContext } from '../../machines/session/events.ts';
 import type { Emitted, EmittedOf } from '../../src/emitted/emitted.ts';
-import { isEnd, type RunEnd } from '../../src/emitted/outcomes.ts';
+import { isEnd, type RunEnd } from '../../src/emitted/run.ts';
 import { type Graph, type GraphEdge, type GraphState, offered } from '../../src/testing/explore.ts';
 import { deadlocks, everyEdge, everyState, type Holds, reaches } from '../../src/testing/facts.ts';
 import { foldOwed, owedBy } from '../../src/testing/owed.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { SessionView } from '../../../actors/view.ts';
 import { token } from '../../../machines/session/events.ts';
-import { RUN_OUTCOMES } from '../../emitted/outcomes.ts';
+import { RUN_OUTCOMES } from '../../emitted/run.ts';
 import type { Key } from '../../journal/journal.ts';
 import { Refused } from '../../platform/errors.ts';
 import { type ContinuationItem, continuation, questionOf } from '../../sessions/continuation.ts';

@@ -4,13 +4,13 @@ import { z } from 'zod';
 import { parseRunId, runEventsOf } from '../../../actors/transcript.ts';
 import type { SessionView } from '../../../actors/view.ts';
 import { token } from '../../../machines/session/events.ts';
-import { isEnd } from '../../emitted/outcomes.ts';
+import { isEnd } from '../../emitted/run.ts';
 import type { Key } from '../../journal/journal.ts';
 import { type FeedItem, feed } from '../../sessions/feed.ts';
 import type { Troupe } from '../../troupe.ts';
 import { checkPosition, deltaOf, type Position, parsePosition, toldBy, wholeBefore } from './frames.ts';
 import { type App, sessionParams, tenantOfStream, wantsEvents } from './requests.ts';
-import { runEvents } from './shapes.ts';
+import { runEvent, runEvents } from './shapes.ts';
 import { type EventStreams, frame, frames } from './sse.ts';
 
 const querystring = z.strictObject({
@@ -34,6 +34,13 @@ export function eventRoutes(app: App, troupe: Troupe, streams: EventStreams, buf
         summary: 'Everything that happens to a session, as server-sent events',
         params: sessionParams,
         querystring,
+        response: {
+          200: {
+            description: 'each `event` is a type, or `state_change` after the last one of an entry; its `data` is JSON',
+            content: { 'text/event-stream': { schema: runEvent } },
+          },
+          204: z.unknown().describe('there is nothing more to come'),
+        },
       },
     },
     async (request, reply) => {

@@ -1,7 +1,7 @@
 // Prometheus metrics, counted from entries as they are appended.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { isEnd, RUN_OUTCOMES } from '../../emitted/outcomes.ts';
+import { isEnd, RUN_OUTCOMES } from '../../emitted/run.ts';
 import { EVERYBODY } from '../../fleet/fleet.ts';
 import { isSession } from '../../journal/journal.ts';
 import type { Troupe } from '../../troupe.ts';

@@ -1,6 +1,6 @@
 // The OpenAPI document of the HTTP interface, generated from the schemas that the routes validate with.
 import swagger from '@fastify/swagger';
-import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { version } from '../../platform/version.ts';
 import type { App } from './requests.ts';
 
@@ -18,6 +18,7 @@ export async function openapi(app: App): Promise<void> {
       },
     },
     transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
   });
   let document: string | undefined;
   app.get('/openapi.json', { schema: { hide: true } as object }, async (_, reply) => {

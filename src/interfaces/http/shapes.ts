@@ -5,6 +5,7 @@ import type { Asks, SessionView } from '../../../actors/view.ts';
 import { bodies, type Verb } from '../../../machines/session/events.ts';
 import type { AgentView } from '../../agents/agent.ts';
 import type { TracedEntry, Transition } from '../../charts/transitions.ts';
+import { schemasOf, sessionEvent } from '../../emitted/emitted.ts';
 import type { Entry } from '../../journal/journal.ts';
 import type { Outcome } from '../../sessions/outcome.ts';
 
@@ -67,9 +68,25 @@ export const sessionList = z.object({
 
 const emitted = z.looseObject({ type: z.string() });
 
-export const runEvent = emitted.extend({
-  id: z.string().describe('its place in the journal of the session'),
-  at: time,
+const place = { id: z.string().describe('its place in the journal of the session'), at: time };
+const delta = z
+  .object({
+    type: z.literal('agent_stream_delta'),
+    run_id: z.string(),
+    attempt: z.int(),
+    offset: z.int().describe('it replaces everything of this attempt from here on'),
+    text: z.string(),
+  })
+  .describe('A piece of an answer.');
+
+/** An event of a run. It passes as it is, for an agent's own chart may emit anything; the document says what each known one holds. */
+export const runEvent = emitted.extend(place).meta({
+  id: 'Event',
+  description: 'An event; a type that is not listed was emitted by the own chart of an agent of kind `machine`',
+  anyOf: [...schemasOf(sessionEvent), delta].map((one) => {
+    const { $schema: _, ...schema } = z.toJSONSchema(one.extend(place), { io: 'input' });
+    return schema;
+  }),
 }) as unknown as z.ZodType<RunEvent>;
 
 export const outcome: z.ZodType<Outcome> = z.object({

@@ -1,7 +1,7 @@
 // The methods of A2A, mapped onto sessions and runs.
 import { createHash } from 'node:crypto';
 import { token } from '../../../../machines/session/events.ts';
-import { runOf } from '../../../emitted/outcomes.ts';
+import { runOf } from '../../../emitted/run.ts';
 import type { Key } from '../../../journal/journal.ts';
 import { parse } from '../../../platform/parse.ts';
 import { continuation, questionOf } from '../../../sessions/continuation.ts';

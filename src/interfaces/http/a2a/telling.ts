@@ -1,6 +1,6 @@
 // Maps the entries and deltas of one run to A2A task updates.
 import type { Part as Piece } from '../../../../actors/parts.ts';
-import { runOf } from '../../../emitted/outcomes.ts';
+import { runOf } from '../../../emitted/run.ts';
 import type { Entry } from '../../../journal/journal.ts';
 import type { StreamResponse } from './objects.ts';
 import { answerOf } from './task.ts';

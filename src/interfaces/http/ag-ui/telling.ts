@@ -4,7 +4,7 @@ import type { ToolStep } from '../../../../actors/performer.ts';
 import type { SessionContext } from '../../../../machines/session/events.ts';
 import type { Usage } from '../../../agents/definition.ts';
 import type { Emitted, EmittedOf } from '../../../emitted/emitted.ts';
-import { runOf } from '../../../emitted/outcomes.ts';
+import { runOf } from '../../../emitted/run.ts';
 import type { Entry } from '../../../journal/journal.ts';
 import { type AgUiMessage, approvalSchema, type RunAgentInput } from './input.ts';
 

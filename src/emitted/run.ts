@@ -1,4 +1,4 @@
-// What ends a run, or stops it until something is done about it: said here, for every reader of its events.
+// What readers of a run's events ask: of which run one is, and whether it ends the run or stops it. Apart from the schemas, for browsers.
 import type { Emitted, EmittedOf } from './emitted.ts';
 
 /** By the event: what callers who wait for the run get, and what the run then waits for; where it waits for nothing it has ended. */
