@@ -11,7 +11,7 @@ import { stepper } from './durable.ts';
 import { asFailed, type PerformerIO } from './performer.ts';
 import { resultSchema } from './result.ts';
 import { CREATE, type Host, Session, type Work } from './session.ts';
-import { migrated, type Position } from './versions.ts';
+import { chartId, migrated, type Position } from './versions.ts';
 
 /**
  * Performs an invoke of a task's chart and resolves with its output. Each event that it sends to the chart meanwhile is
@@ -83,7 +83,7 @@ interface Holder {
  */
 export function checkTasks(run: unknown, charts: Iterable<AnyStateMachine>, what: string): void {
   for (const record of tasksOf((run ?? {}) as Holder)) {
-    const id = record.machine.slice(0, record.machine.lastIndexOf('@'));
+    const id = chartId(record.machine);
     const refusals: Refused[] = [];
     let goesOn = false;
     for (const chart of charts) {

@@ -28,9 +28,10 @@ export function migrated<P extends Position>(position: P, machine: AnyStateMachi
   if (position.machine === pure.name) return position;
   const refused = (why: string) =>
     new Refused('machine_version', `${what} was written by ${position.machine}, and this is ${pure.name}: ${why}`, 409);
-  if (!canMigrate(position.machine, machine)) throw refused(waysTo(machine));
+  const steps = migrationsFrom(position.machine, machine);
+  if (steps.length === 0) throw refused(waysTo(machine));
   try {
-    const snapshot = throughMigrations(position, machine);
+    const snapshot = steps.reduce((before, migrate) => migrate(before), position.snapshot as Dump);
     const restored = pure.restore(snapshot);
     const owed = owing(position, pure, restored);
     return { ...position, machine: pure.name, state: stateName(restored.value), snapshot, owed };
@@ -39,17 +40,11 @@ export function migrated<P extends Position>(position: P, machine: AnyStateMachi
   }
 }
 
-/** Whether a chart has a migration from this version, `name@version`. */
-export function canMigrate(from: string, machine: AnyStateMachine): boolean {
-  const [id, version] = parts(from);
-  return id === machine.id && version in migrationsOf(machine);
-}
-
-function throughMigrations({ machine: written, snapshot }: Position, machine: AnyStateMachine): Dump {
-  const [, version] = parts(written);
+/** A chart's migrations from the version `written`, `name@version`, to its current one; none if it cannot migrate. */
+function migrationsFrom(written: string, machine: AnyStateMachine): Migrations[string][] {
   const steps = Object.entries(migrationsOf(machine));
-  const first = steps.findIndex(([from]) => from === version);
-  return steps.slice(first).reduce((before, [, migrate]) => migrate(before), snapshot as Dump);
+  const first = steps.findIndex(([from]) => `${machine.id}@${from}` === written);
+  return first < 0 ? [] : steps.slice(first).map(([, migrate]) => migrate);
 }
 
 function waysTo(machine: AnyStateMachine): string {
@@ -87,8 +82,5 @@ const delayName = (id: string): string | undefined => /^xstate\.after\.([^.]+)\.
 const migrationsOf = (machine: AnyStateMachine): Migrations =>
   (machine.root.meta as { migrate?: Migrations } | undefined)?.migrate ?? {};
 
-/** `session@2` → `session`, `2`. */
-function parts(name: string): [id: string, version: string] {
-  const at = name.lastIndexOf('@');
-  return [name.slice(0, at), name.slice(at + 1)];
-}
+/** The id of the chart that wrote an entry: `session@2` → `session`. */
+export const chartId = (written: string): string => written.slice(0, written.lastIndexOf('@'));

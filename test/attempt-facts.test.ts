@@ -2,9 +2,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Policy } from '../machines/attempt/policy.ts';
 import * as policy from '../machines/attempt/policy.ts';
-import { CounterExample, type Graph } from '../src/testing.ts';
+import type { Graph } from '../src/testing.ts';
 import { attempts } from './attempt/facts.ts';
 import { exploreAttempts } from './attempt/world.ts';
+import { caught } from './caught.ts';
 
 let graph: Graph;
 beforeAll(() => {
@@ -105,13 +106,3 @@ describe('a broken policy is caught, with the shortest way to where it breaks', 
     expect(found.path.map(({ event }) => event.type.replace(/^xstate\.after.*/, 'waited')).join(' ')).toBe(path);
   });
 });
-
-function caught(act: () => unknown): CounterExample {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof CounterExample) return error;
-    throw error;
-  }
-  throw new Error('the broken policy was not caught');
-}

@@ -3,16 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { assign } from 'xstate';
 import type { JobContext } from '../machines/job/events.ts';
 import { jobMachine } from '../machines/job/machine.ts';
-import {
-  CounterExample,
-  deadlocks,
-  everyEdge,
-  everyState,
-  explore,
-  type Graph,
-  type GraphState,
-  reaches,
-} from '../src/testing.ts';
+import { deadlocks, everyEdge, everyState, explore, type Graph, type GraphState, reaches } from '../src/testing.ts';
+import { caught } from './caught.ts';
 import { jobWorld, settings } from './worlds/job.ts';
 
 const exploring = (machine = jobMachine): Graph => explore(machine, jobWorld);
@@ -153,13 +145,7 @@ describe('a broken chart is caught, with the shortest way to where it breaks', (
 
   test.each(Object.entries(broken))('%s', (_, { change, fact, path }) => {
     const other = jobMachine.provide(change as any);
-    let found: unknown;
-    try {
-      facts[fact]!(exploring(other), fact);
-    } catch (error) {
-      found = error;
-    }
-    expect(found).toBeInstanceOf(CounterExample);
-    expect((found as CounterExample).path.map(({ event }) => event.type)).toEqual(path);
+    const found = caught(() => facts[fact]!(exploring(other), fact));
+    expect(found.path.map(({ event }) => event.type)).toEqual(path);
   });
 });

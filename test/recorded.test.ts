@@ -4,7 +4,7 @@ import type { AnyStateMachine } from 'xstate';
 import { stepper } from '../actors/durable.ts';
 import { taskOf } from '../actors/task.ts';
 import { eventsOf, messagesOf } from '../actors/transcript.ts';
-import { migrated } from '../actors/versions.ts';
+import { chartId, migrated } from '../actors/versions.ts';
 import { machines } from '../machines/index.ts';
 import type { SessionContext } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
@@ -18,8 +18,7 @@ import { type Running, startProgram } from './recorded/program.ts';
 import { backends, type Recorded, type Restored, recorded, releases, restore } from './recorded/restore.ts';
 import { jobs, scenes } from './recorded/scenes.ts';
 
-const chartOf = (machine: string): AnyStateMachine =>
-  (machines as Record<string, AnyStateMachine>)[machine.slice(0, machine.lastIndexOf('@'))]!;
+const chartOf = (machine: string): AnyStateMachine => (machines as Record<string, AnyStateMachine>)[chartId(machine)]!;
 const entriesOf = async (journal: Journal, { tenant, session }: Recorded): Promise<Entry[]> =>
   (await journal.read({ tenant, session })).map(({ entry }) => entry);
 
@@ -72,7 +71,7 @@ describe.each(releases.flatMap((release) => backends.map((backend) => ({ release
           positions += 1;
           expect(holdsOf(entry, migrated(entry, chartOf(entry.machine), 'it'))).toEqual([]);
           const task = taskOf((entry.snapshot.context as Partial<SessionContext>).run?.task);
-          if (!task || !(task.machine.split('@')[0]! in machines)) continue;
+          if (!task || !(chartId(task.machine) in machines)) continue;
           positions += 1;
           expect(holdsOf(task as never, migrated(task as never, chartOf(task.machine), 'it'))).toEqual([]);
         }

@@ -5,7 +5,8 @@ import * as policy from '../machines/attempt/policy.ts';
 import { attemptActions } from '../machines/session/attempts.ts';
 import { busyPolicies } from '../machines/session/events.ts';
 import { sessionMachine } from '../machines/session/machine.ts';
-import { CounterExample, type Graph } from '../src/testing.ts';
+import type { Graph } from '../src/testing.ts';
+import { caught } from './caught.ts';
 import { abstraction, control, machinery, messages } from './session/facts.ts';
 import { refine } from './session/refinement.ts';
 import { exploreSession } from './session/world.ts';
@@ -168,14 +169,4 @@ describe('a broken chart is caught, with the shortest way to where it breaks', (
 
 function sets(change: object) {
   return assign(change as any);
-}
-
-function caught(act: () => unknown): CounterExample {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof CounterExample) return error;
-    throw error;
-  }
-  throw new Error('the broken chart was not caught');
 }

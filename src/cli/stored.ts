@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { AnyStateMachine } from 'xstate';
+import { chartId } from '../../actors/versions.ts';
 import type { SessionView } from '../../actors/view.ts';
 import { machines } from '../../machines/index.ts';
 import type { Entry, Journal, Key } from '../journal/journal.ts';
@@ -104,7 +105,7 @@ interface SessionPage {
 
 /** This program's chart of the name that an entry was written with. */
 export function chartOf({ machine }: Entry): AnyStateMachine {
-  const name = machine.slice(0, machine.lastIndexOf('@'));
+  const name = chartId(machine);
   const chart = (machines as Record<string, AnyStateMachine>)[name];
   if (!chart) throw new Complaint('unknown_machine', `there is no chart "${name}" here`);
   return chart;
